@@ -1,0 +1,42 @@
+"""A throw-away Postgres and Redis for one test session, on sockets in a folder of its own.
+
+Where DATABASE_URL or REDIS_URL is given, that server is used instead. Sessions that run at the same time share nothing.
+"""
+
+import atexit
+import contextlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from jarvis.launch.embedded import EmbeddedPostgres, EmbeddedRedis, Running, Service
+
+PREFIX = "jarvis-test-"
+
+
+def start() -> None:
+    """Start what is not given and put its address into the environment, where the settings look."""
+    _remove_leftovers()
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+    os.environ["JARVIS_VAR"] = str(folder / "var")
+    os.environ["JARVIS_ENV_FILE"] = os.devnull  # what a developer keeps in .env is no business of a test
+    wanted: dict[str, Service] = {
+        "DATABASE_URL": EmbeddedPostgres(folder / "postgres", folder / "run", durable=False),
+        "REDIS_URL": EmbeddedRedis(folder / "redis", folder / "run", durable=False),
+    }
+    session = contextlib.ExitStack()
+    atexit.register(session.close)
+    session.callback(shutil.rmtree, folder, ignore_errors=True)
+    for variable, service in wanted.items():
+        if not os.environ.get(variable):
+            session.enter_context(Running(service, folder / f"{service.name}.log"))
+            os.environ[variable] = service.url
+
+
+def _remove_leftovers() -> None:
+    """Remove the folders of sessions that were killed. Their servers ended with them."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        pid = folder.name.removeprefix(PREFIX).partition("-")[0]
+        if pid.isdigit() and not Path("/proc", pid).exists():
+            shutil.rmtree(folder, ignore_errors=True)
