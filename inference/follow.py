@@ -1,0 +1,183 @@
+"""Following answers: one reader task and one Redis connection serve all viewers of a web process."""
+
+import asyncio
+import os
+import secrets
+import weakref
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+from django.db import Error as DatabaseError
+from django.utils import timezone
+
+from inference import wire
+from inference.entries import START, Begin, Cursor, End, Entry, Fence
+from inference.models import Generation
+from inference.outcome import entries_of
+from jarvis.database import in_database
+
+log = structlog.get_logger(__name__)
+
+Batch = list[tuple[Cursor, Entry]]
+
+SILENCE = 1.0  # seconds without news after which the row is looked at
+PAUSES = (0.05, 0.2, 0.5, 1.0)  # seconds between attempts to reach Redis again
+
+_hubs: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Hub]" = weakref.WeakKeyDictionary()
+
+
+async def follow(generation: UUID, after: Cursor = START, idle: float | None = None) -> AsyncIterator[Batch]:
+    """A generation's entries after a cursor, in batches as they come, until its `End`.
+
+    After `idle` seconds without news an empty batch is given, for the caller to keep its client's connection alive.
+    A log that is gone is replaced by what the row holds, as `Begin(clear=True)` and the whole answer.
+    """
+    hub = Hub.here()
+    follower = Follower(generation, after)
+    await hub.add(follower)
+    try:
+        while True:
+            batch = await follower.take(idle)
+            yield batch
+            if batch and isinstance(batch[-1][1], End):
+                return
+    finally:
+        hub.remove(follower)
+
+
+class Follower:
+    """One viewer's place in one log, and what it has not yet taken."""
+
+    def __init__(self, generation: UUID, after: Cursor) -> None:
+        self.generation = generation
+        self.key = wire.log_key(generation)
+        self.cursor = after
+        self.seen = after  # the last entry that was not a fence
+        self.inbox: Batch = []
+        self.news = asyncio.Event()
+        self.fault: BaseException | None = None
+        self.heard = asyncio.get_running_loop().time()
+
+    def put(self, batch: Batch) -> None:
+        for cursor, entry in batch:
+            if cursor <= self.cursor:
+                continue
+            if isinstance(entry, Begin) and not entry.clear and entry.after is not None and entry.after != self.seen:
+                # Redis lost entries that this viewer has seen, and the successor continued without them.
+                self.cursor = self.seen = START
+                self.inbox.append((START, Begin(clear=True)))
+                break
+            self.cursor = cursor
+            if not isinstance(entry, Fence):
+                self.seen = cursor
+                self.inbox.append((cursor, entry))
+        self.heard = asyncio.get_running_loop().time()
+        if self.inbox:
+            self.news.set()
+
+    async def take(self, idle: float | None) -> Batch:
+        try:
+            async with asyncio.timeout(idle):
+                await self.news.wait()
+        except TimeoutError:
+            return []
+        if self.fault is not None:
+            raise RuntimeError("The reader of this process has died; ask again.") from self.fault
+        batch, self.inbox = self.inbox, []
+        self.news.clear()
+        return batch
+
+
+class Hub:
+    """All followers of one event loop, and the task that reads for them. The task lives while there are any."""
+
+    def __init__(self) -> None:
+        self.followers: dict[str, set[Follower]] = {}
+        self.reader = wire.LogReader(f"{os.getpid()}-{secrets.token_hex(4)}")
+        self.tasks: list[asyncio.Task[None]] = []
+        self.waking = False
+
+    @classmethod
+    def here(cls) -> "Hub":
+        return _hubs.setdefault(asyncio.get_running_loop(), cls())
+
+    async def add(self, follower: Follower) -> None:
+        self.followers.setdefault(follower.key, set()).add(follower)
+        if not self.tasks:
+            self.tasks = [asyncio.create_task(self.read_on()), asyncio.create_task(self.watch_rows())]
+            for task in self.tasks:
+                task.add_done_callback(self.died)
+        elif not self.waking:
+            self.waking = True
+            try:
+                await self.reader.wake()
+            except wire.AWAY:
+                self.waking = False  # the reader is waiting for Redis as well, and will see the follower then
+
+    def remove(self, follower: Follower) -> None:
+        followers = self.followers.get(follower.key, set())
+        followers.discard(follower)
+        if not followers:
+            self.followers.pop(follower.key, None)
+        if not self.followers:
+            self.rest()
+
+    def rest(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        self.tasks = []
+
+    def died(self, task: asyncio.Task[None]) -> None:
+        """A reading task never ends by itself: if it does, all who wait for it are told."""
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        log.critical("hub.died", exc_info=error)
+        self.rest()
+        for follower in [f for followers in self.followers.values() for f in followers]:
+            follower.fault = error
+            follower.news.set()
+
+    async def read_on(self) -> None:
+        failures = 0
+        while True:
+            self.waking = False
+            # Viewers of one log may stand at different places: read from the hindmost, `put` passes over the rest.
+            cursors = {key: min(f.cursor for f in followers) for key, followers in self.followers.items()}
+            try:
+                news = await self.reader.read(cursors, wait=SILENCE)
+                failures = 0
+            except wire.AWAY as error:
+                if failures == 0:
+                    log.warning("redis.away", error=str(error))
+                await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
+                failures += 1
+                continue
+            for key, batch in news.items():
+                for follower in list(self.followers.get(key, ())):
+                    follower.put(batch)
+
+    async def watch_rows(self) -> None:
+        """Give those who hear nothing the end from the row: the worker may have died before it could publish it."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(SILENCE)
+            now = loop.time()
+            silent = [f for followers in self.followers.values() for f in followers if now - f.heard > SILENCE]
+            if not silent:
+                continue
+            try:
+                rows = await in_database(ended_rows, {f.generation for f in silent})
+            except DatabaseError as error:
+                log.warning("postgres.away", error=str(error).strip())
+                continue
+            for follower in silent:
+                if (row := rows.get(follower.generation)) and now - follower.heard > SILENCE:
+                    follower.put([(Cursor(row.attempt + 1, i), e) for i, e in enumerate(entries_of(row))])
+
+
+def ended_rows(ids: set[UUID]) -> dict[UUID, Generation]:
+    """Rows that ended long enough ago that their log should have told it."""
+    settled = timezone.now() - timedelta(seconds=SILENCE / 2)
+    return {row.id: row for row in Generation.objects.ended().filter(id__in=ids, finished_at__lt=settled)}

@@ -1,0 +1,167 @@
+"""The model catalogue and the `Generation` table, which is queue, result and ledger in one."""
+
+import uuid
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.conf import settings
+from django.db import connection, models, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from inference import claim
+
+if TYPE_CHECKING:
+    from inference.outcome import Outcome
+
+MAX_ENGINE_DEATHS = 2
+MAX_ATTEMPTS = 20
+
+
+class LanguageModelQuerySet(models.QuerySet["LanguageModel"]):
+    def offered(self) -> "LanguageModelQuerySet":
+        """Models that people may choose, the default first."""
+        return self.filter(enabled=True).order_by("-default", "name")
+
+    @transaction.atomic
+    def serve(self, name: str, source: str, kind: str, max_model_len: int, alive: Collection[str]) -> None:
+        """Record that a worker serves a model. Models that came this way and that no worker serves now are hidden."""
+        self.filter(registered=True).exclude(name__in={name, *alive}).update(enabled=False, default=False)
+        known = {"source": source, "kind": kind, "max_model_len": max_model_len, "enabled": True}
+        self.update_or_create(name=name, defaults=known, create_defaults={**known, "registered": True})
+        if not self.filter(default=True, enabled=True).exists():
+            self.filter(name=name).update(default=True)
+
+
+class LanguageModel(models.Model):
+    class Kind(models.TextChoices):
+        LOCAL = "local", "held by a worker"
+        REMOTE = "remote", "served elsewhere"
+
+    name = models.CharField(max_length=200, unique=True, help_text="What people and scripts call it.")
+    source = models.CharField(max_length=500, help_text="`guide`, a hub id, a folder, or a server's address.")
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.LOCAL)
+    engine_args = models.TextField(blank=True, help_text="More arguments for vLLM's server.")
+    max_model_len = models.PositiveIntegerField(default=0, help_text="Context window in tokens; 0: not known yet.")
+    default = models.BooleanField(default=False)
+    enabled = models.BooleanField(default=True)
+    registered = models.BooleanField(default=False, editable=False, help_text="Entered by a worker, not a person.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[models.Manager["LanguageModel"]] = LanguageModelQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["default"], condition=Q(default=True), name="one_default_model"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class GenerationQuerySet(models.QuerySet["Generation"]):
+    def queued(self) -> "GenerationQuerySet":
+        return self.filter(status=Generation.Status.QUEUED)
+
+    def open(self) -> "GenerationQuerySet":
+        return self.filter(status__in=Generation.OPEN)
+
+    def ended(self) -> "GenerationQuerySet":
+        return self.exclude(status__in=Generation.OPEN)
+
+    def held(self, worker: str, ids: Iterable[uuid.UUID]) -> "GenerationQuerySet":
+        """Rows among `ids` whose lease this worker still has."""
+        return self.filter(id__in=list(ids), worker=worker, status=Generation.Status.RUNNING)
+
+    def claim(self, worker: str, models: list[str], limit: int, lease: timedelta) -> list["Generation"]:
+        """Take up to `limit` rows for `worker`, those that lost their worker first, then fairly between owners.
+
+        Each claimed row is a new attempt. Rows that nobody may try again are left to `fail_hopeless`.
+        """
+        return list(
+            self.raw(
+                claim.SQL,
+                {"worker": worker, "models": models, "limit": limit, "lease": lease, "attempts": MAX_ATTEMPTS},
+            )
+        )
+
+    def renew(self, worker: str, ids: Collection[uuid.UUID], lease: timedelta) -> dict[uuid.UUID, bool]:
+        """Extend the leases that the worker still has: {id: stop was asked for}. An id left out is lost."""
+        if not ids:
+            return {}
+        self.held(worker, ids).update(lease_until=Now() + lease)
+        return dict(self.held(worker, ids).values_list("id", Q(stop_asked_at__isnull=False)))
+
+    def release(self, worker: str, ids: Collection[uuid.UUID] | None = None) -> int:
+        """Give rows back, to be claimed at once by whoever is free. Without `ids`: all that `worker` still has."""
+        mine = self.filter(worker=worker, status=Generation.Status.RUNNING)
+        if ids is not None:
+            mine = mine.filter(id__in=list(ids))
+        return mine.update(lease_until=Now())
+
+    def ask_stop(self, id: uuid.UUID) -> bool:
+        """Ask for a stop: a queued row ends at once (True), a running one when its worker hears of it (False)."""
+        ended = self.filter(id=id, status=Generation.Status.QUEUED).update(
+            status=Generation.Status.STOPPED, finish_reason="stop", finished_at=Now(), stop_asked_at=Now()
+        )
+        if not ended:
+            self.filter(id=id, status=Generation.Status.RUNNING).update(stop_asked_at=Now())
+        return bool(ended)
+
+
+class Generation(models.Model):
+    """One call of a model, from the accepted question to the stored answer, and its line in the ledger."""
+
+    class Status(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        DONE = "done"
+        STOPPED = "stopped"
+        FAILED = "failed"
+
+    OPEN = (Status.QUEUED, Status.RUNNING)
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="generations")
+    key = models.ForeignKey("accounts.ApiKey", models.SET_NULL, null=True, blank=True, related_name="generations")
+    model = models.CharField(max_length=200)
+    door = models.CharField(max_length=10, help_text="Where it came in: chat, api or v1.")
+    request_id = models.CharField(max_length=64, help_text="Follows the call through the logs of all processes.")
+    request = models.JSONField(null=True, help_text="The validated OpenAI request; emptied by retention.")
+
+    status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
+    attempt = models.PositiveIntegerField(default=0)
+    worker = models.CharField(max_length=200, blank=True)
+    lease_until = models.DateTimeField(null=True)
+    stop_asked_at = models.DateTimeField(null=True)
+    engine_deaths = models.PositiveSmallIntegerField(default=0)
+
+    text = models.TextField(blank=True)
+    choices = models.JSONField(null=True, help_text="OpenAI choices where the answer is more than plain text.")
+    finish_reason = models.CharField(max_length=20, blank=True)
+    error_code = models.CharField(max_length=50, blank=True)
+    error_message = models.TextField(blank=True)
+
+    prompt_tokens = models.PositiveIntegerField(default=0)
+    completion_tokens = models.PositiveIntegerField(default=0)
+    cached_tokens = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(db_default=Now())
+    started_at = models.DateTimeField(null=True)
+    first_token_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    objects: ClassVar[GenerationQuerySet] = GenerationQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["status", "created_at"], name="open_generations", condition=Q(status__in=["queued", "running"])),
+            models.Index(fields=["owner", "-created_at"], name="generations_of_owner"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.id} ({self.status})"
+
+    @property
+    def ended(self) -> bool:
+        return self.status not in self.OPEN

@@ -1,0 +1,44 @@
+"""What a worker tells about itself and its engine: pure shapes."""
+
+import time
+from typing import Literal
+
+import msgspec
+
+Phase = Literal["starting", "loading", "warming", "ready", "failed", "stopped"]
+
+
+class EngineState(msgspec.Struct):
+    """An engine, as people are shown it. `progress` runs from 0 to 1; `since` and sizes are in seconds and tokens."""
+
+    phase: Phase = "starting"
+    detail: str = ""
+    progress: float | None = None
+    pid: int | None = None
+    model: str = ""
+    max_model_len: int = 0
+    slots: int = 0
+    since: float = msgspec.field(default_factory=time.time)
+    adopted: bool = False
+
+
+class Gpu(msgspec.Struct):
+    """One GPU; memory in MiB, use in percent."""
+
+    name: str
+    memory_total: int
+    memory_used: int
+    use: int
+
+
+class WorkerState(msgspec.Struct):
+    """A worker, as `/api/status` and the page show it. Times are Unix seconds."""
+
+    name: str
+    host: str
+    pid: int
+    started: float
+    engine: EngineState
+    running: int = 0
+    draining: bool = False
+    gpus: list[Gpu] = []

@@ -1,0 +1,159 @@
+"""Redis: every key name and every command that Jarvis itself sends. Every key expires.
+
+| key | type | what |
+| --- | --- | --- |
+| `jarvis:log:{generation}` | stream | the generation's log, see `inference.entries` |
+| `jarvis:wake:{process}` | stream | wakes a web process's reader when it has one more log to follow |
+| `jarvis:worker:{name}` | string | a worker's state as JSON, gone when the worker is |
+| `jarvis:doorbell` | channel | "new work", or "stop this one", for all workers |
+"""
+
+import asyncio
+import weakref
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import msgspec
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from inference.entries import START, Begin, Cursor, End, Entry, Fence, decode, encode
+from inference.states import WorkerState
+from jarvis.config import config
+
+AWAY = (RedisConnectionError, RedisTimeoutError, RedisError, OSError)
+DOORBELL = "jarvis:doorbell"
+OPEN_LOG_SECONDS = 6 * 3600
+WAKE_SECONDS = 60
+WORKER_SECONDS = 5
+REPLY_SECONDS = 5
+
+_clients: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Redis]" = weakref.WeakKeyDictionary()
+
+
+def connect(**options: object) -> Redis:
+    """A client of its own. It never retries by itself: who calls knows what may be sent twice."""
+    settings = {"socket_timeout": REPLY_SECONDS, "socket_connect_timeout": 2, "retry": Retry(NoBackoff(), 0)} | options
+    return Redis.from_url(config.redis, **settings)
+
+
+def client() -> Redis:
+    """The client that all tasks of this event loop share."""
+    loop = asyncio.get_running_loop()
+    if loop not in _clients:
+        _clients[loop] = connect(max_connections=64)
+    return _clients[loop]
+
+
+async def close() -> None:
+    """Close this event loop's shared client."""
+    if redis := _clients.pop(asyncio.get_running_loop(), None):
+        await redis.aclose()
+
+
+def log_key(generation: UUID) -> str:
+    return f"jarvis:log:{generation}"
+
+
+async def publish(batch: Mapping[UUID, Sequence[tuple[Cursor, Entry]]]) -> None:
+    """Append entries to logs, all of them visible at once. Entries that are there already, or fenced off, are passed over.
+
+    Raises one of `AWAY` when Redis does not answer; nothing may then be assumed of what was written.
+    """
+    pipeline = client().pipeline(transaction=True)
+    for generation, entries in batch.items():
+        key = log_key(generation)
+        for cursor, entry in entries:
+            pipeline.execute_command("XADD", key, str(cursor), "e", encode(entry))
+            if isinstance(entry, (Fence, Begin, End)):
+                pipeline.execute_command("EXPIRE", key, config.log_seconds if isinstance(entry, End) else OPEN_LOG_SECONDS)
+    for reply in await pipeline.execute(raise_on_error=False):
+        if isinstance(reply, Exception) and not (isinstance(reply, ResponseError) and "equal or smaller" in str(reply)):
+            raise reply
+
+
+async def read_log(generation: UUID, after: Cursor = START, before: Cursor | None = None) -> list[tuple[Cursor, Entry]]:
+    """The entries after one cursor and before another, oldest first."""
+    end = f"({before}" if before else "+"
+    rows = await client().execute_command("XRANGE", log_key(generation), f"({after}", end)
+    return parse(rows)
+
+
+def parse(rows: Iterable[tuple[bytes, Mapping[bytes, bytes]]]) -> list[tuple[Cursor, Entry]]:
+    return [(Cursor.parse(id), decode(fields[b"e"])) for id, fields in rows]
+
+
+class LogReader:
+    """One connection that waits for news in many logs at once."""
+
+    def __init__(self, process: str) -> None:
+        self.wake_key = f"jarvis:wake:{process}"
+        self.wake_id = "0-0"
+        self.redis = connect(socket_timeout=None, single_connection_client=True)
+
+    async def read(self, cursors: Mapping[str, Cursor], wait: float) -> dict[str, list[tuple[Cursor, Entry]]]:
+        """News after the cursors, by log key; empty after `wait` seconds without any, or when woken."""
+        streams = [self.wake_key, *cursors]
+        ids = [self.wake_id, *map(str, cursors.values())]
+        reply = await self.redis.execute_command("XREAD", "BLOCK", int(wait * 1000), "STREAMS", *streams, *ids)
+        news = {}
+        for key, rows in reply.items() if isinstance(reply, dict) else reply or ():
+            if key.decode() == self.wake_key:
+                self.wake_id = rows[-1][0].decode()
+            else:
+                news[key.decode()] = parse(rows)
+        return news
+
+    async def wake(self) -> None:
+        """Make a waiting `read` return, or the next one not wait."""
+        pipeline = client().pipeline(transaction=False)
+        pipeline.execute_command("XADD", self.wake_key, "MAXLEN", "1", "*", "w", "")
+        pipeline.execute_command("EXPIRE", self.wake_key, WAKE_SECONDS)
+        await pipeline.execute()
+
+    async def close(self) -> None:
+        await self.redis.aclose()
+
+
+async def ring(message: str = "work") -> None:
+    """Tell the workers: there is work, or `stop {generation}`."""
+    await client().publish(DOORBELL, message)
+
+
+@asynccontextmanager
+async def doorbell() -> AsyncIterator[AsyncIterator[str]]:
+    """The messages that `ring` sends from now on. A ring while nobody listens is lost; workers poll as well."""
+    redis = connect(socket_timeout=None)
+    subscription = redis.pubsub(ignore_subscribe_messages=True)
+
+    async def messages() -> AsyncIterator[str]:
+        async for message in subscription.listen():
+            yield message["data"].decode()
+
+    try:
+        await subscription.subscribe(DOORBELL)
+        yield messages()
+    finally:
+        await subscription.aclose()
+        await redis.aclose()
+
+
+async def tell_state(state: WorkerState) -> None:
+    """Publish a worker's state; it vanishes `WORKER_SECONDS` after the last time it was told."""
+    await client().set(f"jarvis:worker:{state.name}", msgspec.json.encode(state), ex=WORKER_SECONDS)
+
+
+async def forget_state(name: str) -> None:
+    await client().delete(f"jarvis:worker:{name}")
+
+
+async def worker_states() -> list[WorkerState]:
+    """The states of all live workers."""
+    keys = [key async for key in client().scan_iter(match="jarvis:worker:*", count=1000)]
+    values = await client().mget(keys) if keys else []
+    return [msgspec.json.decode(value, type=WorkerState) for value in values if value]

@@ -1,0 +1,172 @@
+"""The one typed place for configuration: `.env` and the environment, prefix `JARVIS_`.
+
+`from jarvis.config import config` gives the frozen object. A wrong value stops the start
+with one line that names the variable, what is wrong with it and what is allowed.
+"""
+
+import os
+import sys
+import tempfile
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+BASE = Path(__file__).resolve().parent.parent
+SOCKET_PATH_LIMIT = 107  # bytes; sun_path of a unix socket on Linux
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Names = Annotated[tuple[str, ...], NoDecode]
+
+
+class Config(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="JARVIS_",
+        env_file=os.environ.get("JARVIS_ENV_FILE", BASE / ".env"),
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+    )
+
+    # Where things lie
+    var: Path = Field(BASE / "var", description="Folder for everything that Jarvis writes: data, sockets, logs, models.")
+    database_url: str = Field(
+        "",
+        validation_alias=AliasChoices("DATABASE_URL", "JARVIS_DATABASE_URL"),
+        description="Postgres 15+ with pgvector, as postgresql://user:password@host/name. Empty: `make run` starts its own.",
+    )
+    redis_url: str = Field(
+        "",
+        validation_alias=AliasChoices("REDIS_URL", "JARVIS_REDIS_URL"),
+        description="Redis 6.2+, as redis://host:6379/0 or unix:///path. Empty: `make run` starts its own.",
+    )
+
+    # Web
+    web_host: str = Field("127.0.0.1", description="Address that the web server listens on; 0.0.0.0 for every network.")
+    web_port: Port = Field(8090, description="Port of the web server.")
+    web_processes: int = Field(1, ge=1, le=64, description="Web processes behind the one port.")
+    web_server: Literal["daphne", "uvicorn", "granian"] = Field("uvicorn", description="ASGI server.")
+    allowed_hosts: Names = Field(
+        ("localhost", "127.0.0.1", "[::1]"),
+        description="Host names under which the page is reached, separated by commas; any other gets 400.",
+    )
+    cors_origins: Names = Field((), description="Origins whose pages may call the API, separated by commas.")
+    secret_key: str = Field("", description="Signs sessions, 50 or more characters. Empty: made once and kept in var/.")
+    secure: bool = Field(False, description="True behind HTTPS: secure cookies, HSTS, redirects.")
+    max_body_bytes: int = Field(4_000_000, ge=10_000, le=500_000_000, description="Largest request body accepted.")
+
+    # Accounts
+    api_keys: Names = Field((), description="API keys for a small set-up without accounts, separated by commas.")
+    allow_anonymous: bool = Field(False, description="True lets anyone who reaches the port use the API without a key.")
+
+    # Chat
+    max_message_chars: int = Field(5000, ge=1, le=1_000_000, description="Longest message, in characters.")
+    system_prompt: str = Field("You are Jarvis, a helpful assistant.", max_length=20_000, description="Site-wide prompt.")
+
+    # Queue
+    queue_limit: int = Field(1000, ge=1, description="Generations waiting at most; beyond that new ones get 503.")
+    lease_seconds: float = Field(6.0, ge=0.5, le=600, description="A worker not heard of for so long loses its work.")
+    drain_seconds: float = Field(20.0, ge=0, le=3600, description="Time that a stopping worker gives running answers.")
+    max_answer_tokens: int = Field(4096, ge=1, description="Largest max_tokens, and the default where a call names none.")
+    log_seconds: int = Field(600, ge=10, le=86_400, description="A finished answer's token log stays in Redis so long.")
+
+    # Model and engine
+    model: str = Field("guide", min_length=1, description="`guide` (built in), a hub id such as Qwen/Qwen3-8B, or a folder.")
+    engine_url: str = Field("", description="OpenAI-compatible server to relay to instead of holding vLLM.")
+    engine_api_key: str = Field("", description="Bearer key that the server at JARVIS_ENGINE_URL wants.")
+    engine_slots: int = Field(0, ge=0, le=4096, description="Generations that run at once; 0: what the engine can.")
+    engine_args: str = Field("", description="More arguments for vLLM's server, as on its command line.")
+    auto_cleanup_gpu: bool = Field(False, description="True ends engines of dead workers that cannot be used again.")
+    hf_token: str = Field("", validation_alias=AliasChoices("HF_TOKEN", "JARVIS_HF_TOKEN"), description="Hub token.")
+
+    # Logs
+    log_format: Literal["auto", "json", "text"] = Field("auto", description="auto: text on a terminal, else JSON lines.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is written.")
+
+    @field_validator("allowed_hosts", "cors_origins", "api_keys", mode="before")
+    @classmethod
+    def split(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("database_url")
+    @classmethod
+    def is_postgres(cls, value: str) -> str:
+        if value and not value.startswith(("postgresql://", "postgres://")):
+            raise ValueError("must start with postgresql://")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def is_redis(cls, value: str) -> str:
+        if value and not value.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must start with redis://, rediss:// or unix://")
+        return value
+
+    @field_validator("engine_url")
+    @classmethod
+    def is_http(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return value.rstrip("/").removesuffix("/v1")
+
+    @field_validator("secret_key")
+    @classmethod
+    def is_long(cls, value: str) -> str:
+        if value and len(value) < 50:
+            raise ValueError("must have at least 50 characters, or be empty")
+        return value
+
+    @cached_property
+    def run_dir(self) -> Path:
+        """Folder of sockets and pid files, mode 0700; apart from var/ where its path is too long for a socket."""
+        folder = self.var.resolve() / "run"
+        if len(bytes(folder)) > SOCKET_PATH_LIMIT - len("/postgres/.s.PGSQL.5432.lock"):
+            base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+            folder = Path(base) / f"jarvis-{os.getuid()}-{sha256(bytes(folder)).hexdigest()[:12]}"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folder.stat().st_uid != os.getuid():
+            raise PermissionError(f"{folder} belongs to another user; remove it or set JARVIS_VAR to a shorter path.")
+        folder.chmod(0o700)
+        return folder
+
+    @property
+    def postgres(self) -> str:
+        """Address of Postgres: the given one, or the embedded server's socket."""
+        return self.database_url or f"postgresql://jarvis@/jarvis?host={self.run_dir}/postgres"
+
+    @property
+    def redis(self) -> str:
+        """Address of Redis: the given one, or the embedded server's socket."""
+        return self.redis_url or f"unix://{self.run_dir}/redis.sock"
+
+
+def variable(field: str) -> str:
+    """The environment variable that sets a field."""
+    alias = Config.model_fields[field].validation_alias
+    return str(alias.choices[0]) if isinstance(alias, AliasChoices) else f"JARVIS_{field.upper()}"
+
+
+def fault(error: ValidationError) -> str:
+    """One line: the variable, its fault, what is allowed."""
+    first = error.errors()[0]
+    field = str(first["loc"][0])
+    name = next((variable(f) for f in Config.model_fields if field in (f, variable(f))), field)
+    known = next((Config.model_fields[f] for f in Config.model_fields if variable(f) == name), None)
+    shown = "" if known is None or "secret" in name.lower() or "key" in name.lower() else f" is {first['input']!r}"
+    message = first["msg"].removeprefix("Value error, ")
+    about = f" {known.description}" if known is not None else ""
+    return f"{name}{shown}: {message[0].lower()}{message[1:]}.{about}"
+
+
+def load() -> Config:
+    """Read the configuration, or end the process with the one line that says what to change."""
+    try:
+        return Config()
+    except ValidationError as error:
+        sys.exit(f"Jarvis cannot start. {fault(error)}")
+
+
+config = load()

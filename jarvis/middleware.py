@@ -1,0 +1,2 @@
+def request_context(get_response):
+    return get_response
