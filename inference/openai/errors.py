@@ -1,0 +1,160 @@
+"""Errors in the shape that OpenAI clients read, one function per kind.
+
+Every message ends with what to do next. `retry` becomes the header `x-should-retry`, which the
+official SDK obeys: without it the SDK repeats 408, 409, 429 and every 5xx.
+"""
+
+import math
+from typing import Any
+
+import msgspec
+
+REQUEST = "invalid_request_error"
+SERVER = "server_error"
+
+
+class ErrorFields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is stored of an error in a row or a log."""
+
+    status: int
+    code: str
+    message: str
+    type: str
+    param: str | None = None
+    retry_after: float | None = None
+    retry: bool | None = None
+
+
+class ApiError(Exception):
+    """A refusal or a failure, ready to be answered over HTTP or in the middle of a stream."""
+
+    def __init__(self, fields: ErrorFields) -> None:
+        super().__init__(fields.message)
+        self.fields = fields
+        self.status = fields.status
+        self.code = fields.code
+        self.message = fields.message
+        self.type = fields.type
+        self.param = fields.param
+
+    def body(self) -> dict[str, Any]:
+        """The JSON body of the answer."""
+        return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """`retry-after` in whole seconds, never 0, and `x-should-retry`, where they apply."""
+        headers = {}
+        if self.fields.retry_after is not None:
+            headers["retry-after"] = str(max(1, math.ceil(self.fields.retry_after)))
+        if self.fields.retry is not None:
+            headers["x-should-retry"] = "true" if self.fields.retry else "false"
+        return headers
+
+    def to_row(self) -> dict[str, Any]:
+        """A dict for a JSON column; `from_row` gives the error back."""
+        row: dict[str, Any] = msgspec.to_builtins(self.fields)
+        return row
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> "ApiError":
+        return cls(msgspec.convert(row, ErrorFields))
+
+
+def make(
+    status: int,
+    code: str,
+    message: str,
+    kind: str = REQUEST,
+    *,
+    param: str | None = None,
+    retry_after: float | None = None,
+    retry: bool | None = None,
+) -> ApiError:
+    return ApiError(
+        ErrorFields(
+            status=status, code=code, message=message, type=kind, param=param, retry_after=retry_after, retry=retry
+        )
+    )
+
+
+def invalid_request(message: str, param: str | None = None) -> ApiError:
+    """400; the message says what is wrong and what is allowed."""
+    return make(400, "invalid_request_error", message, param=param)
+
+
+def context_length_exceeded(limit: int | None = None, requested: int | None = None) -> ApiError:
+    window = (
+        f"This model's context holds {limit} tokens" if limit else "The model's context is shorter than this request"
+    )
+    asked = f"; the messages and max_tokens ask for {requested}" if requested else ""
+    message = f"{window}{asked}. Shorten the messages or lower max_tokens."
+    return make(400, "context_length_exceeded", message, param="messages")
+
+
+def invalid_api_key(reason: str = "No valid API key was given.") -> ApiError:
+    advice = "Send one as `Authorization: Bearer …` or `X-API-Key: …`; an administrator can make a new one."
+    return make(401, "invalid_api_key", f"{reason} {advice}", "authentication_error")
+
+
+def permission_denied(what: str, param: str | None = None) -> ApiError:
+    message = f"This key may not {what}. Ask an administrator for the right, or use another key."
+    return make(403, "permission_denied", message, "permission_error", param=param)
+
+
+def model_not_found(model: str) -> ApiError:
+    """404, the same words for a model that is unknown and for one that is hidden from the caller."""
+    message = f"The model `{model[:200]}` does not exist or is not open to you. GET /v1/models lists those that are."
+    return make(404, "model_not_found", message, param="model")
+
+
+def not_found(path: str) -> ApiError:
+    message = (
+        f"There is nothing at {path[:200]}. The routes are /v1/chat/completions and /v1/models, without a final slash."
+    )
+    return make(404, "not_found", message)
+
+
+def method_not_allowed(method: str, allowed: str) -> ApiError:
+    return make(405, "method_not_allowed", f"{method[:20]} is not possible here. Use {allowed}.")
+
+
+def request_too_large(limit: int) -> ApiError:
+    message = f"The body is larger than {limit} bytes. Send fewer or shorter messages."
+    return make(413, "request_too_large", message)
+
+
+def rate_limit_exceeded(retry_after: float, limit: str = "Too many requests.") -> ApiError:
+    message = f"{limit} Try again in {max(1, math.ceil(retry_after))} s."
+    return make(429, "rate_limit_exceeded", message, "rate_limit_error", retry_after=retry_after)
+
+
+def insufficient_quota(message: str = "The token budget is used up.") -> ApiError:
+    """429 that no retry can heal."""
+    advice = "Wait for the next period or ask an administrator for more."
+    return make(429, "insufficient_quota", f"{message} {advice}", "insufficient_quota", retry=False)
+
+
+def model_loading(model: str, retry_after: float = 5.0) -> ApiError:
+    message = f"The model `{model[:200]}` is being loaded. Try again in {max(1, math.ceil(retry_after))} s."
+    return make(503, "model_loading", message, SERVER, retry_after=retry_after)
+
+
+def overloaded(reason: str = "The queue is full.", retry_after: float = 2.0) -> ApiError:
+    message = f"{reason} Try again in {max(1, math.ceil(retry_after))} s."
+    return make(503, "overloaded", message, SERVER, retry_after=retry_after)
+
+
+def engine_error(message: str = "The engine failed while it made this answer.", status: int = 502) -> ApiError:
+    advice = "Send the request again; if it fails again, tell an administrator the x-request-id."
+    return make(status, "engine_error", f"{message} {advice}", SERVER)
+
+
+def internal_error() -> ApiError:
+    message = "Jarvis failed on this request. Send it again; if it fails again, tell an administrator the x-request-id."
+    return make(500, "internal_error", message, SERVER)
+
+
+def timeout(seconds: float | None = None) -> ApiError:
+    limit = f" within {seconds:g} s" if seconds else " in time"
+    return make(504, "timeout", f"The answer was not ready{limit}. Ask for fewer tokens, or try again later.", SERVER)
