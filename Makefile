@@ -1,0 +1,48 @@
+# Everything that a person or a machine does with Jarvis. `make help` lists it.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL := $(PYTHON) jarvis/launch/install.py
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command "make lock" $(ARGS)
+
+.PHONY: help run install test test-fast lint format lock bench guide soak clean
+.DEFAULT_GOAL := help
+
+help: ## Show these lines.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ## Install what is missing and start everything; the page is at http://127.0.0.1:8090.
+	@$(INSTALL) worker
+	@exec $(BIN)/python manage.py run $(ARGS)
+
+install: ## Install everything, for running and for development.
+	@$(INSTALL) worker development
+
+test: install ## Run all tests, also the slow ones with the real engine, real processes and a browser.
+	$(BIN)/python -m pytest -rs $(ARGS)
+
+test-fast: install ## Run the tests that need no engine, no browser and no killing of processes.
+	$(BIN)/python -m pytest -rs -m "not vllm and not processes and not browser and not gpu" $(ARGS)
+
+lint: install ## Check style, types, migrations and the direction of imports.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/lint-imports
+
+format: install ## Format the code.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: install ## Make the locks again after a change to requirements/*.in (ARGS=--upgrade for newer versions).
+	$(LOCK) requirements/install.in -o requirements/install.txt
+	$(LOCK) requirements/worker-cpu.in -o requirements/worker-cpu.txt --override requirements/without-torch.txt
+	$(LOCK) requirements/worker-gpu.in -o requirements/worker-gpu.txt
+	$(LOCK) requirements/web.in -o requirements/web.txt -c requirements/worker-cpu.txt -c requirements/worker-gpu.txt
+	$(LOCK) requirements/development.in -o requirements/development.txt \
+		-c requirements/worker-cpu.txt -c requirements/worker-gpu.txt
+
+clean: ## Remove what was installed and built; data in var/ stays.
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
