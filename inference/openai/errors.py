@@ -158,3 +158,19 @@ def internal_error() -> ApiError:
 def timeout(seconds: float | None = None) -> ApiError:
     limit = f" within {seconds:g} s" if seconds else " in time"
     return make(504, "timeout", f"The answer was not ready{limit}. Ask for fewer tokens, or try again later.", SERVER)
+
+
+_STATUS = {
+    "invalid_request_error": (400, REQUEST),
+    "context_length_exceeded": (400, REQUEST),
+    "overloaded": (503, SERVER),
+    "model_loading": (503, SERVER),
+    "timeout": (504, SERVER),
+    "engine_error": (502, SERVER),
+}
+
+
+def from_code(code: str, message: str, param: str | None = None) -> ApiError:
+    """The error that a failed generation's row or log names by its code word."""
+    status, kind = _STATUS.get(code, (500, SERVER))
+    return make(status, code, message, kind, param=param, retry_after=2.0 if status == 503 else None)

@@ -1,0 +1,44 @@
+"""What is wrong with a request, in words for people, with the parameter in OpenAI's way of writing it."""
+
+import re
+
+from inference.openai.errors import ApiError, invalid_request
+from inference.openai.fields import REFUSED
+from inference.openai.strict_json import printable
+
+FAULT = re.compile(r"(?s)(.*?)(?: - at `(?:key in )?\$?\.?(.*)`)?")
+MISSING = re.compile(r"Object missing required field `(.*)`")
+UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
+PART = re.compile(r"messages\[\d+\]\.content(\[.*)?")
+TYPES = {"float": "number", "int": "whole number", "str": "string", "bool": "true or false", "array": "list"}
+
+
+def refusal(name: str) -> ApiError:
+    shown = printable(name[:100])
+    if reason := REFUSED.get(name):
+        return invalid_request(f"`{shown}` is not accepted. {reason}", shown)
+    return invalid_request(f"Unknown parameter `{shown}`. Remove it.", shown)
+
+
+def fault(message: str) -> ApiError:
+    """A validation error of msgspec in words for people, with the parameter in OpenAI's way of writing it."""
+    found = FAULT.fullmatch(message)
+    text, path = (found[1], found[2] or "") if found else (message, "")
+    if missing := MISSING.fullmatch(text):
+        param = f"{path}.{missing[1]}".lstrip(".")
+        return invalid_request(f"`{param}` is missing. Add it.", param)
+    if unknown := UNKNOWN.fullmatch(text):
+        param = f"{path}.{printable(unknown[1][:100])}".lstrip(".")
+        if PART.fullmatch(path) and param.endswith(("_url", "input_audio", "file")):
+            return invalid_request(f"`{param}` is not accepted: only text can be sent.", param)
+        return invalid_request(f"Unknown parameter `{param}`. Remove it.", param)
+    if PART.fullmatch(path.removesuffix(".type")) and text.startswith("Invalid value"):
+        param = path.removesuffix(".type")
+        advice = "Only parts of type `text` are accepted: no images, audio, video, files or addresses of such."
+        return invalid_request(f"`{param}` is not accepted. {advice}", param)
+    if path.startswith("messages[") and path.endswith(".role"):
+        return invalid_request(f"`{path}` must be system, developer, user, assistant or tool.", path)
+    for name, word in TYPES.items():
+        text = text.replace(f"`{name}`", word).replace(f"`{name} | null`", word)
+    text = re.sub(r"`([^`]*) \| null`", r"\1", text)
+    return invalid_request(f"`{path}` is wrong: {text[0].lower()}{text[1:]}.", path)

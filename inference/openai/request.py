@@ -1,0 +1,159 @@
+"""A chat request: read, checked against the allow-list and the caps, ready for the queue and for the engine.
+
+request = parse_chat_request(body, limits=limits)    # ApiError 400 or 403
+Generation(request=request.to_row(), …)              # JSON
+ChatRequest.from_row(row.request).engine_body()      # what the engine gets
+"""
+
+from typing import Any
+
+import msgspec
+
+from inference.openai import checks, strict_json
+from inference.openai.checks import Limits
+from inference.openai.errors import permission_denied
+from inference.openai.faults import fault, refusal
+from inference.openai.fields import ACCEPTED, IGNORED, OURS
+from inference.openai.shapes import Fields
+
+COMPLETION_FIELDS = frozenset(
+    [
+        "temperature",
+        "top_p",
+        "top_k",
+        "min_p",
+        "seed",
+        "repetition_penalty",
+        "presence_penalty",
+        "frequency_penalty",
+        "logit_bias",
+    ]
+)
+# With these the engine's text is not all of the answer, or lags behind the token ids, so ids alone cannot continue it.
+HINDRANCES = frozenset(("tools", "logprobs", "response_format", "stop"))
+
+
+class ChatRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One accepted request. `fields` are those for the engine, under the engine's names."""
+
+    model: str
+    fields: dict[str, Any]
+    stream: bool = False
+    include_usage: bool = False
+    priority: int = 0
+    user: str = ""
+    metadata: dict[str, str] = {}
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        messages: list[dict[str, Any]] = self.fields["messages"]
+        return messages
+
+    @property
+    def max_tokens(self) -> int | None:
+        """The caller's limit, if there is one."""
+        limit: int | None = self.fields.get("max_tokens")
+        return limit
+
+    @property
+    def continuable(self) -> bool:
+        """Whether an interrupted answer can be continued exactly, from its token ids.
+
+        Penalties count the tokens of the answer, and a continuation takes those for a part of the prompt: at
+        temperature 0, where an answer is promised to be the same, they stand in the way.
+        """
+        fields = self.fields
+        if fields.get("n", 1) > 1 or not HINDRANCES.isdisjoint(fields):
+            return False
+        penalised = fields.get("presence_penalty") or fields.get("frequency_penalty")
+        return not (penalised and fields.get("temperature") == 0)
+
+    def engine_body(self, model: str | None = None, max_tokens: int | None = None) -> dict[str, Any]:
+        """Body for the engine's /v1/chat/completions: always streamed, always with usage.
+
+        `model` is the engine's name for the model where it differs; `max_tokens` holds where the caller set none.
+        """
+        body = {"model": model or self.model, **self.fields}
+        if max_tokens is not None:
+            body.setdefault("max_tokens", max_tokens)
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
+        if self.continuable:
+            body["return_token_ids"] = True
+        return body
+
+    def continuation_body(
+        self, prompt_ids: list[int], ids: list[int], model: str | None = None, max_tokens: int | None = None
+    ) -> dict[str, Any]:
+        """Body for the engine's /v1/completions that goes on after the tokens `ids`; for continuable requests.
+
+        Without a limit it may run to the end of the context (null; the engine's default would be 16 tokens).
+        """
+        limit = self.max_tokens or max_tokens
+        body = {name: value for name, value in self.fields.items() if name in COMPLETION_FIELDS}
+        return body | {
+            "model": model or self.model,
+            "prompt": prompt_ids + ids,
+            "max_tokens": limit - len(ids) if limit else None,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "return_token_ids": True,
+        }
+
+    def to_row(self) -> dict[str, Any]:
+        """A dict for a JSON column."""
+        row: dict[str, Any] = msgspec.to_builtins(self)
+        return row
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> "ChatRequest":
+        return msgspec.convert(row, cls)
+
+
+def parse_chat_request(body: bytes, *, limits: Limits = Limits()) -> ChatRequest:  # noqa: B008 - it is frozen
+    """The request in an HTTP body. Raises ApiError: 400 with the parameter named, 403 for `priority` without right."""
+    return check_chat_request(strict_json.loads(body), limits=limits)
+
+
+def check_chat_request(value: dict[str, Any], *, limits: Limits = Limits()) -> ChatRequest:  # noqa: B008
+    """As `parse_chat_request`, for a request that was made inside Jarvis or is decoded already."""
+    given = {name: item for name, item in value.items() if item is not None}
+    if not given.keys() <= ACCEPTED:
+        for name in [name for name in given if name not in ACCEPTED]:
+            if name not in IGNORED:
+                raise refusal(name)
+            del given[name]
+    try:
+        fields = msgspec.convert(given, Fields)
+    except msgspec.ValidationError as error:
+        raise fault(str(error)) from None
+    checks.check(fields, limits)
+    if fields.priority and not limits.priority:
+        raise permission_denied("set `priority`", "priority")
+    engine = {name: item for name, item in given.items() if name not in OURS}
+    engine["messages"] = checks.engine_messages(given["messages"])
+    if (limit := fields.max_completion_tokens or fields.max_tokens) is not None:
+        engine["max_tokens"] = limit
+    return ChatRequest(
+        model=fields.model,
+        fields=trimmed(engine),
+        stream=bool(fields.stream),
+        include_usage=bool(fields.stream_options and fields.stream_options.include_usage),
+        priority=fields.priority or 0,
+        user=fields.user or "",
+        metadata=fields.metadata or {},
+    )
+
+
+def trimmed(engine: dict[str, Any]) -> dict[str, Any]:
+    """Without what says nothing, so that it does not count as a hindrance."""
+    if not engine.get("logprobs"):
+        engine.pop("logprobs", None)
+        engine.pop("top_logprobs", None)
+    if engine.get("response_format") == {"type": "text"}:
+        del engine["response_format"]
+    if not engine.get("stop"):
+        engine.pop("stop", None)
+    if "tools" not in engine:
+        engine.pop("tool_choice", None)
+        engine.pop("parallel_tool_calls", None)
+    return engine

@@ -1,0 +1,122 @@
+"""Limits on JSON schemas, checked before a grammar compiler sees them.
+
+A compiler turns a schema into a grammar as large as what the schema counts up to, and a pattern into an automaton;
+either has taken engines down (CVE-2025-48944).
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from inference.openai.errors import ApiError, invalid_request
+
+MAX_DEPTH = 32
+MAX_NODES = 5_000
+MAX_CHOICES = 1_000
+MAX_ITEMS = 1_000
+MAX_LENGTH = 10_000
+MAX_PATTERN = 512
+MAX_REPEAT = 256
+
+MAPS = frozenset(("properties", "$defs", "definitions", "patternProperties", "dependentSchemas"))
+LISTS = frozenset(("anyOf", "allOf", "oneOf", "prefixItems"))
+SINGLE = frozenset(
+    [
+        "items",
+        "additionalProperties",
+        "additionalItems",
+        "contains",
+        "not",
+        "if",
+        "then",
+        "else",
+        "propertyNames",
+        "unevaluatedProperties",
+        "unevaluatedItems",
+    ]
+)
+COUNTS = {"minItems": MAX_ITEMS, "maxItems": MAX_ITEMS, "minLength": MAX_LENGTH, "maxLength": MAX_LENGTH}
+COUNTS |= {"minProperties": MAX_ITEMS, "maxProperties": MAX_ITEMS, "minContains": MAX_ITEMS, "maxContains": MAX_ITEMS}
+REPEAT = re.compile(r"\{(\d+)(?:,(\d*))?\}")
+NESTED = re.compile(r"[*+}]\)*\)[*+{]")
+
+
+def check_schema(schema: Mapping[str, Any], param: str) -> None:
+    """Raise ApiError (400) for a schema beyond the limits; `param` names where it was sent."""
+    Checker(param).schema(schema, 0)
+
+
+class Checker:
+    def __init__(self, param: str) -> None:
+        self.param = param
+        self.nodes = 0
+
+    def refuse(self, message: str) -> ApiError:
+        return invalid_request(f"The JSON schema in `{self.param}` {message}", self.param)
+
+    def count(self, depth: int) -> None:
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            raise self.refuse(f"has more than {MAX_NODES} parts. Use a smaller one.")
+        if depth > MAX_DEPTH:
+            raise self.refuse(f"is nested more than {MAX_DEPTH} deep. Use a flatter one.")
+
+    def schema(self, schema: Any, depth: int) -> None:
+        self.count(depth)
+        if isinstance(schema, bool):
+            return
+        if not isinstance(schema, Mapping):
+            raise self.refuse("has something other than an object where a schema belongs.")
+        for name, value in schema.items():
+            self.keyword(name, value, depth + 1)
+
+    def keyword(self, name: str, value: Any, depth: int) -> None:
+        if name in MAPS:
+            if not isinstance(value, Mapping):
+                raise self.refuse(f"needs an object in `{name}`.")
+            for key, inner in value.items():
+                if name == "patternProperties":
+                    self.pattern(key)
+                self.schema(inner, depth)
+        elif name in LISTS or (name == "items" and isinstance(value, list)):
+            if not isinstance(value, list):
+                raise self.refuse(f"needs a list in `{name}`.")
+            for inner in value:
+                self.schema(inner, depth)
+        elif name in SINGLE:
+            self.schema(value, depth)
+        elif name == "pattern":
+            self.pattern(value)
+        elif name in COUNTS:
+            if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= COUNTS[name]:
+                raise self.refuse(f"needs a whole number from 0 to {COUNTS[name]} in `{name}`.")
+        elif name in ("$ref", "$dynamicRef"):
+            if not isinstance(value, str) or not value.startswith("#"):
+                raise self.refuse(f"may only point into itself with `{name}`, as in #/$defs/name.")
+        else:
+            self.data(value, depth)
+
+    def data(self, value: Any, depth: int) -> None:
+        """Values that are no schemas: `enum`, `const`, `default`, `required`, titles."""
+        self.count(depth)
+        if isinstance(value, Mapping):
+            for inner in value.values():
+                self.data(inner, depth + 1)
+        elif isinstance(value, list):
+            if len(value) > MAX_CHOICES:
+                raise self.refuse(f"has a list of more than {MAX_CHOICES} values. Use fewer.")
+            for inner in value:
+                self.data(inner, depth + 1)
+
+    def pattern(self, pattern: Any) -> None:
+        if not isinstance(pattern, str) or len(pattern) > MAX_PATTERN:
+            raise self.refuse(f"needs a string of at most {MAX_PATTERN} characters as a pattern.")
+        counts = [int(number) for found in REPEAT.findall(pattern) for number in found if number and len(number) < 10]
+        if sum(counts) > MAX_REPEAT or re.search(r"\{\d*,?\d{10,}", pattern):
+            raise self.refuse(f"has a pattern that repeats more than {MAX_REPEAT} times. Use `maxLength`, or fewer.")
+        if NESTED.search(pattern):
+            raise self.refuse("has a pattern with a repetition inside a repetition. Write it without.")
+        try:
+            re.compile(pattern)
+        except (re.error, OverflowError, RecursionError):
+            raise self.refuse("has a pattern that is no valid regular expression.") from None
