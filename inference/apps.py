@@ -1,5 +1,20 @@
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+def offer_configured_model(**_: Any) -> None:
+    """Offer the model that the worker is going to load, so that questions can be queued while it does."""
+    from inference.models import LanguageModel
+    from jarvis.config import config
+
+    if not config.engine_url and not LanguageModel.objects.offered().exists():
+        LanguageModel.objects.serve(config.model_name)
 
 
 class InferenceConfig(AppConfig):
     name = "inference"
+
+    def ready(self) -> None:
+        post_migrate.connect(offer_configured_model, sender=self)

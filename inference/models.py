@@ -2,18 +2,16 @@
 
 import uuid
 from collections.abc import Collection, Iterable
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from datetime import timedelta
+from typing import ClassVar
 
 from django.conf import settings
-from django.db import connection, models, transaction
-from django.db.models import F, Q
+from django.db import models, transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from inference import claim
-
-if TYPE_CHECKING:
-    from inference.outcome import Outcome
+from jarvis.config import config
 
 MAX_ENGINE_DEATHS = 2
 MAX_ATTEMPTS = 20
@@ -25,12 +23,18 @@ class LanguageModelQuerySet(models.QuerySet["LanguageModel"]):
         return self.filter(enabled=True).order_by("-default", "name")
 
     @transaction.atomic
-    def serve(self, name: str, source: str, kind: str, max_model_len: int, alive: Collection[str]) -> None:
-        """Record that a worker serves a model. Models that came this way and that no worker serves now are hidden."""
+    def serve(self, name: str, max_model_len: int = 0, alive: Collection[str] = ()) -> None:
+        """Offer a model that a worker serves or is about to, and make it the default where there is none.
+
+        Models that were entered in this way before, and that no live worker serves, are no longer offered.
+        """
+        kind = LanguageModel.Kind.REMOTE if config.engine_url else LanguageModel.Kind.LOCAL
+        source = config.engine_url or config.model
         self.filter(registered=True).exclude(name__in={name, *alive}).update(enabled=False, default=False)
         known = {"source": source, "kind": kind, "max_model_len": max_model_len, "enabled": True}
         self.update_or_create(name=name, defaults=known, create_defaults={**known, "registered": True})
         if not self.filter(default=True, enabled=True).exists():
+            self.filter(default=True).update(default=False)
             self.filter(name=name).update(default=True)
 
 
@@ -49,7 +53,7 @@ class LanguageModel(models.Model):
     registered = models.BooleanField(default=False, editable=False, help_text="Entered by a worker, not a person.")
     created_at = models.DateTimeField(auto_now_add=True)
 
-    objects: ClassVar[models.Manager["LanguageModel"]] = LanguageModelQuerySet.as_manager()  # type: ignore[assignment]
+    objects: ClassVar[LanguageModelQuerySet] = LanguageModelQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         constraints = [
@@ -93,12 +97,14 @@ class GenerationQuerySet(models.QuerySet["Generation"]):
         self.held(worker, ids).update(lease_until=Now() + lease)
         return dict(self.held(worker, ids).values_list("id", Q(stop_asked_at__isnull=False)))
 
-    def release(self, worker: str, ids: Collection[uuid.UUID] | None = None) -> int:
-        """Give rows back, to be claimed at once by whoever is free. Without `ids`: all that `worker` still has."""
-        mine = self.filter(worker=worker, status=Generation.Status.RUNNING)
-        if ids is not None:
-            mine = mine.filter(id__in=list(ids))
-        return mine.update(lease_until=Now())
+    def release(self, worker: str, ids: Collection[uuid.UUID]) -> int:
+        """Give rows back, to be claimed at once by whoever is free."""
+        return self.held(worker, ids).update(lease_until=Now())
+
+    def release_place(self, place: str, worker: str) -> int:
+        """Free the rows of workers that died in the place which `worker` holds now."""
+        dead = self.filter(worker__startswith=f"{place}/", status=Generation.Status.RUNNING).exclude(worker=worker)
+        return dead.update(lease_until=Now())
 
     def ask_stop(self, id: uuid.UUID) -> bool:
         """Ask for a stop: a queued row ends at once (True), a running one when its worker hears of it (False)."""

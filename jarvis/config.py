@@ -133,6 +133,11 @@ class Config(BaseSettings):
         return folder
 
     @property
+    def model_name(self) -> str:
+        """What people and scripts call the model: a hub id as it is, of a folder its name."""
+        return self.model.rstrip("/").rpartition("/")[2] if self.model.startswith(("/", ".", "~")) else self.model
+
+    @property
     def postgres(self) -> str:
         """Address of Postgres: the given one, or the embedded server's socket."""
         return self.database_url or f"postgresql://jarvis@/jarvis?host={self.run_dir}/postgres"

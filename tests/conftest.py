@@ -2,10 +2,11 @@
 
 import os
 
-import django
-
 from tests import services
 
-services.start()
+services.start()  # its addresses must be in the environment before anything imports `jarvis.config`
 os.environ["DJANGO_SETTINGS_MODULE"] = "jarvis.settings"
+
+import django
+
 django.setup()

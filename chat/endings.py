@@ -1,0 +1,18 @@
+"""When a generation's outcome is stored, its message is filled in the same transaction."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from chat.models import Message
+from inference.outcome import Outcome, clean
+
+
+def fill_messages(outcomes: Sequence[Outcome], **_: Any) -> None:
+    """Receiver of `generations_ended`: the text of each answer that belongs to a conversation."""
+    texts = {outcome.id: clean(outcome.text) for outcome in outcomes}
+    messages = list(Message.objects.filter(generation_id__in=texts).only("id", "generation_id"))
+    for message in messages:
+        assert message.generation_id is not None
+        message.text = texts[message.generation_id]
+    if messages:
+        Message.objects.bulk_update(messages, ["text"])

@@ -1,0 +1,70 @@
+"""Small pieces that the API's views share."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import structlog
+from django.db import Error as DatabaseError
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from accounts.authentication import Caller, Unauthenticated, caller_of, session_caller
+from inference.openai import errors
+from inference.openai.errors import ApiError
+from inference.submit import Away, QueueFull
+
+log = structlog.get_logger(__name__)
+
+View = Callable[..., Awaitable[HttpResponseBase]]
+SAFE = ("GET", "HEAD", "OPTIONS")
+
+
+def json_response(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:
+    return HttpResponse(msgspec.json.encode(body), status=status, headers=headers, content_type="application/json")
+
+
+def error_response(error: ApiError) -> HttpResponse:
+    return json_response(error.body(), error.status, error.headers)
+
+
+def api(**methods: View) -> View:
+    """One route of the API: a view for each method, called with the request and its authenticated caller.
+
+    Raises nothing of its own but ApiError: 401, 405, and 503 where Postgres or Redis is away or the queue is full.
+    """
+    allowed = ", ".join(method.upper() for method in methods)
+
+    async def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        handler = methods.get((request.method or "").lower())
+        if handler is None:
+            response = error_response(errors.method_not_allowed(request.method or "", allowed))
+            response.headers["allow"] = allowed
+            return response
+        try:
+            return await handler(request, await authenticated(request), *args, **kwargs)
+        except QueueFull:
+            raise errors.overloaded() from None
+        except (Away, DatabaseError) as error:
+            log.warning("postgres.away", error=str(error).strip())
+            raise errors.overloaded("The database cannot be reached.") from None
+
+    return view
+
+
+async def authenticated(request: HttpRequest) -> Caller:
+    """The caller, by key, else by the session of the page. Raises ApiError 401."""
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    try:
+        if "authorization" in headers or "x-api-key" in headers or not request.COOKIES:
+            return await caller_of(headers)
+        if request.method not in SAFE and not same_origin(request):
+            raise Unauthenticated("A page of another site cannot act for who is signed in here.")
+        return await session_caller(request.COOKIES)
+    except Unauthenticated as error:
+        raise errors.invalid_api_key(str(error)) from None
+
+
+def same_origin(request: HttpRequest) -> bool:
+    """Whether a browser says that one of our own pages sends this."""
+    return request.headers.get("origin") == f"{request.scheme}://{request.get_host()}"

@@ -1,0 +1,297 @@
+"""One generation: from the claimed row to an outcome, whatever happens to the engine on the way."""
+
+import asyncio
+import random
+from typing import Any, Protocol
+
+import aiohttp
+import msgspec
+import structlog
+from django.db import Error as DatabaseError
+from django.utils import timezone
+
+from inference import wire
+from inference.entries import Begin, Choices, Cursor, Fence, Finish, Problem, Prompt, Usage
+from inference.models import MAX_ENGINE_DEATHS, Generation
+from inference.openai import errors
+from inference.openai.engine_errors import from_engine
+from inference.openai.request import ChatRequest
+from inference.openai.sse import DONE, EngineChunk, SseParser, decode_chunk
+from inference.outcome import Outcome
+from inference.states import EngineState
+from inference.worker.answer import Answer, Journal
+from inference.worker.publisher import Publisher
+from jarvis.database import in_database
+
+log = structlog.get_logger(__name__)
+
+FENCE_SECONDS = 5.0  # how long a taken-over row waits for Redis, to read what its log holds
+CONNECT_TRIES = 3
+UNBOUNDED = 1_000_000  # tokens; for a server that does not tell its window
+LONGEST_CHARACTER = 4  # tokens that one character may be made of, in a byte-level vocabulary
+
+
+class Engine(Protocol):
+    """What a relay needs of an engine, see `inference.engine`."""
+
+    state: EngineState
+    base_url: str
+    deaths: int
+
+    def session(self) -> aiohttp.ClientSession: ...
+    async def ready(self) -> None: ...
+
+
+class EngineLost(Exception):
+    """The engine broke off, or did not answer at all."""
+
+
+class Refused(Exception):
+    """The engine refuses this request, and would again."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+class Relay:
+    """`run` gives the outcome; `stop` makes it give what there is. Cancelling `run` gives nothing and stores nothing."""
+
+    def __init__(self, row: Generation, engine: Engine, publisher: Publisher) -> None:
+        self.row = row
+        self.engine = engine
+        self.publisher = publisher
+        self.journal = Journal(row.attempt)
+        self.answer = Answer()
+        self.request = ChatRequest.from_row(row.request or {})
+        self.plain = self.request.continuable
+        self.losses = row.engine_deaths
+        self.reading: asyncio.Task[None] | None = None
+        self.stopped = row.stop_asked_at is not None
+
+    def stop(self) -> None:
+        self.stopped = True
+        if self.reading is not None:
+            self.reading.cancel()
+
+    async def run(self) -> Outcome:
+        self.publisher.open(self.row.id, self.journal)
+        self.reading = asyncio.create_task(self.generate())
+        if self.stopped:
+            self.reading.cancel()
+        try:
+            await asyncio.wait([self.reading])
+        finally:
+            self.reading.cancel()
+        if not self.reading.cancelled() and (error := self.reading.exception()):
+            return self.failed(error)
+        return self.outcome()
+
+    async def take_over(self) -> None:
+        """Close the log to the former worker, then learn from it how far the answer came."""
+        self.journal.add(Fence())
+        fence = Cursor(self.row.attempt, 0)
+        try:
+            async with asyncio.timeout(FENCE_SECONDS):
+                while True:
+                    try:
+                        await wire.publish({self.row.id: [(fence, Fence())]})
+                        entries = await wire.read_log(self.row.id, before=fence)
+                        break
+                    except wire.AWAY:
+                        await asyncio.sleep(0.2)
+        except TimeoutError:
+            entries = []
+        answer, last = Answer.restore(entries)
+        if answer.finish is not None or (self.plain and answer.can_go_on):
+            self.answer = answer
+            self.journal.add(Begin(after=last))
+        else:
+            self.journal.add(Begin(clear=True))
+        self.publisher.mark(self.row.id)
+        log.info("generation.taken_over", generation=str(self.row.id), attempt=self.row.attempt, tokens=self.answer.tokens)
+
+    async def generate(self) -> None:
+        """Read from the engine until it has finished, going on after each loss of it."""
+        if self.row.attempt > 1:
+            await self.take_over()
+        else:
+            self.journal.add(Begin())
+        while self.answer.finish is None:
+            await self.engine.ready()
+            deaths = self.engine.deaths
+            try:
+                await self.read()
+            except EngineLost as error:
+                log.warning("engine.lost", generation=str(self.row.id), error=str(error), tokens=self.answer.tokens)
+                await self.count_loss()
+                if self.losses >= MAX_ENGINE_DEATHS:
+                    raise
+                if self.engine.deaths == deaths:  # it may be going down, or only have dropped this one
+                    await asyncio.sleep(random.uniform(0.2, 0.6))
+                if not (self.plain and self.answer.can_go_on):
+                    self.start_again()
+
+    def start_again(self) -> None:
+        self.answer.clear()
+        self.journal.add(Begin(clear=True))
+
+    async def count_loss(self) -> None:
+        self.losses += 1
+        mine = Generation.objects.filter(id=self.row.id, attempt=self.row.attempt)
+        try:
+            await in_database(mine.update, engine_deaths=self.losses)
+        except DatabaseError as error:
+            log.warning("postgres.away", error=str(error).strip())
+
+    async def read(self) -> None:
+        """One call of the engine, to its end."""
+        going_on = await self.align()
+        model, window = self.engine.state.model or self.row.model, self.engine.state.max_model_len or UNBOUNDED
+        if going_on:
+            prompt, ids = self.answer.prompt_ids or [], self.answer.ids
+            room = window - len(prompt)
+            left = min(self.request.max_tokens or room, room) - len(ids)
+            if left < 1:
+                return self.finished("length", None, going_on)
+            path = "/v1/completions"
+            body = self.request.continuation_body(prompt, ids, model) | {"max_tokens": left}
+        else:
+            path, body = "/v1/chat/completions", self.request.engine_body(model)
+            if (body.get("max_tokens") or 0) > window:  # vLLM refuses that, but cuts a smaller one to what fits
+                body["max_tokens"] = window
+        body["return_token_ids"] = True  # also where no continuation is possible: they count what was made
+        response = await self.post(path, msgspec.json.encode(body))
+        try:
+            await self.consume(response, going_on)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise EngineLost(f"{type(error).__name__}: {error}") from error
+        finally:
+            response.close()  # not release: an unfinished call is aborted by its closed connection
+
+    async def align(self) -> bool:
+        """Whether to go on from the tokens so far, cut back to where they say just what was told.
+
+        The last ids may hold half a character, whose text has not come. Where no cut fits, the answer starts again.
+        """
+        answer = self.answer
+        answer.held = []
+        if not (answer.prompt_ids and answer.ids):
+            return False
+        text = answer.text
+        for cut in range(min(LONGEST_CHARACTER, len(answer.ids))):
+            ids = answer.ids[: len(answer.ids) - cut]
+            response = await self.post("/detokenize", msgspec.json.encode({"tokens": ids}))
+            if (await response.json())["prompt"] == text:
+                answer.ids, answer.tokens, answer.count = ids, len(ids), len(ids)
+                return True
+        self.start_again()
+        return False
+
+    async def post(self, path: str, body: bytes) -> aiohttp.ClientResponse:
+        """The engine's answer, status 200. Tried again only while no byte of it has come."""
+        for attempt in range(CONNECT_TRIES):
+            try:
+                response = await self.engine.session().post(
+                    self.engine.base_url + path, data=body, headers={"content-type": "application/json"}
+                )
+            except (aiohttp.ClientError, OSError) as error:
+                if attempt == CONNECT_TRIES - 1:
+                    raise EngineLost(f"{type(error).__name__}: {error}") from error
+                await asyncio.sleep(random.uniform(0.05, 0.1) * 2**attempt)
+                continue
+            if response.status == 200:
+                return response
+            self.refuse(response.status, await response.read())
+        raise AssertionError
+
+    def refuse(self, status: int, body: bytes | dict[str, Any] | str) -> None:
+        error = from_engine(status, body)
+        if error.status >= 500:
+            raise EngineLost(error.message)
+        raise Refused(Problem(error.code, error.message))
+
+    async def consume(self, response: aiohttp.ClientResponse, going_on: bool) -> None:
+        parser, usage, reason = SseParser(), None, None
+        while data := await response.content.readany():
+            for event in parser.feed(data):
+                if event == DONE:
+                    if reason is not None:
+                        self.finished(reason, usage, going_on)
+                        return
+                    raise EngineLost("the stream ended without a finish reason")
+                chunk = decode_chunk(event)
+                if chunk.error is not None:
+                    self.refuse(200, {"error": chunk.error})
+                usage = chunk.usage or usage
+                reason = self.take(chunk) or reason
+            self.publisher.mark(self.row.id)
+            await self.publisher.turn()
+        raise EngineLost("the stream broke off")
+
+    def take(self, chunk: EngineChunk) -> str | None:
+        """Add a chunk to the answer and the journal; its finish reason, if it has one."""
+        answer = self.answer
+        if answer.prompt_ids is None and (prompt := chunk.prompt_ids()):
+            answer.prompt_ids = prompt
+            if self.plain:
+                self.journal.add(Prompt(prompt))
+        if not chunk.choices:
+            return None
+        text = chunk.plain_text() if answer.accumulator is None else None
+        choice = chunk.choices[0]
+        ids = choice.token_ids
+        answer.count += 1 if ids is None else len(ids)
+        if answer.first_token_at is None and text != "":
+            answer.first_token_at = timezone.now()
+        if text is None:
+            choices = chunk.public_choices()
+            answer.add_choices(choices)
+            self.journal.add(Choices(choices))
+        elif text:
+            held, answer.held = answer.held, []
+            new = [*held, *(ids or ())]
+            count = 1 if ids is None else len(new)
+            answer.add_text(text, count, new)
+            self.journal.text(text, count, new)
+        elif ids:
+            answer.held.extend(ids)
+        return choice.finish_reason
+
+    def finished(self, reason: str, usage: dict[str, Any] | None, going_on: bool) -> None:
+        counted = self.answer.counted()
+        if usage is not None and not going_on:
+            cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+            counted = Usage(usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0), cached)
+        self.answer.finish = Finish(reason, counted)
+        self.journal.add(self.answer.finish)
+        self.publisher.mark(self.row.id)
+
+    def outcome(self) -> Outcome:
+        answer, finish = self.answer, self.answer.finish
+        status = Generation.Status.DONE if finish else Generation.Status.STOPPED
+        return Outcome(
+            self.row.id,
+            self.row.attempt,
+            status.value,
+            text=answer.text,
+            choices=answer.choices(),
+            finish_reason=finish.reason if finish else "stop",
+            usage=finish.usage if finish else answer.counted(),
+            first_token_at=answer.first_token_at,
+            finished_at=timezone.now(),
+        )
+
+    def failed(self, error: BaseException) -> Outcome:
+        if isinstance(error, Refused):
+            problem = error.problem
+        elif isinstance(error, EngineLost):
+            failure = errors.engine_error("The engine broke off twice while it made this answer.")
+            problem = Problem(failure.code, failure.message)
+        else:
+            log.error("relay.died", generation=str(self.row.id), exc_info=error)
+            failure = errors.internal_error()
+            problem = Problem(failure.code, failure.message)
+        outcome = self.outcome()
+        outcome.status, outcome.finish_reason, outcome.problem = Generation.Status.FAILED.value, "error", problem
+        return outcome

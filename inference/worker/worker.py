@@ -1,0 +1,223 @@
+"""The GPU worker: claims rows, keeps their leases, relays the engine's tokens, stores the answers."""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+from django.db import Error as DatabaseError
+
+from inference import wire
+from inference.models import Generation, LanguageModel
+from inference.states import WorkerState
+from inference.worker.ledger import Ledger
+from inference.worker.publisher import Publisher
+from inference.worker.relay import Engine, Relay
+from jarvis.config import config
+from jarvis.database import in_database
+
+log = structlog.get_logger(__name__)
+
+POLL = 1.0  # seconds between looks at the queue, and between states told
+PAUSE = 1.0  # seconds after which a server that is away is tried again
+
+
+class Worker:
+    """`run` works until `stopping` is set. The steps (`claim`, `beat`, `tell`) can be called alone."""
+
+    def __init__(self, engine: Engine, place: str) -> None:
+        self.engine = engine
+        self.place = place  # what this worker alone holds: its host and run directory
+        self.name = f"{place}/{os.getpid()}-{int(time.time())}"
+        self.publisher = Publisher()
+        self.ledger = Ledger()
+        self.relays: dict[UUID, Relay] = {}
+        self.tasks: dict[UUID, asyncio.Task[None]] = {}
+        self.bell = asyncio.Event()
+        self.stopping = asyncio.Event()
+        self.lease = timedelta(seconds=config.lease_seconds)
+        self.beaten = 0.0
+        self.state = WorkerState(self.name, socket.gethostname(), os.getpid(), time.time(), engine.state)
+
+    async def run(self) -> None:
+        """Work until told to stop, then drain. A part that dies ends the whole worker with its error."""
+        parts: list[Callable[[], Awaitable[None]]] = [
+            self.publisher.run,
+            self.ledger.run,
+            self.listen,
+            self.work,
+            self.keep_leases,
+            self.keep_telling,
+        ]
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(part(), name=part.__name__) for part in parts]
+            await self.stopping.wait()
+            tasks[3].cancel()
+            await self.drain()
+            for task in tasks:
+                task.cancel()
+        await wire.close()
+
+    async def listen(self) -> None:
+        """Hear the doorbell. While Redis is away the poll in `work` does."""
+        while True:
+            try:
+                async with wire.doorbell() as messages:
+                    self.bell.set()  # what was rung before this
+                    async for message in messages:
+                        self.hear(message)
+            except wire.AWAY as error:
+                log.warning("redis.away", error=str(error))
+            await asyncio.sleep(PAUSE)
+
+    def hear(self, message: str) -> None:
+        verb, _, id = message.partition(" ")
+        if verb == "stop" and (relay := self.relays.get(UUID(id))):
+            relay.stop()
+        elif verb == "work":
+            self.bell.set()
+
+    async def work(self) -> None:
+        await self.settle_in()
+        while True:
+            self.bell.clear()
+            await self.engine.ready()
+            try:
+                await self.claim()
+            except DatabaseError as error:
+                log.warning("postgres.away", error=str(error).strip())
+                await asyncio.sleep(PAUSE)
+            try:
+                async with asyncio.timeout(POLL):
+                    await self.bell.wait()
+            except TimeoutError:
+                pass  # the poll
+
+    async def settle_in(self) -> None:
+        """Free the rows of a worker that died in this place, and enter the model into the catalogue."""
+        while True:
+            try:
+                await in_database(Generation.objects.release_place, self.place, self.name)
+                await self.engine.ready()
+                alive = {state.engine.model for state in await wire.worker_states()}
+                await in_database(LanguageModel.objects.serve, self.engine.state.model, self.engine.state.max_model_len, alive)
+                return
+            except (DatabaseError, *wire.AWAY) as error:
+                log.warning("settling.waits", error=str(error).strip())
+                await asyncio.sleep(PAUSE)
+
+    @property
+    def slots(self) -> int:
+        return config.engine_slots or self.engine.state.slots
+
+    async def claim(self) -> int:
+        """Take as many rows as there are free slots and start them; how many that were."""
+        free = self.slots - len(self.relays)
+        if free < 1 or self.stopping.is_set():
+            return 0
+        if self.beaten and time.monotonic() - self.beaten > config.lease_seconds / 2:
+            await self.beat()  # so as not to take one's own rows, where Postgres was away for long
+        rows = await in_database(Generation.objects.claim, self.name, [self.engine.state.model], free, self.lease)
+        for row in rows:
+            if row.id in self.relays:
+                self.drop(row.id)
+            relay = self.relays[row.id] = Relay(row, self.engine, self.publisher)
+            self.tasks[row.id] = asyncio.create_task(self.see_through(relay))
+        return len(rows)
+
+    async def see_through(self, relay: Relay) -> None:
+        """Run a relay, store what it gives, tell the end."""
+        row = relay.row
+        structlog.contextvars.bind_contextvars(request_id=row.request_id, generation=str(row.id), attempt=row.attempt)
+        try:
+            outcome = await relay.run()
+            if self.relays.get(row.id) is relay:
+                del self.relays[row.id]
+                self.bell.set()  # a slot is free
+            if await self.ledger.store(outcome):
+                relay.journal.add(outcome.end)
+                self.publisher.mark(row.id)
+                log.info(
+                    "generation.ended",
+                    status=outcome.status,
+                    finish_reason=outcome.finish_reason,
+                    prompt_tokens=outcome.usage.prompt_tokens,
+                    completion_tokens=outcome.usage.completion_tokens,
+                    model=row.model,
+                )
+            else:
+                log.warning("generation.fenced")
+                self.publisher.close(row.id)
+        except asyncio.CancelledError:
+            self.publisher.close(row.id)
+            raise
+        except Exception:
+            log.critical("generation.broke")
+            self.stopping.set()
+            raise
+        finally:
+            if self.tasks.get(row.id) is asyncio.current_task():
+                del self.tasks[row.id]
+            if self.relays.get(row.id) is relay:
+                del self.relays[row.id]
+
+    def drop(self, id: UUID) -> None:
+        """Let go of a row that another attempt holds."""
+        self.relays.pop(id, None)
+        if task := self.tasks.pop(id, None):
+            task.cancel()
+
+    async def beat(self) -> None:
+        """Extend the leases; stop what was asked to stop, drop what was lost."""
+        held = set(self.tasks)
+        renewed = await in_database(Generation.objects.renew, self.name, held, self.lease)
+        self.beaten = time.monotonic()
+        for id in held:
+            relay = self.relays.get(id)
+            if relay is not None and id not in renewed:
+                log.warning("lease.lost", generation=str(id))
+                self.drop(id)
+            elif relay is not None and renewed[id]:
+                relay.stop()
+
+    async def keep_leases(self) -> None:
+        while True:
+            await asyncio.sleep(config.lease_seconds / 3)
+            try:
+                await self.beat()
+            except DatabaseError as error:
+                log.warning("postgres.away", error=str(error).strip())
+
+    async def tell(self) -> None:
+        self.state.engine = self.engine.state
+        self.state.running, self.state.draining = len(self.relays), self.stopping.is_set()
+        await wire.tell_state(self.state)
+
+    async def keep_telling(self) -> None:
+        while True:
+            try:
+                await self.tell()
+            except wire.AWAY as error:
+                log.warning("redis.away", error=str(error))
+            await asyncio.sleep(POLL)
+
+    async def drain(self) -> None:
+        """Finish what runs, within the time that is allowed, and hand over the rest at once."""
+        log.info("worker.draining", running=len(self.tasks))
+        if self.tasks:
+            await asyncio.wait(self.tasks.values(), timeout=config.drain_seconds)
+        left = list(self.tasks)
+        for id in left:
+            self.drop(id)
+        try:
+            if left:
+                await in_database(Generation.objects.release, self.name, left)
+                await wire.ring()
+            await self.publisher.flush()
+            await wire.forget_state(self.name)
+        except (DatabaseError, *wire.AWAY) as error:
+            log.warning("drain.incomplete", error=str(error).strip(), left=len(left))  # the leases run out

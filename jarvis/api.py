@@ -1,0 +1,100 @@
+"""Django's ASGI handler on a short stack, for the API: no sessions, no forms, no thread per request.
+
+Django runs most of its own middleware, its start and finish signals and `response.close` in threads that it makes for
+each request, which costs more than all that Jarvis does with one. API views are async to the bottom and reach the
+database through `jarvis.database`, so none of that is needed here.
+"""
+
+import asyncio
+import io
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.core.exceptions import DisallowedHost, RequestAborted
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import Resolver404, resolve, set_script_prefix
+
+from inference.openai import errors
+from inference.openai.errors import ApiError
+from inference.http import error_response
+from jarvis.middleware import request_context
+
+log = structlog.get_logger(__name__)
+
+
+class TooLarge(Exception):
+    """The body is larger than `JARVIS_MAX_BODY_BYTES`."""
+
+
+class ApiHandler(ASGIHandler):
+    """Answers everything under PREFIXES; every error there has the OpenAI shape."""
+
+    PREFIXES = ("/v1/", "/api/", "/health")
+
+    def load_middleware(self, is_async: bool = False) -> None:
+        self._view_middleware: list[Any] = []
+        self._middleware_chain = request_context(answer)
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        set_script_prefix(get_script_prefix(scope))
+        try:
+            body = await read_body(scope, receive)
+            request = ASGIRequest(scope, io.BytesIO(body))
+        except RequestAborted:
+            return
+        except TooLarge:
+            too_large = errors.request_too_large(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+            await self.send_response(error_response(too_large), send)
+            return
+        work = asyncio.create_task(self.respond(request, send))
+        gone = asyncio.create_task(receive())  # after the body, the only message is that the client has left
+        await asyncio.wait([work, gone], return_when=asyncio.FIRST_COMPLETED)
+        gone.cancel()
+        if not work.done():
+            work.cancel()
+        await asyncio.wait([work])
+        if not work.cancelled() and (error := work.exception()):
+            log.error("request.broke", path=request.path, exc_info=error)
+
+    async def respond(self, request: HttpRequest, send: Any) -> None:
+        response = await self._middleware_chain(request)
+        try:
+            await self.send_response(response, send)
+        finally:
+            response.close()
+
+
+async def read_body(scope: dict[str, Any], receive: Any) -> bytes:
+    """The whole body. Raises TooLarge as soon as it is, RequestAborted where the client leaves."""
+    limit, parts, size = settings.DATA_UPLOAD_MAX_MEMORY_SIZE, [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise RequestAborted
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > limit:
+            raise TooLarge
+        if not message.get("more_body"):
+            return b"".join(parts)
+
+
+async def answer(request: HttpRequest) -> HttpResponseBase:
+    """Find the view and call it; whatever it raises becomes an answer."""
+    try:
+        request.get_host()
+        match = resolve(request.path_info)
+        request.resolver_match = match
+        return await match.func(request, *match.args, **match.kwargs)
+    except ApiError as error:
+        return error_response(error)
+    except Resolver404:
+        return error_response(errors.not_found(request.path))
+    except DisallowedHost:
+        return error_response(errors.invalid_request("This host name is not served here. See JARVIS_ALLOWED_HOSTS."))
+    except Exception as error:
+        log.error("request.failed", path=request.path, exc_info=error)
+        return error_response(errors.internal_error())

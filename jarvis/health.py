@@ -1,0 +1,111 @@
+"""Is it alive, is it ready, and how is it: three different answers."""
+
+import asyncio
+import time
+from typing import Any
+
+from django.db import Error as DatabaseError
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from accounts.authentication import Caller
+from inference import wire
+from inference.models import Generation, LanguageModel
+from inference.states import WorkerState
+from jarvis.database import in_database
+from inference.http import json_response
+
+STARTED = time.time()
+READY_SECONDS = 3.0  # a readiness check that takes longer says no
+
+
+def moment() -> str:
+    return timezone.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+async def alive(request: HttpRequest) -> HttpResponse:
+    """Liveness: this process answers. It names nothing."""
+    return json_response({"status": "ok", "timestamp": moment()})
+
+
+async def ready(request: HttpRequest) -> HttpResponse:
+    """Readiness: 200 when a question would be answered now, else 503 with the parts that are missing."""
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            missing = await missing_parts()
+    except TimeoutError:
+        missing = ["time"]
+    body = {"status": "unavailable" if missing else "ok", "missing": missing, "timestamp": moment()}
+    return json_response(body, 503 if missing else 200)
+
+
+async def missing_parts() -> list[str]:
+    missing = []
+    try:
+        await in_database(ping)
+    except DatabaseError:
+        missing.append("database")
+    try:
+        if not any(state.engine.phase == "ready" for state in await wire.worker_states()):
+            missing.append("model")
+    except wire.AWAY:
+        missing.append("redis")
+    return missing
+
+
+def ping() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+async def status(request: HttpRequest, caller: Caller) -> HttpResponse:
+    """Everything about the state of things, for who is known."""
+    now = time.time()
+    try:
+        workers = await wire.worker_states()
+        redis = "ok"
+    except wire.AWAY:
+        workers, redis = [], "away"
+    models, queued, running = await in_database(counts)
+    states = [worker_detail(state, now) for state in workers]
+    phases = {state.engine.model: state.engine.phase for state in workers}
+    body: dict[str, Any] = {
+        "status": "ok" if any(state.engine.phase == "ready" for state in workers) else "unavailable",
+        "timestamp": moment(),
+        "uptime_seconds": round(now - STARTED, 1),
+        "models": [{**model, "state": phases.get(model["name"], "not served")} for model in models],
+        "workers": states,
+        "queue": {"queued": queued, "running": running},
+        "redis": redis,
+    }
+    return json_response(body)
+
+
+def counts() -> tuple[list[dict[str, Any]], int, int]:
+    models = list(LanguageModel.objects.offered().values("name", "source", "kind", "default", "max_model_len"))
+    open_rows = Generation.objects.open()
+    queued = open_rows.queued().count()
+    return models, queued, open_rows.count() - queued
+
+
+def worker_detail(state: WorkerState, now: float) -> dict[str, Any]:
+    engine = state.engine
+    return {
+        "name": state.name,
+        "host": state.host,
+        "uptime_seconds": round(now - state.started, 1),
+        "running": state.running,
+        "slots": engine.slots,
+        "draining": state.draining,
+        "engine": {
+            "phase": engine.phase,
+            "detail": engine.detail,
+            "progress": engine.progress,
+            "model": engine.model,
+            "max_model_len": engine.max_model_len,
+            "adopted": engine.adopted,
+            "uptime_seconds": round(now - engine.since, 1),
+        },
+        "gpus": state.gpus,
+    }

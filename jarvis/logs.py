@@ -1,0 +1,55 @@
+"""Structured logs: one line per event, JSON or readable, with the request id that follows a call everywhere."""
+
+import logging
+import logging.config
+import sys
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from jarvis.config import config
+
+QUIET = ("aiohttp.access", "asyncio", "daphne", "uvicorn.access", "django.channels.server", "httpx", "granian.access")
+
+
+def short_error(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Errors of servers that are away go over many lines; the first says it."""
+    if isinstance(error := event.get("error"), str):
+        event["error"] = error.partition("\n")[0][:300]
+    return event
+
+
+def set_up(process: str, *, stream: Any = None) -> None:
+    """Send all logs of this process to one stream (stderr). `process`: web, worker, celery, … as each line says."""
+    stream = stream or sys.stderr
+    readable = config.log_format == "text" or (config.log_format == "auto" and stream.isatty())
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        short_error,
+    ]
+    end: list[Processor] = (
+        [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
+        if readable
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(config.log_level)),
+        cache_logger_on_first_use=True,
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *end]
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(config.log_level)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    structlog.contextvars.bind_contextvars(process=process)

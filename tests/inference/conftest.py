@@ -1,0 +1,112 @@
+"""A worker and a fake engine in the test's own event loop, with real Postgres and Redis."""
+
+import asyncio
+import contextlib
+
+import aiohttp
+import pytest
+from django.contrib.auth.models import User
+from django.db import connections
+
+from inference import wire
+from inference.follow import follow
+from inference.models import Generation
+from inference.openai.request import check_chat_request
+from inference.states import EngineState
+from inference.submit import submit
+from inference.worker.worker import Worker
+from jarvis.database import in_database
+from tests.fake_engine import FakeEngine
+
+
+class FakeHeld:
+    """The engine contract on top of a fake engine's socket."""
+
+    base_url = "http://engine"
+
+    def __init__(self, path):
+        self.path = path
+        self.state = EngineState(phase="ready", model="fake", max_model_len=100_000, slots=64)
+        self.deaths = 0
+        self.sessions = None
+        self.up = asyncio.Event()
+        self.up.set()
+
+    def session(self):
+        if self.sessions is None:
+            connector = aiohttp.UnixConnector(str(self.path), limit=0, keepalive_timeout=4)
+            self.sessions = aiohttp.ClientSession(connector=connector, read_bufsize=1, timeout=aiohttp.ClientTimeout())
+        return self.sessions
+
+    async def ready(self):
+        await self.up.wait()
+
+    async def close(self):
+        if self.sessions is not None:
+            await self.sessions.close()
+
+
+@pytest.fixture
+def alice(transactional_db):
+    return User.objects.create_user("alice", password="a long enough word")
+
+
+@pytest.fixture
+def bob(transactional_db):
+    return User.objects.create_user("bob", password="a long enough word")
+
+
+@pytest.fixture
+async def fake(tmp_path):
+    async with FakeEngine(tmp_path / "engine.sock") as engine:
+        yield engine
+
+
+@pytest.fixture
+async def held(fake, tmp_path):
+    engine = FakeHeld(tmp_path / "engine.sock")
+    yield engine
+    await engine.close()
+
+
+@contextlib.asynccontextmanager
+async def working(engine, place="here"):
+    """A worker that runs until the end of the block."""
+    worker = Worker(engine, place)
+    task = asyncio.create_task(worker.run())
+    try:
+        yield worker
+    finally:
+        worker.stopping.set()
+        await asyncio.wait_for(task, 30)
+
+
+@pytest.fixture(autouse=True)
+async def clean_redis(request):
+    yield
+    with contextlib.suppress(*wire.AWAY):
+        await wire.client().flushdb()
+    await wire.close()
+
+
+async def ask(owner, max_tokens=20, **fields):
+    """A generation in the queue."""
+    value = {"model": "fake", "messages": [{"role": "user", "content": "count"}], "max_tokens": max_tokens} | fields
+    request = check_chat_request(value)
+    row = Generation(owner=owner, model="fake", door="v1", request_id="test", request=request.to_row())
+    await submit(row)
+    return row
+
+
+async def told(row, **options):
+    """All entries of a generation, as a follower gets them."""
+    async with asyncio.timeout(30):
+        return [pair async for batch in follow(row.id, **options) for pair in batch]
+
+
+async def stored(row):
+    return await in_database(Generation.objects.get, id=row.id)
+
+
+def numbered(count):
+    return "".join(f"t{k} " for k in range(count))

@@ -1,0 +1,33 @@
+"""From the queue to the stored answer, with nothing dying."""
+
+import pytest
+
+from inference.entries import End, Finish, Text, Usage
+from tests.inference.conftest import ask, numbered, stored, told, working
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def text_of(entries):
+    return "".join(entry.text for _, entry in entries if isinstance(entry, Text))
+
+
+async def test_an_answer_is_told_and_stored_once(alice, held):
+    async with working(held):
+        row = await ask(alice, 20)
+        entries = await told(row)
+    assert text_of(entries) == numbered(20)
+    assert isinstance(entries[-1][1], End)
+    row = await stored(row)
+    assert (row.status, row.text, row.finish_reason, row.attempt) == ("done", numbered(20), "length", 1)
+    assert (row.prompt_tokens, row.completion_tokens) == (entries[-1][1].usage.prompt_tokens, 20)
+    assert row.created_at <= row.started_at <= row.first_token_at <= row.finished_at
+
+
+async def test_many_answers_run_at_once_and_each_is_whole(alice, bob, held, fake):
+    fake.settings.rate = 100
+    async with working(held):
+        rows = [await ask(owner, 50) for owner in (alice, bob) * 10]
+        for row in rows:
+            assert text_of(await told(row)) == numbered(50)
+    assert fake.counters.most_running == 20
