@@ -133,6 +133,7 @@ class FakeEngine:
                 web.get("/metrics", self.metrics),
                 web.get("/v1/models", self.models),
                 web.post("/tokenize", self.tokenize),
+                web.post("/detokenize", self.detokenize),
                 web.post("/v1/chat/completions", self.generate),
                 web.post("/v1/completions", self.generate),
                 web.get("/fake", self.read),
@@ -197,6 +198,10 @@ class FakeEngine:
         messages = body.get("messages") or [{"content": body.get("prompt", "")}]
         ids = words(messages)
         return web.json_response({"count": len(ids), "max_model_len": self.settings.max_model_len, "tokens": ids})
+
+    async def detokenize(self, request: web.Request) -> web.Response:
+        ids = (await request.json())["tokens"]
+        return web.json_response({"prompt": "".join(f"t{i - FIRST_ID} " for i in ids if i >= FIRST_ID)})
 
     async def read(self, _: web.Request) -> web.Response:
         return web.json_response(dataclasses.asdict(self.counters) | {"settings": dataclasses.asdict(self.settings)})

@@ -68,7 +68,7 @@ class Accumulator:
     """Merges what a generation's log tells, in order."""
 
     def __init__(self) -> None:
-        self.choices: dict[int, Choice] = {}
+        self.merged: dict[int, Choice] = {}
         self.plain = True  # nothing came but text of choice 0
 
     def text(self, text: str) -> None:
@@ -83,18 +83,18 @@ class Accumulator:
 
     def clear(self) -> None:
         """Forget everything: the answer starts again."""
-        self.choices, self.plain = {}, True
+        self.merged, self.plain = {}, True
 
     def content(self) -> str:
         """The text of choice 0."""
         return self._choice(0).text("content")
 
-    def result(self, finish_reason: str = "stop") -> list[dict[str, Any]]:
+    def choices(self, finish_reason: str = "stop") -> list[dict[str, Any]]:
         """OpenAI choices with whole messages; `finish_reason` holds where no delta named one."""
         self._choice(0)
-        return [choice.result(index, finish_reason) for index, choice in sorted(self.choices.items())]
+        return [choice.result(index, finish_reason) for index, choice in sorted(self.merged.items())]
 
     def _choice(self, index: int) -> Choice:
-        if index not in self.choices:
-            self.choices[index] = Choice()
-        return self.choices[index]
+        if index not in self.merged:
+            self.merged[index] = Choice()
+        return self.merged[index]

@@ -85,7 +85,7 @@ def error(fault: ApiError) -> bytes:
 def completion(
     id: str, created: int, model: str, choices: list[dict[str, Any]], counts: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """A whole answer; `choices` as `accumulate.Accumulator.result` gives them."""
+    """A whole answer; `choices` as `accumulate.Accumulator.choices` gives them."""
     return {
         "id": id,
         "object": "chat.completion",

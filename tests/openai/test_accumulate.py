@@ -63,9 +63,9 @@ def test_any_cut_of_the_same_answer_gives_the_same_choices(answer, at_once):
     accumulator = Accumulator()
     for start in range(0, len(deltas), at_once):
         accumulator.add(deltas[start : start + at_once])
-    assert accumulator.result() == expected
+    assert accumulator.choices() == expected
     assert not accumulator.plain
-    for choice in accumulator.result():
+    for choice in accumulator.choices():
         Choice.model_validate(choice | {"logprobs": None})
 
 
@@ -75,7 +75,7 @@ def test_plain_text_is_one_choice(texts):
     for text in texts:
         accumulator.text(text)
     message = {"role": "assistant", "content": "".join(texts), "refusal": None}
-    assert accumulator.result("length") == [
+    assert accumulator.choices("length") == [
         {"index": 0, "message": message, "logprobs": None, "finish_reason": "length"}
     ]
     assert (accumulator.plain, accumulator.content()) == (True, "".join(texts))
@@ -86,7 +86,7 @@ def test_stored_choices_told_as_deltas_are_the_same_again(answer):
     _, expected = answer
     accumulator = Accumulator()
     accumulator.add({"delta": choice["message"]} | choice for choice in expected)
-    assert accumulator.result() == expected
+    assert accumulator.choices() == expected
 
 
 def test_clear_forgets_everything():
@@ -96,4 +96,4 @@ def test_clear_forgets_everything():
     accumulator.clear()
     accumulator.text("c")
     assert accumulator.plain
-    assert [choice["message"]["content"] for choice in accumulator.result()] == ["c"]
+    assert [choice["message"]["content"] for choice in accumulator.choices()] == ["c"]

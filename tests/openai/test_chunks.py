@@ -91,7 +91,7 @@ def test_a_whole_answer_is_a_chat_completion(n):
     accumulator = Accumulator()
     for index in range(n):
         accumulator.add([{"index": index, "delta": {"content": f"t{index}"}, "finish_reason": "stop"}])
-    value = chunks.completion("chatcmpl-1", 1, "m", accumulator.result(), chunks.usage(3, n, reasoning=1))
+    value = chunks.completion("chatcmpl-1", 1, "m", accumulator.choices(), chunks.usage(3, n, reasoning=1))
     answer = ChatCompletion.model_validate(json.loads(json.dumps(value)))
     assert [choice.message.content for choice in answer.choices] == [f"t{i}" for i in range(n)]
     assert answer.usage.completion_tokens_details.reasoning_tokens == 1

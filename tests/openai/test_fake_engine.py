@@ -117,6 +117,8 @@ async def test_metrics_and_models_have_vllms_names(engine, session):
         assert (await response.json())["data"][0]["max_model_len"] == 100_000
     async with session.post("/tokenize", json={"messages": HELLO}) as response:
         assert (await response.json())["count"] == 7
+    async with session.post("/detokenize", json={"tokens": [1000, 1001]}) as response:
+        assert (await response.json())["prompt"] == "t0 t1 "
 
 
 def test_the_official_client_reads_every_kind_of_answer():
