@@ -106,6 +106,10 @@ class GenerationQuerySet(models.QuerySet["Generation"]):
         dead = self.filter(worker__startswith=f"{place}/", status=Generation.Status.RUNNING).exclude(worker=worker)
         return dead.update(lease_until=Now())
 
+    def forget(self) -> int:
+        """Empty the rows of what was said; who, when and how much stays for the ledger."""
+        return self.update(request=None, text="", choices=None)
+
     def ask_stop(self, id: uuid.UUID) -> bool:
         """Ask for a stop: a queued row ends at once (True), a running one when its worker hears of it (False)."""
         ended = self.filter(id=id, status=Generation.Status.QUEUED).update(

@@ -80,6 +80,10 @@ class Config(BaseSettings):
     engine_slots: int = Field(0, ge=0, le=4096, description="Generations that run at once; 0: what the engine can.")
     engine_args: str = Field("", description="More arguments for vLLM's server, as on its command line.")
     auto_cleanup_gpu: bool = Field(False, description="True ends engines of dead workers that cannot be used again.")
+    engine_memory: float = Field(0.9, ge=0.05, le=0.99, description="Share of each GPU's memory that the engine takes.")
+    engine_network: bool = Field(False, description="True leaves the engine the network where it would have none (CPU).")
+    engine_trust_remote_code: bool = Field(False, description="True runs code that comes with a model. A risk.")
+    engine_telemetry: bool = Field(False, description="True lets vLLM send its usage statistics to its makers.")
     hf_token: str = Field("", validation_alias=AliasChoices("HF_TOKEN", "JARVIS_HF_TOKEN"), description="Hub token.")
 
     # Logs
@@ -123,7 +127,7 @@ class Config(BaseSettings):
     def run_dir(self) -> Path:
         """Folder of sockets and pid files, mode 0700; apart from var/ where its path is too long for a socket."""
         folder = self.var.resolve() / "run"
-        if len(bytes(folder)) > SOCKET_PATH_LIMIT - len("/postgres/.s.PGSQL.5432.lock"):
+        if len(bytes(folder)) > SOCKET_PATH_LIMIT - len("/engine/") - 36:
             base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
             folder = Path(base) / f"jarvis-{os.getuid()}-{sha256(bytes(folder)).hexdigest()[:12]}"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -7,7 +7,6 @@ from typing import Any
 from django.db import Error as DatabaseError
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 
 from accounts.authentication import Caller
 from inference import wire
@@ -15,18 +14,16 @@ from inference.models import Generation, LanguageModel
 from inference.states import WorkerState
 from jarvis.database import in_database
 from inference.http import json_response
+from jarvis.times import now_iso
 
 STARTED = time.time()
 READY_SECONDS = 3.0  # a readiness check that takes longer says no
 
 
-def moment() -> str:
-    return timezone.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
 
 async def alive(request: HttpRequest) -> HttpResponse:
     """Liveness: this process answers. It names nothing."""
-    return json_response({"status": "ok", "timestamp": moment()})
+    return json_response({"status": "ok", "timestamp": now_iso()})
 
 
 async def ready(request: HttpRequest) -> HttpResponse:
@@ -36,7 +33,7 @@ async def ready(request: HttpRequest) -> HttpResponse:
             missing = await missing_parts()
     except TimeoutError:
         missing = ["time"]
-    body = {"status": "unavailable" if missing else "ok", "missing": missing, "timestamp": moment()}
+    body = {"status": "unavailable" if missing else "ok", "missing": missing, "timestamp": now_iso()}
     return json_response(body, 503 if missing else 200)
 
 
@@ -72,7 +69,7 @@ async def status(request: HttpRequest, caller: Caller) -> HttpResponse:
     phases = {state.engine.model: state.engine.phase for state in workers}
     body: dict[str, Any] = {
         "status": "ok" if any(state.engine.phase == "ready" for state in workers) else "unavailable",
-        "timestamp": moment(),
+        "timestamp": now_iso(),
         "uptime_seconds": round(now - STARTED, 1),
         "models": [{**model, "state": phases.get(model["name"], "not served")} for model in models],
         "workers": states,

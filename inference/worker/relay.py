@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 
 FENCE_SECONDS = 5.0  # how long a taken-over row waits for Redis, to read what its log holds
 CONNECT_TRIES = 3
+BUSY = (429, 503)  # statuses by which a server elsewhere says that it cannot take more now
 UNBOUNDED = 1_000_000  # tokens; for a server that does not tell its window
 LONGEST_CHARACTER = 4  # tokens that one character may be made of, in a byte-level vocabulary
 
@@ -40,10 +41,15 @@ class Engine(Protocol):
 
     def session(self) -> aiohttp.ClientSession: ...
     async def ready(self) -> None: ...
+    async def verify(self) -> bool: ...
 
 
 class EngineLost(Exception):
-    """The engine broke off, or did not answer at all."""
+    """The engine broke off, or failed on this request."""
+
+
+class EngineAway(Exception):
+    """The engine did not take the request: nothing was asked, nothing is lost."""
 
 
 class Refused(Exception):
@@ -122,13 +128,18 @@ class Relay:
             deaths = self.engine.deaths
             try:
                 await self.read()
+            except EngineAway as error:
+                log.info("engine.away", generation=str(self.row.id), error=str(error))
+                await asyncio.sleep(random.uniform(0.1, 0.3))
+                await self.engine.verify()
             except EngineLost as error:
                 log.warning("engine.lost", generation=str(self.row.id), error=str(error), tokens=self.answer.tokens)
                 await self.count_loss()
                 if self.losses >= MAX_ENGINE_DEATHS:
                     raise
                 if self.engine.deaths == deaths:  # it may be going down, or only have dropped this one
-                    await asyncio.sleep(random.uniform(0.2, 0.6))
+                    await asyncio.sleep(random.uniform(0.1, 0.3))
+                    await self.engine.verify()
                 if not (self.plain and self.answer.can_go_on):
                     self.start_again()
 
@@ -197,11 +208,13 @@ class Relay:
                 )
             except (aiohttp.ClientError, OSError) as error:
                 if attempt == CONNECT_TRIES - 1:
-                    raise EngineLost(f"{type(error).__name__}: {error}") from error
+                    raise EngineAway(f"{type(error).__name__}: {error}") from error
                 await asyncio.sleep(random.uniform(0.05, 0.1) * 2**attempt)
                 continue
             if response.status == 200:
                 return response
+            if response.status in BUSY:
+                raise EngineAway(f"status {response.status}")
             self.refuse(response.status, await response.read())
         raise AssertionError
 

@@ -41,6 +41,9 @@ class FakeHeld:
     async def ready(self):
         await self.up.wait()
 
+    async def verify(self):
+        return self.up.is_set()
+
     async def close(self):
         if self.sessions is not None:
             await self.sessions.close()

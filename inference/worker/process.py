@@ -1,0 +1,63 @@
+"""The worker as a process: its place, its engine, its signals."""
+
+import asyncio
+import fcntl
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+import uvloop
+
+from inference.engine import make_engine
+from inference.worker.worker import Worker
+from jarvis.config import config
+
+log = structlog.get_logger(__name__)
+
+
+class PlaceTaken(Exception):
+    """Another worker runs in this place."""
+
+
+@contextmanager
+def place() -> Iterator[str]:
+    """The name of this host and run directory, held by one worker at a time. Raises PlaceTaken.
+
+    The lock is the kernel's, so it is free the moment its worker dies: who holds it knows that any other worker of
+    this place is dead, and takes its rows over without waiting for their leases.
+    """
+    path = config.run_dir / "worker.lock"
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PlaceTaken(f"A worker runs already with {config.run_dir}. Stop it, or set another JARVIS_VAR.") from None
+        yield f"{socket.gethostname()}:{config.run_dir}"
+
+
+class WorkerProcess:
+    def __init__(self, *, keep_engine: bool = False) -> None:
+        self.keep_engine = keep_engine
+
+    def run(self) -> None:
+        """Work until SIGTERM or SIGINT. Whatever else ends it is raised, and the engine left for the next worker."""
+        with place() as name:
+            uvloop.run(self.work(name))
+
+    async def work(self, place: str) -> None:
+        engine = make_engine(config)
+        worker = Worker(engine, place)
+        loop = asyncio.get_running_loop()
+        for signal_number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signal_number, worker.stopping.set)
+        log.info("worker.started", name=worker.name, pid=os.getpid(), model=config.model_name)
+        async with asyncio.TaskGroup() as group:
+            keeper = group.create_task(engine.run())
+            await worker.run()
+            keeper.cancel()
+        if not self.keep_engine:
+            await engine.stop()
+        log.info("worker.stopped")

@@ -1,0 +1,16 @@
+"""Routes of the API; all of them are answered by `jarvis.api.ApiHandler`."""
+
+from django.urls import path
+
+from chat import api as chat
+from inference.http import api
+from jarvis import health
+
+urlpatterns = [
+    path("health", health.alive),
+    path("health/ready", health.ready),
+    path("api/status", api(get=health.status)),
+    path("api/chat", api(post=chat.chat)),
+    path("api/chat/stream", api(post=chat.stream)),
+    path("api/history", api(get=chat.history, delete=chat.clear_history)),
+]
