@@ -11,6 +11,7 @@ from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -144,12 +145,12 @@ class Config(BaseSettings):
     @property
     def postgres(self) -> str:
         """Address of Postgres: the given one, or the embedded server's socket."""
-        return self.database_url or f"postgresql://jarvis@/jarvis?host={self.run_dir}/postgres"
+        return self.database_url or f"postgresql://jarvis@/jarvis?host={quote(str(self.run_dir))}/postgres"
 
     @property
     def redis(self) -> str:
         """Address of Redis: the given one, or the embedded server's socket."""
-        return self.redis_url or f"unix://{self.run_dir}/redis.sock"
+        return self.redis_url or f"unix://{quote(str(self.run_dir))}/redis.sock"
 
 
 def variable(field: str) -> str:
