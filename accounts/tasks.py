@@ -1,7 +1,8 @@
 """Housekeeping of accounts."""
 
-from jarvis.celery import app
 from django.core.management import call_command
+
+from jarvis.celery import app
 
 
 @app.task

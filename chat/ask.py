@@ -133,7 +133,8 @@ def model_name(wanted: str | None) -> str:
 def request_of(conversation: Conversation, model: str) -> dict[str, Any]:
     """The OpenAI request that the conversation makes now: its system prompt and what was said, newest kept."""
     system = conversation.system_prompt or config.system_prompt
-    messages, chars = [], len(system)
+    messages: list[dict[str, Any]] = []
+    chars = len(system)
     for message in conversation.messages.said().order_by("-id").values("role", "text").iterator(chunk_size=100):
         chars += len(message["text"])
         if messages and chars > HISTORY_CHARS:

@@ -99,7 +99,9 @@ class Answering:
                         yield entry
                     case Begin(clear=True):
                         if self.raw_sent:
-                            raise errors.engine_error("The answer was interrupted and cannot be joined to its beginning.")
+                            raise errors.engine_error(
+                                "The answer was interrupted and cannot be joined to its beginning."
+                            )
                         self.accumulator.clear()
                         self.splice.clear()
                     case End():
@@ -121,5 +123,3 @@ async def stop_quietly(id: UUID) -> None:
         await stop(id)
     except Away as error:
         log.warning("stop.failed", generation=str(id), error=str(error))
-
-

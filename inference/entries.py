@@ -14,7 +14,7 @@ class Cursor(NamedTuple):
     """A place in the log; compares in log order."""
 
     attempt: int
-    index: int
+    index: int  # type: ignore[assignment]  # hides a tuple method that nobody needs here
 
     def __str__(self) -> str:
         return f"{self.attempt}-{self.index}"

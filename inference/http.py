@@ -1,6 +1,6 @@
 """Small pieces that the API's views share."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import msgspec
@@ -16,7 +16,7 @@ from inference.submit import Away, QueueFull
 
 log = structlog.get_logger(__name__)
 
-View = Callable[..., Awaitable[HttpResponseBase]]
+View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 SAFE = ("GET", "HEAD", "OPTIONS")
 
 

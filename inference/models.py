@@ -95,7 +95,8 @@ class GenerationQuerySet(models.QuerySet["Generation"]):
         if not ids:
             return {}
         self.held(worker, ids).update(lease_until=Now() + lease)
-        return dict(self.held(worker, ids).values_list("id", Q(stop_asked_at__isnull=False)))
+        rows = self.held(worker, ids).values_list("id", "stop_asked_at")
+        return {id: asked_at is not None for id, asked_at in rows}
 
     def release(self, worker: str, ids: Collection[uuid.UUID]) -> int:
         """Give rows back, to be claimed at once by whoever is free."""
@@ -165,7 +166,9 @@ class Generation(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["status", "created_at"], name="open_generations", condition=Q(status__in=["queued", "running"])),
+            models.Index(
+                fields=["status", "created_at"], name="open_generations", condition=Q(status__in=["queued", "running"])
+            ),
             models.Index(fields=["owner", "-created_at"], name="generations_of_owner"),
         ]
 

@@ -95,7 +95,9 @@ def entries_of(row: Generation) -> list[Entry]:
     entries: list[Entry] = [Begin(clear=True)]
     if row.choices is not None:
         # A finished choice's message has the fields of a delta, so it is told as one.
-        entries.append(Choices([{**{k: v for k, v in c.items() if k != "message"}, "delta": c["message"]} for c in row.choices]))
+        entries.append(
+            Choices([{**{k: v for k, v in c.items() if k != "message"}, "delta": c["message"]} for c in row.choices])
+        )
     elif row.text:
         entries.append(Text(row.text, row.completion_tokens))
     return [*entries, End(row.status, row.finish_reason, usage, problem)]

@@ -1,11 +1,11 @@
 """Housekeeping of generations."""
 
-from jarvis.celery import app
 from django.utils import timezone
 
 from inference.entries import Problem
 from inference.models import MAX_ATTEMPTS, Generation
 from inference.outcome import Outcome, store
+from jarvis.celery import app
 
 
 @app.task

@@ -12,6 +12,7 @@ import asyncio
 import weakref
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -36,9 +37,14 @@ REPLY_SECONDS = 5
 _clients: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Redis]" = weakref.WeakKeyDictionary()
 
 
-def connect(**options: object) -> Redis:
+def connect(**options: Any) -> Redis:
     """A client of its own. It never retries by itself: who calls knows what may be sent twice."""
-    settings = {"socket_timeout": REPLY_SECONDS, "socket_connect_timeout": 2, "retry": Retry(NoBackoff(), 0)} | options
+    settings: dict[str, Any] = {
+        "socket_timeout": REPLY_SECONDS,
+        "socket_connect_timeout": 2,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    settings |= options
     return Redis.from_url(config.redis, **settings)
 
 
@@ -61,7 +67,7 @@ def log_key(generation: UUID) -> str:
 
 
 async def publish(batch: Mapping[UUID, Sequence[tuple[Cursor, Entry]]]) -> None:
-    """Append entries to logs, all of them visible at once. Entries that are there already, or fenced off, are passed over.
+    """Append entries to logs, all of them visible at once. Those there already, or fenced off, are passed over.
 
     Raises one of `AWAY` when Redis does not answer; nothing may then be assumed of what was written.
     """
@@ -71,7 +77,8 @@ async def publish(batch: Mapping[UUID, Sequence[tuple[Cursor, Entry]]]) -> None:
         for cursor, entry in entries:
             pipeline.execute_command("XADD", key, str(cursor), "e", encode(entry))
             if isinstance(entry, (Fence, Begin, End)):
-                pipeline.execute_command("EXPIRE", key, config.log_seconds if isinstance(entry, End) else OPEN_LOG_SECONDS)
+                seconds = config.log_seconds if isinstance(entry, End) else OPEN_LOG_SECONDS
+                pipeline.execute_command("EXPIRE", key, seconds)
     for reply in await pipeline.execute(raise_on_error=False):
         if isinstance(reply, Exception) and not (isinstance(reply, ResponseError) and "equal or smaller" in str(reply)):
             raise reply

@@ -17,9 +17,9 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import Resolver404, resolve, set_script_prefix
 
+from inference.http import View, error_response
 from inference.openai import errors
 from inference.openai.errors import ApiError
-from inference.http import error_response
 from jarvis.middleware import request_context
 
 log = structlog.get_logger(__name__)
@@ -88,7 +88,8 @@ async def answer(request: HttpRequest) -> HttpResponseBase:
         request.get_host()
         match = resolve(request.path_info)
         request.resolver_match = match
-        return await match.func(request, *match.args, **match.kwargs)
+        view: View = match.func
+        return await view(request, *match.args, **match.kwargs)
     except ApiError as error:
         return error_response(error)
     except Resolver404:

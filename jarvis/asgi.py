@@ -15,8 +15,8 @@ from jarvis import logs
 logs.set_up("web")
 pages = get_asgi_application()  # sets Django up, so what follows can import models
 
-from chat.routing import websocket_urlpatterns
-from jarvis.api import ApiHandler
+from chat.routing import websocket_urlpatterns  # noqa: E402
+from jarvis.api import ApiHandler  # noqa: E402
 
 api = ApiHandler()
 

@@ -33,11 +33,13 @@ class Config(BaseSettings):
     )
 
     # Where things lie
-    var: Path = Field(BASE / "var", description="Folder for everything that Jarvis writes: data, sockets, logs, models.")
+    var: Path = Field(
+        BASE / "var", description="Folder for everything that Jarvis writes: data, sockets, logs, models."
+    )
     database_url: str = Field(
         "",
         validation_alias=AliasChoices("DATABASE_URL", "JARVIS_DATABASE_URL"),
-        description="Postgres 15+ with pgvector, as postgresql://user:password@host/name. Empty: `make run` starts its own.",
+        description="Postgres with pgvector, as postgresql://user:password@host/name. Empty: `make run` starts one.",
     )
     redis_url: str = Field(
         "",
@@ -65,30 +67,40 @@ class Config(BaseSettings):
 
     # Chat
     max_message_chars: int = Field(5000, ge=1, le=1_000_000, description="Longest message, in characters.")
-    system_prompt: str = Field("You are Jarvis, a helpful assistant.", max_length=20_000, description="Site-wide prompt.")
+    system_prompt: str = Field(
+        "You are Jarvis, a helpful assistant.", max_length=20_000, description="Site-wide prompt."
+    )
 
     # Queue
     queue_limit: int = Field(1000, ge=1, description="Generations waiting at most; beyond that new ones get 503.")
     lease_seconds: float = Field(6.0, ge=0.5, le=600, description="A worker not heard of for so long loses its work.")
     drain_seconds: float = Field(20.0, ge=0, le=3600, description="Time that a stopping worker gives running answers.")
-    max_answer_tokens: int = Field(4096, ge=1, description="Largest max_tokens, and the default where a call names none.")
+    max_answer_tokens: int = Field(
+        4096, ge=1, description="Largest max_tokens, and the default where a call names none."
+    )
     log_seconds: int = Field(600, ge=10, le=86_400, description="A finished answer's token log stays in Redis so long.")
 
     # Model and engine
-    model: str = Field("guide", min_length=1, description="`guide` (built in), a hub id such as Qwen/Qwen3-8B, or a folder.")
+    model: str = Field(
+        "guide", min_length=1, description="`guide` (built in), a hub id such as Qwen/Qwen3-8B, or a folder."
+    )
     engine_url: str = Field("", description="OpenAI-compatible server to relay to instead of holding vLLM.")
     engine_api_key: str = Field("", description="Bearer key that the server at JARVIS_ENGINE_URL wants.")
     engine_slots: int = Field(0, ge=0, le=4096, description="Generations that run at once; 0: what the engine can.")
     engine_args: str = Field("", description="More arguments for vLLM's server, as on its command line.")
     auto_cleanup_gpu: bool = Field(False, description="True ends engines of dead workers that cannot be used again.")
     engine_memory: float = Field(0.9, ge=0.05, le=0.99, description="Share of each GPU's memory that the engine takes.")
-    engine_network: bool = Field(False, description="True leaves the engine the network where it would have none (CPU).")
+    engine_network: bool = Field(
+        False, description="True leaves the engine the network where it would have none (CPU)."
+    )
     engine_trust_remote_code: bool = Field(False, description="True runs code that comes with a model. A risk.")
     engine_telemetry: bool = Field(False, description="True lets vLLM send its usage statistics to its makers.")
     hf_token: str = Field("", validation_alias=AliasChoices("HF_TOKEN", "JARVIS_HF_TOKEN"), description="Hub token.")
 
     # Logs
-    log_format: Literal["auto", "json", "text"] = Field("auto", description="auto: text on a terminal, else JSON lines.")
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto", description="auto: text on a terminal, else JSON lines."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is written.")
 
     @field_validator("allowed_hosts", "cors_origins", "api_keys", mode="before")

@@ -10,15 +10,14 @@ from django.http import HttpRequest, HttpResponse
 
 from accounts.authentication import Caller
 from inference import wire
+from inference.http import json_response
 from inference.models import Generation, LanguageModel
 from inference.states import WorkerState
 from jarvis.database import in_database
-from inference.http import json_response
 from jarvis.times import now_iso
 
 STARTED = time.time()
 READY_SECONDS = 3.0  # a readiness check that takes longer says no
-
 
 
 async def alive(request: HttpRequest) -> HttpResponse:
@@ -80,7 +79,8 @@ async def status(request: HttpRequest, caller: Caller) -> HttpResponse:
 
 
 def counts() -> tuple[list[dict[str, Any]], int, int]:
-    models = list(LanguageModel.objects.offered().values("name", "source", "kind", "default", "max_model_len"))
+    fields = ("name", "source", "kind", "default", "max_model_len")
+    models: list[dict[str, Any]] = [dict(row) for row in LanguageModel.objects.offered().values(*fields)]
     open_rows = Generation.objects.open()
     queued = open_rows.queued().count()
     return models, queued, open_rows.count() - queued

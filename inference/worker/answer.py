@@ -7,6 +7,7 @@ from typing import Any
 from inference.entries import Begin, Choices, Cursor, Entry, Fence, Finish, Prompt, Text, Usage
 from inference.openai.accumulate import Accumulator
 
+
 class Journal:
     """The entries of one attempt, each with its place; kept until the end, since Redis may lose them."""
 
@@ -121,7 +122,7 @@ class Answer:
         """The OpenAI choices, where the answer is more than plain text."""
         if self.accumulator is None:
             return None
-        return self.accumulator.result(self.finish.reason if self.finish else "stop")
+        return self.accumulator.choices(self.finish.reason if self.finish else "stop")
 
     def counted(self) -> Usage:
         """The tokens that came, for an answer that the engine did not get to finish."""

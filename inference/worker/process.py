@@ -34,7 +34,9 @@ def place() -> Iterator[str]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise PlaceTaken(f"A worker runs already with {config.run_dir}. Stop it, or set another JARVIS_VAR.") from None
+            raise PlaceTaken(
+                f"A worker runs already with {config.run_dir}. Stop it, or set another JARVIS_VAR."
+            ) from None
         yield f"{socket.gethostname()}:{config.run_dir}"
 
 

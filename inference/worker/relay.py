@@ -61,7 +61,7 @@ class Refused(Exception):
 
 
 class Relay:
-    """`run` gives the outcome; `stop` makes it give what there is. Cancelling `run` gives nothing and stores nothing."""
+    """`run` gives the outcome; `stop` makes it give what there is. Cancelling `run` gives and stores nothing."""
 
     def __init__(self, row: Generation, engine: Engine, publisher: Publisher) -> None:
         self.row = row
@@ -115,7 +115,9 @@ class Relay:
         else:
             self.journal.add(Begin(clear=True))
         self.publisher.mark(self.row.id)
-        log.info("generation.taken_over", generation=str(self.row.id), attempt=self.row.attempt, tokens=self.answer.tokens)
+        log.info(
+            "generation.taken_over", generation=str(self.row.id), attempt=self.row.attempt, tokens=self.answer.tokens
+        )
 
     async def generate(self) -> None:
         """Read from the engine until it has finished, going on after each loss of it."""

@@ -4,8 +4,9 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -45,7 +46,7 @@ class Worker:
 
     async def run(self) -> None:
         """Work until told to stop, then drain. A part that dies ends the whole worker with its error."""
-        parts: list[Callable[[], Awaitable[None]]] = [
+        parts: list[Callable[[], Coroutine[Any, Any, None]]] = [
             self.publisher.run,
             self.ledger.run,
             self.listen,
@@ -104,7 +105,9 @@ class Worker:
                 await in_database(Generation.objects.release_place, self.place, self.name)
                 await self.engine.ready()
                 alive = {state.engine.model for state in await wire.worker_states()}
-                await in_database(LanguageModel.objects.serve, self.engine.state.model, self.engine.state.max_model_len, alive)
+                await in_database(
+                    LanguageModel.objects.serve, self.engine.state.model, self.engine.state.max_model_len, alive
+                )
                 return
             except (DatabaseError, *wire.AWAY) as error:
                 log.warning("settling.waits", error=str(error).strip())
