@@ -1,0 +1,83 @@
+"""What a person sees of a running Jarvis: a line of state per process, redrawn on a terminal, appended elsewhere."""
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from typing import TextIO
+
+COLOURS = {"ready": 32, "running": 32, "failed": 31, "restarting": 33, "stopped": 2}
+OTHER_COLOUR = 36
+PROGRESS_STEP = 0.25  # without a terminal, progress is told this often
+
+
+@dataclass(frozen=True)
+class Row:
+    """The state of one process. `progress` runs from 0 to 1."""
+
+    state: str
+    detail: str = ""
+    progress: float | None = None
+
+    def text(self) -> str:
+        share = "" if self.progress is None else f" {self.progress:.0%}".replace("%", " %")
+        return f"{self.state}{share}{f': {self.detail}' if self.detail else ''}"
+
+    def told_as(self) -> tuple[str, str, int]:
+        """Rows for which this is equal need not be told twice."""
+        moving = self.progress is not None
+        return self.state, "" if moving else self.detail, int((self.progress or 0) / PROGRESS_STEP)
+
+
+class Display:
+    """Rows by name, in the order in which they came, and lines that stay."""
+
+    def __init__(self, out: TextIO | None = None) -> None:
+        self.out = out or sys.stdout
+        self.live = self.out.isatty() and os.environ.get("TERM") != "dumb"
+        self.coloured = self.live and "NO_COLOR" not in os.environ
+        self.rows: dict[str, Row] = {}
+        self._notes: list[str] = []
+        self._drawn = 0
+
+    def show(self, name: str, row: Row) -> None:
+        """Set the row of one process."""
+        before = self.rows.get(name)
+        if before == row:
+            return
+        self.rows[name] = row
+        if self.live:
+            self._draw()
+        elif before is None or before.told_as() != row.told_as():
+            print(f"{name:<9} {row.text()}", file=self.out, flush=True)
+
+    def note(self, line: str) -> None:
+        """A line for people that stays below the rows."""
+        self._notes.append(line)
+        if self.live:
+            self._draw()
+        else:
+            print(line, file=self.out, flush=True)
+
+    def forget_notes(self) -> None:
+        """Take the lines away that are no longer true."""
+        self._notes.clear()
+
+    def _draw(self) -> None:
+        width = shutil.get_terminal_size().columns
+        lines = [self._line(name, row, width) for name, row in self.rows.items()]
+        lines += ["", *self._notes] if self._notes else []
+        back = f"\x1b[{self._drawn}A" if self._drawn else ""
+        self.out.write(back + "".join(f"\r\x1b[2K{line}\n" for line in lines) + "\x1b[J")
+        self.out.flush()
+        # A note may be longer than the terminal is wide (the link is); then it takes several of its lines.
+        self._drawn = sum(max(1, -(-len(line) // width)) for line in self._notes) + len(self.rows) + bool(self._notes)
+
+    def _line(self, name: str, row: Row, width: int) -> str:
+        text = row.text()
+        room = width - 13
+        shown = text if len(text) <= room else text[: max(1, room - 1)] + "…"
+        if not self.coloured:
+            return f"  {name:<9} {shown}"
+        colour = COLOURS.get(row.state, OTHER_COLOUR)
+        return f"  {name:<9} \x1b[{colour}m{row.state}\x1b[0m{shown[len(row.state) :]}"

@@ -1,0 +1,111 @@
+"""`manage.py run`: all of Jarvis, from an empty folder to a page that answers."""
+
+import asyncio
+import contextlib
+import resource
+import shutil
+import socket
+
+from inference import wire
+from inference.states import WorkerState
+from jarvis.config import Config
+from jarvis.launch import database, plans, port
+from jarvis.launch.child import Child
+from jarvis.launch.claim import Claim
+from jarvis.launch.display import Display, Row
+from jarvis.launch.errors import LaunchError
+from jarvis.launch.supervisor import Supervisor
+
+LEAST_FREE_BYTES = 300_000_000
+OPEN_FILES = 65_536
+LOOK_EVERY = 0.5  # seconds
+# Web first, so that nothing new comes in; what the others need goes last.
+STOP_ORDER = (("web",), ("celery", "beat"), ("worker",), ("redis",), ("postgres",))
+
+
+class Everything:
+    """`run` returns after a stop signal, with every child gone, or raises LaunchError."""
+
+    def __init__(self, config: Config, display: Display) -> None:
+        self.config = config
+        self.display = display
+        self.address = port.address(config.web_host, config.web_port)
+        self.supervisor = Supervisor(Claim(config.run_dir, self.address), display, STOP_ORDER)
+        self._listener: socket.socket | None = None
+
+    async def run(self, *, services_only: bool = False) -> None:
+        """Everything, or Postgres and Redis alone, until a stop signal."""
+        raise_file_limit()
+        try:
+            await self.supervisor.run(self._services if services_only else self._everything)
+        finally:
+            if self._listener is not None:
+                self._listener.close()
+            with contextlib.suppress(*wire.AWAY):
+                await wire.close()
+
+    async def _services(self) -> None:
+        check_disk(self.config)
+        await self.supervisor.start(plans.service_plans(self.config))
+        self.display.note(f"DATABASE_URL={self.config.postgres}")
+        self.display.note(f"REDIS_URL={self.config.redis}")
+        await self.supervisor.rotate_logs()
+
+    async def _everything(self) -> None:
+        check_disk(self.config)
+        fd = self._listen()  # before anything is started: a port that is taken should be told at once
+        await asyncio.to_thread(database.check_given_servers, self.config)
+        await self.supervisor.start(plans.service_plans(self.config))
+        link = await asyncio.to_thread(database.migrate)
+        await asyncio.to_thread(database.collect_static, self.config)
+        await self.supervisor.start(plans.web_plans(self.config, fd))
+        self.display.note(f"Jarvis is at {self.address}  (Ctrl-C stops it; logs are in {self.config.var / 'log'})")
+        if link:
+            self.display.note(f"Make the first administrator: {self.address}{link}")
+        # Loading an engine takes every core there is, so it begins when the page answers.
+        worker, *_ = [self.supervisor.keep(plan) for plan in plans.background_plans(self.config)]
+        await asyncio.gather(self._show_engine(worker), self.supervisor.rotate_logs())
+
+    def _listen(self) -> int | None:
+        """The file descriptor of the one listening socket, which stays open here while web processes come and go."""
+        listener = port.listen(self.config.web_host, self.config.web_port)
+        if self.config.web_server == "granian":  # opens the port itself; this was to see that it can
+            listener.close()
+            return None
+        self._listener = listener
+        return listener.fileno()
+
+    async def _show_engine(self, worker: Child) -> None:
+        """Show what the worker says of its engine, which it tells through Redis."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            if worker.phase in ("starting", "ready") and worker.identity is not None:
+                state = await plans.worker_state(worker.identity.pid)
+                if state is not None:
+                    self.display.show(worker.plan.name, engine_row(state))
+
+
+def engine_row(state: WorkerState) -> Row:
+    """A worker's own words about its engine, as a row."""
+    engine = state.engine
+    detail = engine.model if engine.phase == "ready" else engine.detail
+    return Row("draining" if state.draining else engine.phase, detail, engine.progress)
+
+
+def raise_file_limit() -> None:
+    """Each open stream is an open file, and the usual limit of 1,024 is below what one web process can serve."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def check_disk(config: Config) -> None:
+    """Raises LaunchError where there is too little space to begin with."""
+    config.var.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(config.var).free
+    if free < LEAST_FREE_BYTES:
+        raise LaunchError(
+            f"Only {free // 1_000_000} MB are free where {config.var} lies: make room for "
+            f"{LEAST_FREE_BYTES // 1_000_000} MB, or set JARVIS_VAR to a folder on another disk"
+        )

@@ -1,0 +1,132 @@
+"""Which processes make up Jarvis, and how each is started."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from inference import wire
+from inference.states import WorkerState
+from jarvis.config import BASE, Config
+from jarvis.launch import port
+from jarvis.launch.child import Plan
+from jarvis.launch.embedded import EmbeddedPostgres, EmbeddedRedis, Service
+from jarvis.launch.logfile import LogFile
+
+CELERY_CONCURRENCY = 2
+# Children write their logs to files, line by line; the command line decides where they are, not the terminal.
+COMMON = {"PYTHONUNBUFFERED": "1", "DJANGO_SETTINGS_MODULE": "jarvis.settings"}
+
+
+def _log(config: Config, name: str) -> LogFile:
+    return LogFile(config.var / "log" / f"{name}.log")
+
+
+def _python(*arguments: str) -> list[str]:
+    return [sys.executable, *arguments]
+
+
+def service_plans(config: Config) -> list[Plan]:
+    """Postgres and Redis, as far as no other ones are given."""
+    services: list[Service] = []
+    if not config.database_url:
+        services.append(EmbeddedPostgres(config.var / "postgres", config.run_dir))
+    if not config.redis_url:
+        services.append(EmbeddedRedis(config.var / "redis", config.run_dir))
+    return [service_plan(service, _log(config, service.name)) for service in services]
+
+
+def service_plan(service: Service, log: LogFile) -> Plan:
+    """How one embedded server is kept running."""
+
+    async def ready(_: int) -> bool:
+        return await asyncio.to_thread(service.ready)
+
+    return Plan(
+        name=service.name,
+        command=service.command,
+        log=log,
+        prepare=service.prepare,
+        ready=ready,
+        stop_signal=service.stop_signal,
+        patience=20,
+        essential=True,
+    )
+
+
+def web_plans(config: Config, fd: int | None) -> list[Plan]:
+    """The web processes. `fd` is the listening socket; without one the server opens the port itself."""
+    own_port = fd is None
+    count = 1 if own_port else config.web_processes
+
+    async def ready(_: int) -> bool:
+        return await port.answers(config.web_host, config.web_port)
+
+    return [
+        Plan(
+            name="web" if count == 1 else f"web {number}",
+            command=lambda: _python("-m", "jarvis.launch.web", *([] if own_port else ["--fd", str(fd)])),
+            log=_log(config, "web" if count == 1 else f"web-{number}"),
+            ready=ready,
+            patience=8,
+            essential=True,
+            pass_fds=() if fd is None else (fd,),
+            environment=COMMON,
+        )
+        for number in range(1, count + 1)
+    ]
+
+
+def background_plans(config: Config) -> list[Plan]:
+    """The worker that holds the engine, and Celery."""
+    schedule = config.run_dir / "celery-beat"
+    celery = ("-m", "celery", "-A", "jarvis")
+    work = ("worker", f"--concurrency={CELERY_CONCURRENCY}", "--without-gossip", "--without-mingle")
+    return [
+        Plan(
+            name="worker",
+            command=lambda: _python(str(BASE / "manage.py"), "gpu_worker"),
+            log=_log(config, "worker"),
+            ready=engine_ready,
+            patience=config.drain_seconds + 20,  # it stops its engine after draining
+            environment={**COMMON, **libraries(Path(sys.prefix))},
+        ),
+        Plan(
+            name="celery",
+            command=lambda: _python(*celery, *work, "--hostname", f"celery-{os.getpid()}@%h"),
+            log=_log(config, "celery"),
+            environment=COMMON,
+        ),
+        Plan(
+            name="beat",
+            command=lambda: _python(*celery, "beat", "--schedule", str(schedule), "--pidfile="),
+            log=_log(config, "beat"),
+            environment=COMMON,
+        ),
+    ]
+
+
+async def worker_state(pid: int) -> WorkerState | None:
+    """What the worker that is this process of this machine says of itself."""
+    try:
+        states = await wire.worker_states()
+    except wire.AWAY:
+        return None
+    return next((state for state in states if state.pid == pid and state.host == socket.gethostname()), None)
+
+
+async def engine_ready(pid: int) -> bool:
+    """Whether that worker's engine can be used."""
+    state = await worker_state(pid)
+    return state is not None and state.engine.phase == "ready"
+
+
+def libraries(prefix: Path) -> Mapping[str, str]:
+    """Where the engine finds the shared libraries that the installer put beside Python (libnuma)."""
+    own = prefix / "lib"
+    if not any(own.glob("*.so*")):
+        return {}
+    given = os.environ.get("LD_LIBRARY_PATH")
+    return {"LD_LIBRARY_PATH": f"{own}:{given}" if given else str(own)}

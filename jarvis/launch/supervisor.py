@@ -1,0 +1,105 @@
+"""Keeps children up, shows how they are, and takes them down in order."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import Any
+
+from jarvis.launch.child import Child, Plan
+from jarvis.launch.claim import Claim
+from jarvis.launch.display import Display, Row
+
+ROTATE_EVERY = 10.0  # seconds
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+Work = Coroutine[Any, Any, None]
+
+
+class Supervisor:
+    """`run` does some work, which starts children, and ends with every child gone.
+
+    `stop_order` names children by the first word of their names; each group ends before the next is asked to.
+    """
+
+    def __init__(self, claim: Claim, display: Display, stop_order: Sequence[Sequence[str]]) -> None:
+        self.display = display
+        self.children: list[Child] = []
+        self.stopping = asyncio.Event()
+        self._claim = claim
+        self._stop_order = stop_order
+        self._tasks: dict[Child, asyncio.Task[None]] = {}
+        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def run(self, work: Callable[[], Work]) -> None:
+        """Do the work until a stop signal comes. Raises what the work or a child that cannot be started raised."""
+        loop = asyncio.get_running_loop()
+        with self._claim:
+            for number in STOP_SIGNALS:
+                loop.add_signal_handler(number, self.stop)
+            try:
+                await asyncio.to_thread(self._claim.clear_away)
+                await self._unless_stopped(work())
+            finally:
+                await self._take_down()
+                for number in STOP_SIGNALS:
+                    loop.remove_signal_handler(number)
+
+    def stop(self) -> None:
+        """Stop everything in order; called a second time, at once."""
+        if self.stopping.is_set():
+            for child in self.children:
+                child.hurry()
+        self.stopping.set()
+
+    def keep(self, plan: Plan) -> Child:
+        """Start a child and keep it running."""
+        child = Child(plan, self._changed)
+        self.children.append(child)
+        task = asyncio.create_task(child.keep(), name=plan.name)
+        task.add_done_callback(self._ended)
+        self._tasks[child] = task
+        return child
+
+    async def start(self, plans: Iterable[Plan]) -> None:
+        """Start some children and wait until all of them can be used."""
+        started = [self.keep(plan) for plan in plans]
+        await asyncio.gather(*(child.was_ready.wait() for child in started))
+
+    async def rotate_logs(self) -> None:
+        """Keep the children's log files short, for ever."""
+        while True:
+            await asyncio.sleep(ROTATE_EVERY)
+            for child in self.children:
+                await asyncio.to_thread(child.plan.log.rotate)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) and not self._failure.done():
+            self._failure.set_exception(error)
+
+    async def _unless_stopped(self, work: Work) -> None:
+        task, stop = asyncio.create_task(work), asyncio.create_task(self.stopping.wait())
+        ends: Iterable[asyncio.Future[Any]] = (task, stop, self._failure)
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if self._failure.done():
+                self._failure.result()
+            if task.done():
+                task.result()
+        finally:
+            task.cancel()
+            stop.cancel()
+            await asyncio.gather(task, stop, return_exceptions=True)
+
+    async def _take_down(self) -> None:
+        self.stopping.set()
+        self.display.forget_notes()
+        for group in self._stop_order:
+            some = [child for child in self.children if child.plan.name.split()[0] in group]
+            await asyncio.gather(*(child.stop() for child in some))
+            await asyncio.gather(*(self._tasks[child] for child in some), return_exceptions=True)
+
+    def _changed(self, child: Child) -> None:
+        self._claim.record({each.plan.name: each.identity for each in self.children if each.identity})
+        # One that is only seen to run is not called ready.
+        state = "running" if child.phase == "ready" and child.plan.ready is None else child.phase
+        self.display.show(child.plan.name, Row(state, child.detail))

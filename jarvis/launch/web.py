@@ -1,0 +1,77 @@
+"""One web process: `python -m jarvis.launch.web --fd 5` serves on a listening socket that it was given.
+
+The socket belongs to the supervisor, so the port stays open while a killed web process is replaced. Granian opens the
+port itself, and has web processes of its own: `python -m jarvis.launch.web`.
+"""
+
+import argparse
+import socket
+
+from jarvis.config import config
+
+APPLICATION = "jarvis.asgi:application"
+GOODBYE_SECONDS = 4  # open streams are cut after so long at a stop; their answers go on and can be followed again
+
+
+def uvicorn(listener: socket.socket) -> None:
+    from uvicorn import Config, Server
+
+    settings = Config(
+        APPLICATION,
+        loop="uvloop",
+        http="httptools",
+        lifespan="off",
+        ws_max_size=config.max_body_bytes,
+        access_log=False,
+        log_config=None,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=GOODBYE_SECONDS,
+    )
+    Server(settings).run(sockets=[listener])
+
+
+def daphne(listener: socket.socket) -> None:
+    from daphne.server import Server  # installs Twisted's reactor, so it comes before the application
+
+    from jarvis.asgi import application
+
+    Server(
+        application,
+        endpoints=[f"fd:fileno={listener.fileno()}"],
+        websocket_max_message_size=config.max_body_bytes,
+        application_close_timeout=GOODBYE_SECONDS,
+        server_name="",
+    ).run()
+
+
+def granian() -> None:
+    from granian.constants import Interfaces
+    from granian.server import Server
+
+    Server(
+        APPLICATION,
+        address=config.web_host,
+        port=config.web_port,
+        interface=Interfaces.ASGINL,
+        workers=config.web_processes,
+        log_enabled=False,
+        respawn_failed_workers=True,
+        workers_kill_timeout=GOODBYE_SECONDS,
+    ).serve()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fd", type=int, help="number of the file descriptor of the listening socket")
+    fd = parser.parse_args().fd
+    if config.web_server == "granian":
+        granian()
+    elif config.web_server == "daphne":
+        daphne(socket.socket(fileno=fd))
+    else:
+        uvicorn(socket.socket(fileno=fd))
+
+
+if __name__ == "__main__":
+    main()

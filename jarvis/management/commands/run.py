@@ -1,0 +1,35 @@
+"""`manage.py run`: all of Jarvis from one command."""
+
+import asyncio
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from jarvis.config import config
+from jarvis.launch.display import Display
+from jarvis.launch.errors import LaunchError
+from jarvis.launch.everything import Everything
+
+
+class Command(BaseCommand):
+    help = "Start everything: Postgres and Redis (unless given), web, worker and Celery. Ctrl-C stops it."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--services-only", action="store_true", help="only Postgres and Redis")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            asyncio.run(self._run(options["services_only"]))
+        except LaunchError as error:
+            sys.exit(f"Jarvis cannot start. {error}.")
+        except OSError as error:
+            place = error.filename or config.var
+            sys.exit(f"Jarvis cannot start. {error.strerror}: {place}. Mend that, or set JARVIS_VAR to another folder.")
+        except KeyboardInterrupt:
+            sys.exit(130)
+
+    async def _run(self, services_only: bool) -> None:
+        await Everything(config, Display()).run(services_only=services_only)

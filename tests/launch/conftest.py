@@ -1,0 +1,45 @@
+"""Supervisors with small children, driven in this process."""
+
+import asyncio
+import io
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from jarvis.launch.child import Plan
+from jarvis.launch.claim import Claim
+from jarvis.launch.display import Display
+from jarvis.launch.logfile import LogFile
+from jarvis.launch.supervisor import Supervisor
+
+MakePlan = Callable[..., Plan]
+
+
+async def until(condition: Callable[[], object], seconds: float = 10) -> None:
+    """Wait for something that will come true."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> MakePlan:
+    def make(name: str, script: str, **options: object) -> Plan:
+        command = [sys.executable, "-S", "-E", "-c", script]
+        return Plan(name=name, command=lambda: command, log=LogFile(tmp_path / f"{name}.log"), **options)
+
+    return make
+
+
+@pytest.fixture
+def shown() -> io.StringIO:
+    """What the display wrote."""
+    return io.StringIO()
+
+
+@pytest.fixture
+async def supervisor(tmp_path: Path, shown: io.StringIO) -> Supervisor:
+    claim = Claim(tmp_path, "http://127.0.0.1:1")
+    return Supervisor(claim, Display(shown), [("front",), ("back",), ("base",)])
