@@ -32,7 +32,7 @@ class TooLarge(Exception):
 class ApiHandler(ASGIHandler):
     """Answers everything under PREFIXES; every error there has the OpenAI shape."""
 
-    PREFIXES = ("/v1/", "/api/", "/health")
+    PREFIXES = ("/v1", "/api/", "/health")
 
     def load_middleware(self, is_async: bool = False) -> None:
         self._view_middleware: list[Any] = []
@@ -46,8 +46,8 @@ class ApiHandler(ASGIHandler):
         except RequestAborted:
             return
         except TooLarge:
-            too_large = errors.request_too_large(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
-            await self.send_response(error_response(too_large), send)
+            refuse = request_context(too_large)
+            await self.send_response(await refuse(ASGIRequest(scope, io.BytesIO())), send)
             return
         work = asyncio.create_task(self.respond(request, send))
         gone = asyncio.create_task(receive())  # after the body, the only message is that the client has left
@@ -80,6 +80,10 @@ async def read_body(scope: dict[str, Any], receive: Any) -> bytes:
             raise TooLarge
         if not message.get("more_body"):
             return b"".join(parts)
+
+
+async def too_large(_: HttpRequest) -> HttpResponseBase:
+    return error_response(errors.request_too_large(settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
 
 
 async def answer(request: HttpRequest) -> HttpResponseBase:

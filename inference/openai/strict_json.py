@@ -15,7 +15,7 @@ SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 ADVICE = "Send one JSON object, encoded as UTF-8."
 
 
-class DuplicateName(ValueError):  # noqa: N818 - it is what was found
+class DuplicateName(ValueError):
     """An object names something twice."""
 
 

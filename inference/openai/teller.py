@@ -8,6 +8,7 @@ from inference.openai import chunks, errors
 from inference.openai.accumulate import Accumulator
 from inference.openai.chunks import StreamShape
 from inference.openai.errors import ApiError
+from inference.splice import Diverged, Splice
 
 
 def failure(end: End) -> ApiError | None:
@@ -63,8 +64,7 @@ class StreamTeller:
         self.opened = False
         self.ended = False
         self.failed: ApiError | None = None
-        self.told: list[str] = []  # text of choice 0 that the client has
-        self.repeated: str | None = None  # after a new start: what the client has and has not been repeated yet
+        self.splice = Splice()  # of the text of choice 0
         self.other = False  # the client has more than text
         self.finished: set[int] = set()
         self.reason = ""
@@ -101,18 +101,14 @@ class StreamTeller:
     def text(self, text: str) -> bytes:
         if self.ended:
             return b""
-        if self.repeated is not None:
-            known = min(len(text), len(self.repeated))
-            if text[:known] != self.repeated[:known]:
-                return self.broken()
-            self.repeated, text = self.repeated[known:] or None, text[known:]
-        if not text:
-            return b""
-        self.told.append(text)
-        return self.opening() + self.shape.text(text)
+        try:
+            text = self.splice.add(text)
+        except Diverged:
+            return self.broken()
+        return self.opening() + self.shape.text(text) if text else b""
 
     def choices(self, choices: list[dict[str, Any]]) -> bytes:
-        if self.repeated is not None:
+        if self.splice.owed:
             return self.broken()
         self.other = True
         self.finished |= {choice["index"] for choice in choices if choice.get("finish_reason")}
@@ -127,7 +123,7 @@ class StreamTeller:
     def start_again(self) -> bytes:
         if self.other:
             return self.broken()
-        self.repeated = "".join(self.told) or None
+        self.splice.clear()
         return b""
 
     def broken(self) -> bytes:
@@ -141,7 +137,7 @@ class StreamTeller:
                 self.failed = error
                 return b""
             return chunks.error(error) + chunks.DONE
-        if self.repeated is not None:
+        if self.splice.owed:
             return self.broken()
         self.ended = True
         parts = [self.opening()]

@@ -1,0 +1,139 @@
+"""A log told as a stream or as a whole answer, also when the answer starts again."""
+
+import json
+
+import pytest
+
+from inference.entries import Begin, Choices, End, Finish, Problem, Prompt, Text, Usage
+from inference.openai.chunks import StreamShape
+from inference.openai.errors import ApiError
+from inference.openai.teller import StreamTeller, WholeTeller
+
+USAGE = Usage(5, 3, 1)
+DONE = End("done", "length", USAGE)
+FAILED = End("failed", "error", USAGE, Problem("engine_error", "The engine failed. Send it again."))
+
+
+def stream(*batches, n=1, include_usage=False):
+    """The teller and the events it made, each batch told at once."""
+    teller = StreamTeller(StreamShape("chatcmpl-1", 1, "m", include_usage), n, include_usage)
+    data = b"".join(teller.take(batch) for batch in batches)
+    return teller, [event.removeprefix(b"data: ") for event in data.split(b"\n\n")[:-1]]
+
+
+def values(events):
+    assert events[-1] == b"[DONE]"
+    return [json.loads(event) for event in events[:-1]]
+
+
+def text_of(events):
+    choices = [choice for value in values(events) if "error" not in value for choice in value["choices"]]
+    return "".join(choice["delta"].get("content") or "" for choice in choices)
+
+
+def error_of(events):
+    return values(events)[-1]["error"]["code"]
+
+
+def test_text_that_comes_together_is_told_together():
+    log = [Begin(), Prompt([1]), Text("a"), Text("b"), Finish("length", USAGE), DONE]
+    teller, events = stream(log, include_usage=True)
+    told = values(events)
+    assert [value["choices"][0]["delta"].get("content") for value in told[:-1]] == ["", "ab", None]
+    assert told[-2]["choices"][0]["finish_reason"] == "length"
+    assert told[-1]["usage"]["prompt_tokens_details"] == {"cached_tokens": 1}
+    assert told[-1]["choices"] == []
+    assert teller.ended
+
+
+@pytest.mark.parametrize("cut", range(7))
+def test_any_batches_tell_the_same_text(cut):
+    log = [Begin(), Text("a"), Begin(after=None), Text("b"), Text("c"), Finish("stop", USAGE), DONE]
+    assert text_of(stream(log[:cut], log[cut:])[1]) == "abc"
+
+
+def test_nothing_is_told_before_there_is_something():
+    assert stream([Begin(), Prompt([1])])[1] == []
+
+
+def test_an_empty_answer_still_has_role_finish_and_end():
+    told = values(stream([Begin(), Finish("stop", USAGE), End("done", "stop", USAGE)])[1])
+    assert [value["choices"][0]["delta"] for value in told] == [{"role": "assistant", "content": ""}, {}]
+
+
+def test_a_failure_before_any_event_is_left_to_the_status():
+    teller, events = stream([Begin(), FAILED])
+    assert events == []
+    assert (teller.ended, teller.failed.status, teller.failed.code) == (True, 502, "engine_error")
+
+
+def test_a_failure_in_mid_stream_is_an_error_object_and_the_end():
+    assert error_of(stream([Begin(), Text("a")], [FAILED])[1]) == "engine_error"
+
+
+def test_a_new_start_before_anything_was_told_does_not_matter():
+    assert text_of(stream([Begin(), Begin(clear=True), Text("a"), DONE])[1]) == "a"
+
+
+@pytest.mark.parametrize("pieces", [["abcd"], ["a", "bcd"], ["ab", "cd"], ["abc", "d"], ["a", "b", "c", "d"]])
+def test_an_answer_that_repeats_itself_is_told_on_from_where_it_was(pieces):
+    again = [[Text(piece)] for piece in pieces]
+    assert text_of(stream([Text("a"), Text("b")], [Begin(clear=True)], *again, [DONE])[1]) == "abcd"
+
+
+def test_two_new_starts_are_no_worse_than_one():
+    log = [[Text("abc")], [Begin(clear=True), Text("a")], [Begin(clear=True), Text("abcd"), DONE]]
+    assert text_of(stream(*log)[1]) == "abcd"
+
+
+@pytest.mark.parametrize("again", ["x", "ax", "abx"])
+def test_an_answer_that_differs_from_what_was_told_breaks_the_stream(again):
+    teller, events = stream([Text("ab"), Text("c")], [Begin(clear=True), Text(again)], [Text("d"), DONE])
+    assert error_of(events) == "engine_error"
+    assert text_of(events) == "abc"
+    assert events.count(b"[DONE]") == 1
+    assert teller.ended
+
+
+def test_an_answer_that_ends_before_it_repeated_all_breaks_the_stream():
+    assert error_of(stream([Text("abc")], [Begin(clear=True), Text("ab"), DONE])[1]) == "engine_error"
+
+
+def test_more_than_text_cannot_be_repeated():
+    call = {"index": 0, "delta": {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f"}}]}}
+    for log in ([Choices([call])], [Text("a")]):
+        assert error_of(stream(log, [Begin(clear=True), Choices([call]), DONE])[1]) == "engine_error"
+
+
+def test_a_finish_reason_that_came_with_the_choices_is_told_once():
+    deltas = [{"index": i, "delta": {"content": "a"}, "finish_reason": r} for i, r in ((0, "stop"), (1, None))]
+    told = values(stream([Choices(deltas), Finish("length", USAGE), DONE], n=2)[1])
+    reasons = [(c["index"], c["finish_reason"]) for v in told for c in v["choices"] if c["finish_reason"]]
+    assert reasons == [(0, "stop"), (1, "length")]
+    assert [c["index"] for v in told for c in v["choices"] if "role" in c["delta"]] == [0, 1]
+
+
+def test_a_stopped_answer_ends_in_order():
+    told = values(stream([Text("a"), End("stopped", "stop", USAGE)])[1])
+    assert told[-1]["choices"][0]["finish_reason"] == "stop"
+
+
+def whole(*entries):
+    teller = WholeTeller()
+    teller.take(entries)
+    return teller.completion("chatcmpl-1", 1, "m")
+
+
+def test_a_whole_answer_is_what_came_after_the_last_new_start():
+    answer = whole(Begin(), Text("x"), Begin(clear=True), Text("a"), Text("b"), Finish("length", USAGE), DONE)
+    assert answer["choices"][0]["message"]["content"] == "ab"
+    assert answer["choices"][0]["finish_reason"] == "length"
+    assert answer["usage"]["total_tokens"] == 8
+
+
+def test_a_whole_answer_that_failed_is_an_error():
+    with pytest.raises(ApiError) as found:
+        whole(Begin(), Text("x"), FAILED)
+    assert (found.value.status, found.value.code) == (502, "engine_error")
+    with pytest.raises(ApiError):
+        whole(Begin(), End("failed"))
