@@ -1,0 +1,54 @@
+"""The engine keeper: holds a vLLM server, or watches one that is elsewhere.
+
+engine = make_engine(config)
+keeper = asyncio.create_task(engine.run())
+await engine.ready()
+async with engine.session().post(engine.base_url + "/v1/chat/completions", json=…) as response: …
+"""
+
+from typing import TYPE_CHECKING, Protocol
+
+import aiohttp
+
+from inference.engine.keeper import VllmEngine
+from inference.engine.metrics import Counters
+from inference.engine.remote import RemoteEngine
+from inference.states import EngineState
+
+if TYPE_CHECKING:
+    from jarvis.config import Config
+
+__all__ = ["Counters", "Engine", "EngineState", "RemoteEngine", "VllmEngine", "make_engine"]
+
+
+class Engine(Protocol):
+    """What the worker needs of an engine."""
+
+    state: EngineState
+    base_url: str
+    deaths: int
+
+    def session(self) -> aiohttp.ClientSession:
+        """The keeper's own session to the engine, kept over restarts of it."""
+
+    async def run(self) -> None:
+        """The keeper's task: brings the engine up, watches it, brings it up again. Ends only when cancelled."""
+
+    async def ready(self) -> None:
+        """Wait until the engine can serve (again)."""
+
+    async def verify(self) -> bool:
+        """Look at the engine now, instead of at the next turn; whether it is ready."""
+
+    async def stop(self) -> None:
+        """End what Jarvis started, and the session."""
+
+    async def running(self) -> int:
+        """Requests that the engine runs at this moment."""
+
+
+def make_engine(config: "Config") -> VllmEngine | RemoteEngine:
+    """The engine that the configuration asks for."""
+    if config.engine_url:
+        return RemoteEngine(config.engine_url, config.engine_api_key, slots=config.engine_slots)
+    return VllmEngine(config)

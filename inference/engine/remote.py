@@ -1,0 +1,136 @@
+"""An OpenAI-compatible server that is there already: vLLM elsewhere, Ollama, llama.cpp. Only watched, never ended."""
+
+import asyncio
+import contextlib
+import time
+from typing import Any
+
+import aiohttp
+import structlog
+
+from inference.engine.connection import READ_BUFFER, open_session
+from inference.engine.metrics import Counters, parse
+from inference.states import EngineState, Phase
+
+log = structlog.get_logger(__name__)
+
+SLOTS = 64  # where the operator does not say: the server itself queues what is too much for it
+SILENCES = 3
+PROBE = aiohttp.ClientTimeout(total=10)
+
+
+class RemoteEngine:
+    """See `inference.engine.Engine` for the contract. `model`: the one to use, or the first that it names."""
+
+    def __init__(
+        self,
+        url: str,
+        api_key: str = "",
+        *,
+        model: str = "",
+        slots: int = 0,
+        look: float = 2.0,
+        longest_pause: float = 30.0,
+        read_buffer: int = READ_BUFFER,
+    ) -> None:
+        self.base_url = url.rstrip("/").removesuffix("/v1")
+        self.state = EngineState(detail=f"Asking {self.base_url}.", slots=slots or SLOTS)
+        self.deaths = 0
+        self._api_key = api_key
+        self._model = model
+        self._look = look
+        self._silent = 0
+        self._longest_pause = longest_pause
+        self._read_buffer = read_buffer
+        self._ready = asyncio.Event()
+        self._now = asyncio.Event()
+        self._session: aiohttp.ClientSession | None = None
+
+    def session(self) -> aiohttp.ClientSession:
+        if self._session is None or self._session.closed:
+            self._session = open_session(api_key=self._api_key, read_buffer=self._read_buffer)
+        return self._session
+
+    async def ready(self) -> None:
+        await self._ready.wait()
+
+    async def run(self) -> None:
+        pause = 0.5
+        try:
+            while True:
+                well = await self.verify()
+                pause = 0.5 if well else min(pause * 2, self._longest_pause)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._now.wait(), self._look if well else pause)
+                self._now.clear()
+        finally:
+            self._ready.clear()
+            if self._session is not None:
+                await self._session.close()
+
+    async def verify(self) -> bool:
+        """Ask the server for its models; whether it answers with the one wanted."""
+        try:
+            fault, self._silent = await self._ask(), 0
+        except TimeoutError:  # busy perhaps: only lasting silence counts
+            self._silent += 1
+            fault = f"{self.base_url} does not answer; look at that server." if self._silent >= SILENCES else ""
+            if not fault and not self._ready.is_set():
+                return False
+        if fault:
+            if self._ready.is_set():
+                self.deaths += 1
+                log.error("engine.away", url=self.base_url, reason=fault)
+            self._ready.clear()
+            self._tell("failed", fault)
+        elif not self._ready.is_set():
+            self._ready.set()
+            self._tell("ready", "Ready.")
+            log.info("engine.ready", url=self.base_url, model=self.state.model)
+        return not fault
+
+    async def stop(self) -> None:
+        self._ready.clear()
+        self._tell("stopped", "Stopped.")
+        if self._session is not None:
+            await self._session.close()
+
+    async def counters(self) -> Counters:
+        """What the server has counted, where it is vLLM; zeros elsewhere."""
+        async with self.session().get(f"{self.base_url}/metrics", timeout=PROBE) as response:
+            return parse(await response.text() if response.status == 200 else "")
+
+    async def running(self) -> int:
+        return (await self.counters()).running
+
+    async def _ask(self) -> str:
+        """What is wrong with the server; empty when it is well."""
+        try:
+            async with self.session().get(f"{self.base_url}/v1/models", timeout=PROBE) as response:
+                if response.status in (401, 403):
+                    return f"{self.base_url} refuses the key; correct JARVIS_ENGINE_API_KEY."
+                if response.status != 200:
+                    return f"{self.base_url}/v1/models answers {response.status}; look at JARVIS_ENGINE_URL."
+                models: list[dict[str, Any]] = (await response.json(content_type=None))["data"]
+        except TimeoutError:
+            raise
+        except (aiohttp.ClientError, OSError) as error:
+            reason = str(error) or type(error).__name__
+            return f"{self.base_url} cannot be reached ({reason}); start that server, or correct JARVIS_ENGINE_URL."
+        except (ValueError, KeyError, TypeError):
+            return f"{self.base_url}/v1/models does not answer as the OpenAI API does; correct JARVIS_ENGINE_URL."
+        if not models:
+            return f"{self.base_url} serves no model yet; load one there."
+        chosen = next((model for model in models if not self._model or model.get("id") == self._model), None)
+        if chosen is None:
+            return (
+                f"{self.base_url} does not serve {self._model}, but {', '.join(str(m.get('id')) for m in models[:10])}."
+            )
+        self.state.model = str(chosen.get("id", ""))
+        self.state.max_model_len = int(chosen.get("max_model_len") or 0)
+        return ""
+
+    def _tell(self, phase: Phase, detail: str) -> None:
+        if self.state.phase != phase:
+            self.state.phase, self.state.since = phase, time.time()
+        self.state.detail = detail
