@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+DIGITS = 10  # of an attempt or an index, at most
+
 
 class Cursor(NamedTuple):
     """A place in the log; compares in log order."""
@@ -21,9 +23,12 @@ class Cursor(NamedTuple):
 
     @classmethod
     def parse(cls, text: str | bytes) -> "Cursor":
-        """Raise ValueError for anything but `attempt-index`."""
+        """Raise ValueError for anything but `attempt-index`, and for numbers that no log has.
+
+        Redis refuses ids beyond 64 bits, and with them the whole command, which reads the logs of other viewers too.
+        """
         attempt, dash, index = (text.decode() if isinstance(text, bytes) else text).partition("-")
-        if not (dash and attempt.isdecimal() and index.isdecimal() and len(text) < 40):
+        if not (dash and attempt.isdecimal() and index.isdecimal() and max(len(attempt), len(index)) <= DIGITS):
             raise ValueError("a cursor looks like 1-17")
         return cls(int(attempt), int(index))
 

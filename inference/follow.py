@@ -4,7 +4,7 @@ import asyncio
 import os
 import secrets
 import weakref
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import timedelta
 from uuid import UUID
 
@@ -22,6 +22,7 @@ log = structlog.get_logger(__name__)
 
 Batch = list[tuple[Cursor, Entry]]
 
+FEW, GATHER = 4, 0.002  # beyond so many logs, news is gathered for so many seconds between two reads
 SILENCE = 1.0  # seconds without news after which the row is looked at
 PAUSES = (0.05, 0.2, 0.5, 1.0)  # seconds between attempts to reach Redis again
 
@@ -56,25 +57,51 @@ class Follower:
         self.cursor = after
         self.seen = after  # the last entry that was not a fence
         self.inbox: Batch = []
+        self.restarted: Cursor | None = None  # the `Begin` for which the log was read again from its start
+        self.deaf = False  # the log has a gap; the row will have the answer
+        self.ended = False
         self.news = asyncio.Event()
         self.fault: BaseException | None = None
         self.heard = asyncio.get_running_loop().time()
 
     def put(self, batch: Batch) -> None:
+        """Take what the log tells beyond this viewer's place."""
         for cursor, entry in batch:
-            if cursor <= self.cursor:
+            if cursor <= self.cursor or self.ended:
                 continue
-            if isinstance(entry, Begin) and not entry.clear and entry.after is not None and entry.after != self.seen:
-                # Redis lost entries that this viewer has seen, and the successor continued without them.
-                self.cursor = self.seen = START
-                self.inbox.append((START, Begin(clear=True)))
-                break
+            if isinstance(entry, Begin):
+                self.deaf = self.deaf and not entry.clear
+                if not entry.clear and entry.after not in (None, self.seen) and self.mend(cursor):
+                    break
             self.cursor = cursor
-            if not isinstance(entry, Fence):
-                self.seen = cursor
-                self.inbox.append((cursor, entry))
-        self.heard = asyncio.get_running_loop().time()
+            if isinstance(entry, Fence) or self.deaf:
+                continue
+            self.seen = cursor
+            self.inbox.append((cursor, entry))
+            self.ended = isinstance(entry, End)
+        if not self.deaf:
+            self.heard = asyncio.get_running_loop().time()
         if self.inbox:
+            self.news.set()
+
+    def mend(self, begin: Cursor) -> bool:
+        """Redis lost entries that this viewer has seen, and the successor went on without them: read from the start.
+
+        Where that has led to the same place, the log itself has the gap, and only the row can fill it.
+        """
+        self.deaf = self.restarted == begin
+        if not self.deaf:
+            self.restarted = begin
+            self.cursor = self.seen = START
+            self.inbox.append((START, Begin(clear=True)))
+        return not self.deaf
+
+    def conclude(self, attempt: int, entries: Iterable[Entry]) -> None:
+        """Take the whole answer from the row, at places beyond whatever this viewer has seen, or claims to have."""
+        if not self.ended:
+            first = max(attempt, self.cursor.attempt) + 1
+            self.inbox += [(Cursor(first, index), entry) for index, entry in enumerate(entries)]
+            self.ended = True
             self.news.set()
 
     async def take(self, idle: float | None) -> Batch:
@@ -91,7 +118,7 @@ class Follower:
 
 
 class Hub:
-    """All followers of one event loop, and the task that reads for them. The task lives while there are any."""
+    """All followers of one event loop, and the tasks that read for them, which live as long as the loop."""
 
     def __init__(self) -> None:
         self.followers: dict[str, set[Follower]] = {}
@@ -101,7 +128,10 @@ class Hub:
 
     @classmethod
     def here(cls) -> "Hub":
-        return _hubs.setdefault(asyncio.get_running_loop(), cls())
+        loop = asyncio.get_running_loop()
+        if loop not in _hubs:
+            _hubs[loop] = cls()
+        return _hubs[loop]
 
     async def add(self, follower: Follower) -> None:
         self.followers.setdefault(follower.key, set()).add(follower)
@@ -121,20 +151,15 @@ class Hub:
         followers.discard(follower)
         if not followers:
             self.followers.pop(follower.key, None)
-        if not self.followers:
-            self.rest()
-
-    def rest(self) -> None:
-        for task in self.tasks:
-            task.cancel()
-        self.tasks = []
 
     def died(self, task: asyncio.Task[None]) -> None:
         """A reading task never ends by itself: if it does, all who wait for it are told."""
         if task.cancelled() or (error := task.exception()) is None:
             return
         log.critical("hub.died", exc_info=error)
-        self.rest()
+        for other in self.tasks:
+            other.cancel()
+        self.tasks = []
         for follower in [f for followers in self.followers.values() for f in followers]:
             follower.fault = error
             follower.news.set()
@@ -157,6 +182,8 @@ class Hub:
             for key, batch in news.items():
                 for follower in list(self.followers.get(key, ())):
                     follower.put(batch)
+            if len(cursors) > FEW:
+                await asyncio.sleep(GATHER)
 
     async def watch_rows(self) -> None:
         """Give those who hear nothing the end from the row: the worker may have died before it could publish it."""
@@ -174,7 +201,7 @@ class Hub:
                 continue
             for follower in silent:
                 if (row := rows.get(follower.generation)) and now - follower.heard > SILENCE:
-                    follower.put([(Cursor(row.attempt + 1, i), e) for i, e in enumerate(entries_of(row))])
+                    follower.conclude(row.attempt, entries_of(row))
 
 
 def ended_rows(ids: set[UUID]) -> dict[UUID, Generation]:

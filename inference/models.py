@@ -98,9 +98,9 @@ class GenerationQuerySet(models.QuerySet["Generation"]):
         rows = self.held(worker, ids).values_list("id", "stop_asked_at")
         return {id: asked_at is not None for id, asked_at in rows}
 
-    def release(self, worker: str, ids: Collection[uuid.UUID]) -> int:
-        """Give rows back, to be claimed at once by whoever is free."""
-        return self.held(worker, ids).update(lease_until=Now())
+    def release(self, worker: str) -> int:
+        """Give back all that a worker holds, to be claimed at once by whoever is free."""
+        return self.filter(worker=worker, status=Generation.Status.RUNNING).update(lease_until=Now())
 
     def release_place(self, place: str, worker: str) -> int:
         """Free the rows of workers that died in the place which `worker` holds now."""

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import structlog
+from django.db import DataError, transaction
 from django.db import Error as DatabaseError
-from django.db import transaction
 
 from inference import wire
-from inference.entries import Cursor, End
+from inference.entries import Begin, Cursor, End
 from inference.models import Generation
 from jarvis.config import config
 from jarvis.database import in_database
@@ -40,7 +40,9 @@ async def submit(generation: Generation) -> None:
     Calls that come at the same time share one transaction, so that a burst costs a few commits and not one a call.
     """
     loop = asyncio.get_running_loop()
-    await _submitters.setdefault(loop, Submitter()).submit(generation)
+    if loop not in _submitters:
+        _submitters[loop] = Submitter()
+    await _submitters[loop].submit(generation)
 
 
 class Submitter:
@@ -49,6 +51,7 @@ class Submitter:
     def __init__(self) -> None:
         self.waiting: list[tuple[Generation, asyncio.Future[None]]] = []
         self.task: asyncio.Task[None] | None = None
+        self.ringing: set[asyncio.Task[None]] = set()
 
     async def submit(self, generation: Generation) -> None:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -58,25 +61,35 @@ class Submitter:
         await done
 
     async def write(self) -> None:
+        """Write until nothing waits. Whatever goes wrong is told to those who wait, and stops nobody after them."""
         while self.waiting:
             batch, self.waiting = self.waiting, []
-            try:
-                accepted = await in_database(insert, [generation for generation, _ in batch])
-            except DatabaseError as error:
-                log.warning("postgres.away", error=str(error).strip())
-                for _, done in batch:
-                    if not done.done():
-                        done.set_exception(Away("Postgres cannot be reached"))
-                continue
-            for index, (_, done) in enumerate(batch):
-                if not done.done():
-                    if index < accepted:
-                        done.set_result(None)
-                    else:
-                        done.set_exception(QueueFull())
-            if accepted:
-                await ring()
+            results = await self.results([generation for generation, _ in batch])
+            for result, (_, done) in zip(results, batch, strict=True):
+                if done.done():
+                    continue  # its caller has left
+                if result is None:
+                    done.set_result(None)
+                else:
+                    done.set_exception(result)
         self.task = None
+
+    async def results(self, generations: list[Generation]) -> list[Exception | None]:
+        """What became of each."""
+        try:
+            accepted = await in_database(insert, generations)
+        except DatabaseError as error:
+            if isinstance(error, DataError) and len(generations) > 1:  # one of them is at fault, not the others
+                return [result for one in generations for result in await self.results([one])]
+            log.warning("postgres.away", error=str(error).strip())
+            return [Away("Postgres cannot be reached") for _ in generations]
+        except Exception as error:  # noqa: BLE001 - a task that died would leave all who come after it waiting
+            return [error] * len(generations)
+        if accepted:
+            task = asyncio.create_task(ring())  # nobody waits for a Redis that does not answer
+            self.ringing.add(task)
+            task.add_done_callback(self.ringing.discard)
+        return [None] * accepted + [QueueFull() for _ in generations[accepted:]]
 
 
 def insert(generations: Sequence[Generation]) -> int:
@@ -104,6 +117,6 @@ async def stop(generation: UUID) -> None:
     if not ended:
         return await ring(f"stop {generation}")
     try:
-        await wire.publish({generation: [(Cursor(0, 1), End("stopped", "stop"))]})
+        await wire.publish({generation: [(Cursor(0, 1), Begin()), (Cursor(0, 2), End("stopped", "stop"))]})
     except wire.AWAY as error:
         log.warning("redis.away", error=str(error))  # who follows it reads the row

@@ -17,6 +17,7 @@ from uuid import UUID
 
 import msgspec
 from redis.asyncio import Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -26,6 +27,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from inference.entries import START, Begin, Cursor, End, Entry, Fence, decode, encode
 from inference.states import WorkerState
 from jarvis.config import config
+
+Batch = Mapping[UUID, Sequence[tuple[Cursor, Entry]]]
 
 AWAY = (RedisConnectionError, RedisTimeoutError, RedisError, OSError)
 DOORBELL = "jarvis:doorbell"
@@ -66,22 +69,58 @@ def log_key(generation: UUID) -> str:
     return f"jarvis:log:{generation}"
 
 
-async def publish(batch: Mapping[UUID, Sequence[tuple[Cursor, Entry]]]) -> None:
+class LogLost(RedisError):
+    """A log is gone in the middle of its answer: all of it must be published again."""
+
+
+async def publish(batch: Batch, redis: Redis | None = None) -> None:
     """Append entries to logs, all of them visible at once. Those there already, or fenced off, are passed over.
 
-    Raises one of `AWAY` when Redis does not answer; nothing may then be assumed of what was written.
+    Raises one of `AWAY` when Redis does not answer; nothing may then be assumed of what was written. Only a `Fence` or
+    a `Begin` makes a log: where anything else finds none, LogLost is raised.
     """
-    pipeline = client().pipeline(transaction=True)
+    pipeline = (redis or client()).pipeline(transaction=True)
     for generation, entries in batch.items():
         key = log_key(generation)
         for cursor, entry in entries:
-            pipeline.execute_command("XADD", key, str(cursor), "e", encode(entry))
-            if isinstance(entry, (Fence, Begin, End)):
-                seconds = config.log_seconds if isinstance(entry, End) else OPEN_LOG_SECONDS
-                pipeline.execute_command("EXPIRE", key, seconds)
+            if isinstance(entry, Fence | Begin):
+                pipeline.execute_command("XADD", key, str(cursor), "e", encode(entry))
+                pipeline.execute_command("EXPIRE", key, OPEN_LOG_SECONDS)
+            else:
+                pipeline.execute_command("XADD", key, "NOMKSTREAM", str(cursor), "e", encode(entry))
+            if isinstance(entry, End):
+                pipeline.execute_command("EXPIRE", key, config.log_seconds)
     for reply in await pipeline.execute(raise_on_error=False):
         if isinstance(reply, Exception) and not (isinstance(reply, ResponseError) and "equal or smaller" in str(reply)):
             raise reply
+        if reply is None:
+            raise LogLost("a log is gone")
+
+
+class LogWriter:
+    """One connection for publishing, which is never made again in silence.
+
+    Redis may have come back without the latest entries, and a log with newer ones cannot take them any more. So the
+    first `publish` after a lost connection fails before it writes anything, and its caller tells everything again.
+    """
+
+    def __init__(self) -> None:
+        self.served = False
+        self.redis = connect(max_connections=1, redis_connect_func=self.connected)
+
+    async def connected(self, connection: AbstractConnection) -> None:
+        if self.served:
+            self.served = False
+            raise RedisConnectionError("the connection was lost")
+        await connection.on_connect()
+
+    async def publish(self, batch: Batch) -> None:
+        """As the function of that name."""
+        await publish(batch, self.redis)
+        self.served = True
+
+    async def close(self) -> None:
+        await self.redis.aclose()
 
 
 async def read_log(generation: UUID, after: Cursor = START, before: Cursor | None = None) -> list[tuple[Cursor, Entry]]:

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from inference.entries import Begin, Choices, Cursor, Entry, Fence, Finish, Prompt, Text, Usage
+from inference.entries import START, Begin, Choices, Cursor, Entry, Fence, Finish, Prompt, Text, Usage
 from inference.openai.accumulate import Accumulator
 
 
 class Journal:
-    """The entries of one attempt, each with its place; kept until the end, since Redis may lose them."""
+    """The entries that make up a log, each with its place; kept until the end, since Redis may lose them."""
 
     def __init__(self, attempt: int) -> None:
         self.attempt = attempt
@@ -19,6 +19,12 @@ class Journal:
         self.ids: list[int] = []
         self.tokens = 0
 
+    def inherit(self, entries: Iterable[tuple[Cursor, Entry]]) -> None:
+        """Put what a former attempt has told before everything else, to be told again if Redis loses it."""
+        told = list(entries)
+        self.entries[:0] = told
+        self.told += len(told)
+
     def text(self, text: str, tokens: int, ids: Iterable[int]) -> None:
         """Add text; all that is added before the next `take` becomes one entry."""
         self.texts.append(text)
@@ -27,8 +33,9 @@ class Journal:
 
     def add(self, entry: Entry) -> None:
         self.merge()
+        last = self.entries[-1][0] if self.entries else START
         first = 0 if isinstance(entry, Fence) else 1  # place 0 is for the fence alone
-        index = self.entries[-1][0].index + 1 if self.entries else first
+        index = last.index + 1 if last.attempt == self.attempt else first
         self.entries.append((Cursor(self.attempt, index), entry))
 
     def merge(self) -> None:
@@ -69,14 +76,19 @@ class Answer:
 
     @classmethod
     def restore(cls, entries: Iterable[tuple[Cursor, Entry]]) -> tuple["Answer", Cursor | None]:
-        """The answer that a log tells, and the place of the last entry that is not a fence."""
-        answer, last = cls(), None
+        """The answer that a log tells, and the place of the last entry that is not a fence.
+
+        A log that does not hang together, since Redis has lost a part of it, tells an empty answer.
+        """
+        answer, last, whole = cls(), None, False
         for cursor, entry in entries:
             match entry:
                 case Fence():
                     continue
-                case Begin(clear=True):
-                    answer.clear()
+                case Begin(clear=clear, after=after):
+                    whole = clear or (after == last and (whole or last is None))
+                    if clear:
+                        answer.clear()
                 case Prompt(ids=ids):
                     answer.prompt_ids = ids
                 case Text(text=text, tokens=tokens, ids=ids):
@@ -89,7 +101,7 @@ class Answer:
                 case _:
                     pass
             last = cursor
-        return answer, last
+        return answer if whole else cls(), last
 
     @property
     def empty(self) -> bool:

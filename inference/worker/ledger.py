@@ -4,8 +4,12 @@ import asyncio
 from uuid import UUID
 
 import structlog
+from django.db import DataError
 from django.db import Error as DatabaseError
 
+from inference.entries import Problem
+from inference.models import Generation
+from inference.openai import errors
 from inference.outcome import Outcome, store
 from jarvis.database import in_database
 
@@ -34,7 +38,7 @@ class Ledger:
             self.news.clear()
             batch, self.waiting = self.waiting, []
             try:
-                stored: set[UUID] = await in_database(store, [outcome for outcome, _ in batch])
+                stored: set[UUID] = await in_database(store_all, [outcome for outcome, _ in batch])
                 failures = 0
             except DatabaseError as error:
                 if failures == 0:
@@ -47,3 +51,19 @@ class Ledger:
             for outcome, done in batch:
                 if not done.done():
                     done.set_result(outcome.id in stored)
+
+
+def store_all(outcomes: list[Outcome]) -> set[UUID]:
+    """As `store`; an answer that Postgres cannot hold fails alone, instead of holding up all others for ever."""
+    try:
+        return store(outcomes)
+    except DataError as error:
+        if len(outcomes) > 1:
+            return set().union(*(store_all([outcome]) for outcome in outcomes))
+        [outcome] = outcomes
+        log.error("answer.unstorable", generation=str(outcome.id), error=str(error).strip())
+        failure = errors.internal_error()
+        outcome.status, outcome.finish_reason = Generation.Status.FAILED.value, "error"
+        outcome.text, outcome.choices = "", None
+        outcome.problem = Problem(failure.code, failure.message)
+        return store([outcome])

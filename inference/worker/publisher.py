@@ -24,24 +24,29 @@ PAUSES = (0.1, 0.2, 0.5, 1.0)  # seconds between attempts while Redis is away
 
 class Publisher:
     def __init__(self) -> None:
+        self.writer = wire.LogWriter()
         self.journals: dict[UUID, Journal] = {}
         self.changed: set[UUID] = set()
         self.news = asyncio.Event()
         self.gate = asyncio.Event()
         self.gate.set()
-        self.flushes: asyncio.Future[None] | None = None
+        self.urgent = asyncio.Event()
 
     def open(self, id: UUID, journal: Journal) -> None:
         self.journals[id] = journal
 
-    def close(self, id: UUID) -> None:
-        self.journals.pop(id, None)
-        self.changed.discard(id)
+    def close(self, id: UUID, journal: Journal) -> None:
+        """Forget a journal; another one that has been opened for the same row since stays."""
+        if self.journals.get(id) is journal:
+            del self.journals[id]
+            self.changed.discard(id)
 
-    def mark(self, id: UUID) -> None:
-        """Something was added to this journal."""
+    def mark(self, id: UUID, *, urgent: bool = False) -> None:
+        """Something was added to this journal; if `urgent`, somebody waits for just that: a beginning or an end."""
         self.changed.add(id)
         self.news.set()
+        if urgent:
+            self.urgent.set()
 
     async def turn(self) -> None:
         """Wait until it is worth reading from the engine again."""
@@ -53,14 +58,12 @@ class Publisher:
 
     async def run(self) -> None:
         """Flush whatever is marked, until cancelled."""
-        loop = asyncio.get_running_loop()
         failures = 0
         while True:
             await self.news.wait()
             self.gate.clear()
-            began = loop.time()
             try:
-                await self.flush()
+                await self.take_turn()
                 failures = 0
             except wire.AWAY as error:
                 if failures == 0:
@@ -72,9 +75,21 @@ class Publisher:
                 await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
                 failures += 1
                 continue
-            await asyncio.sleep(max(0.0, began + self.pause - loop.time()))
             self.gate.set()
             await asyncio.sleep(GATHER)
+
+    async def take_turn(self) -> None:
+        """Flush, and let the turn pass; what is urgent meanwhile is flushed at once."""
+        loop = asyncio.get_running_loop()
+        over = loop.time() + self.pause
+        while True:
+            self.urgent.clear()
+            await self.flush()
+            try:
+                async with asyncio.timeout_at(over):
+                    await self.urgent.wait()
+            except TimeoutError:
+                return
 
     async def flush(self) -> None:
         """Publish all that is new. Raises one of `wire.AWAY`; then everything must be told again."""
@@ -83,7 +98,8 @@ class Publisher:
         batch = {id: new for id in changed if (journal := self.journals.get(id)) and (new := journal.take())}
         if not batch:
             return
-        await wire.publish(batch)
+        journals = {id: self.journals[id] for id in batch}
+        await self.writer.publish(batch)
         for id, told in batch.items():
             if isinstance(told[-1][1], End):
-                self.close(id)
+                self.close(id, journals[id])

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from functools import cached_property
 from typing import Any, Protocol
 
 import aiohttp
@@ -69,11 +70,17 @@ class Relay:
         self.publisher = publisher
         self.journal = Journal(row.attempt)
         self.answer = Answer()
-        self.request = ChatRequest.from_row(row.request or {})
-        self.plain = self.request.continuable
         self.losses = row.engine_deaths
         self.reading: asyncio.Task[None] | None = None
         self.stopped = row.stop_asked_at is not None
+
+    @cached_property
+    def request(self) -> ChatRequest:
+        return ChatRequest.from_row(self.row.request or {})
+
+    @property
+    def plain(self) -> bool:
+        return self.request.continuable
 
     def stop(self) -> None:
         self.stopped = True
@@ -82,16 +89,26 @@ class Relay:
 
     async def run(self) -> Outcome:
         self.publisher.open(self.row.id, self.journal)
-        self.reading = asyncio.create_task(self.generate())
-        if self.stopped:
-            self.reading.cancel()
         try:
-            await asyncio.wait([self.reading])
-        finally:
-            self.reading.cancel()
-        if not self.reading.cancelled() and (error := self.reading.exception()):
+            await self.begin()
+            if not self.stopped:
+                self.reading = asyncio.create_task(self.generate())
+                await asyncio.wait([self.reading])
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one row must not reach the others
             return self.failed(error)
+        finally:
+            if self.reading is not None:
+                self.reading.cancel()
+        if self.reading is not None and not self.reading.cancelled() and (fault := self.reading.exception()):
+            return self.failed(fault)
         return self.outcome()
+
+    async def begin(self) -> None:
+        """Open the log. What a former attempt has told is learnt first, also for a row that is to be stopped."""
+        if self.row.attempt > 1:
+            await self.take_over()
+        else:
+            self.journal.add(Begin())
 
     async def take_over(self) -> None:
         """Close the log to the former worker, then learn from it how far the answer came."""
@@ -109,8 +126,9 @@ class Relay:
         except TimeoutError:
             entries = []
         answer, last = Answer.restore(entries)
-        if answer.finish is not None or (self.plain and answer.can_go_on):
+        if answer.finish is not None or (not answer.empty and self.stopped) or (self.plain and answer.can_go_on):
             self.answer = answer
+            self.journal.inherit(entries)
             self.journal.add(Begin(after=last))
         else:
             self.journal.add(Begin(clear=True))
@@ -121,10 +139,6 @@ class Relay:
 
     async def generate(self) -> None:
         """Read from the engine until it has finished, going on after each loss of it."""
-        if self.row.attempt > 1:
-            await self.take_over()
-        else:
-            self.journal.add(Begin())
         while self.answer.finish is None:
             await self.engine.ready()
             deaths = self.engine.deaths
@@ -195,7 +209,11 @@ class Relay:
         for cut in range(min(LONGEST_CHARACTER, len(answer.ids))):
             ids = answer.ids[: len(answer.ids) - cut]
             response = await self.post("/detokenize", msgspec.json.encode({"tokens": ids}))
-            if (await response.json())["prompt"] == text:
+            try:
+                said = await response.json()
+            except (aiohttp.ClientError, OSError) as error:
+                raise EngineAway(f"{type(error).__name__}: {error}") from error
+            if said["prompt"] == text:
                 answer.ids, answer.tokens, answer.count = ids, len(ids), len(ids)
                 return True
         self.start_again()
@@ -217,7 +235,11 @@ class Relay:
                 return response
             if response.status in BUSY:
                 raise EngineAway(f"status {response.status}")
-            self.refuse(response.status, await response.read())
+            try:
+                refusal = await response.read()
+            except (aiohttp.ClientError, OSError) as error:
+                raise EngineAway(f"{type(error).__name__}: {error}") from error
+            self.refuse(response.status, refusal)
         raise AssertionError
 
     def refuse(self, status: int, body: bytes | dict[str, Any] | str) -> None:
@@ -228,6 +250,7 @@ class Relay:
 
     async def consume(self, response: aiohttp.ClientResponse, going_on: bool) -> None:
         parser, usage, reason = SseParser(), None, None
+        begun = not self.answer.empty
         while data := await response.content.readany():
             for event in parser.feed(data):
                 if event == DONE:
@@ -240,7 +263,8 @@ class Relay:
                     self.refuse(200, {"error": chunk.error})
                 usage = chunk.usage or usage
                 reason = self.take(chunk) or reason
-            self.publisher.mark(self.row.id)
+            self.publisher.mark(self.row.id, urgent=not begun and not self.answer.empty)
+            begun = not self.answer.empty
             await self.publisher.turn()
         raise EngineLost("the stream broke off")
 
@@ -256,7 +280,10 @@ class Relay:
         text = chunk.plain_text() if answer.accumulator is None else None
         choice = chunk.choices[0]
         ids = choice.token_ids
-        answer.count += 1 if ids is None else len(ids)
+        if ids is not None:
+            answer.count += len(ids)
+        elif answer.prompt_ids is None and text != "":  # this engine gives no ids: a piece counts as a token
+            answer.count += 1
         if answer.first_token_at is None and text != "":
             answer.first_token_at = timezone.now()
         if text is None:

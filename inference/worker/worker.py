@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 import socket
 import time
 from collections.abc import Callable, Coroutine
@@ -33,7 +34,7 @@ class Worker:
     def __init__(self, engine: Engine, place: str) -> None:
         self.engine = engine
         self.place = place  # what this worker alone holds: its host and run directory
-        self.name = f"{place}/{os.getpid()}-{int(time.time())}"
+        self.name = f"{place}/{os.getpid()}-{secrets.token_hex(4)}"  # in a container the pid is always the same
         self.publisher = Publisher()
         self.ledger = Ledger()
         self.relays: dict[UUID, Relay] = {}
@@ -61,6 +62,7 @@ class Worker:
             await self.drain()
             for task in tasks:
                 task.cancel()
+        await self.publisher.writer.close()
         await wire.close()
 
     async def listen(self) -> None:
@@ -143,7 +145,7 @@ class Worker:
                 self.bell.set()  # a slot is free
             if await self.ledger.store(outcome):
                 relay.journal.add(outcome.end)
-                self.publisher.mark(row.id)
+                self.publisher.mark(row.id, urgent=True)
                 log.info(
                     "generation.ended",
                     status=outcome.status,
@@ -154,9 +156,9 @@ class Worker:
                 )
             else:
                 log.warning("generation.fenced")
-                self.publisher.close(row.id)
+                self.publisher.close(row.id, relay.journal)
         except asyncio.CancelledError:
-            self.publisher.close(row.id)
+            self.publisher.close(row.id, relay.journal)
             raise
         except Exception:
             log.critical("generation.broke")
@@ -217,8 +219,7 @@ class Worker:
         for id in left:
             self.drop(id)
         try:
-            if left:
-                await in_database(Generation.objects.release, self.name, left)
+            if await in_database(Generation.objects.release, self.name):
                 await wire.ring()
             await self.publisher.flush()
             await wire.forget_state(self.name)

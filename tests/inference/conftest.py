@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db import connections
 
 from inference import wire
+from inference.entries import Begin, Choices, Text
 from inference.follow import follow
 from inference.models import Generation
 from inference.openai.request import check_chat_request
@@ -84,6 +85,26 @@ async def working(engine, place="here"):
         await asyncio.wait_for(task, 30)
 
 
+async def killed(worker, task):
+    """End a worker as SIGKILL would: nothing is drained, released, told or stored, and its connections close."""
+    relays = list(worker.relays.values())
+    for one in [task, *worker.tasks.values(), *(relay.reading for relay in relays if relay.reading)]:
+        one.cancel()
+    await asyncio.wait([task, *worker.tasks.values(), *(relay.reading for relay in relays if relay.reading)])
+    await worker.publisher.writer.close()
+
+
+@contextlib.asynccontextmanager
+async def doomed(engine, place="here"):
+    """A worker that is killed at the end of the block."""
+    worker = Worker(engine, place)
+    task = asyncio.create_task(worker.run())
+    try:
+        yield worker
+    finally:
+        await killed(worker, task)
+
+
 @pytest.fixture(autouse=True)
 async def clean_redis(request):
     yield
@@ -111,5 +132,38 @@ async def stored(row):
     return await in_database(Generation.objects.get, id=row.id)
 
 
+async def until(condition, seconds=10):
+    """Wait until a plain or async condition holds."""
+    async with asyncio.timeout(seconds):
+        while True:
+            value = condition()
+            if await value if asyncio.iscoroutine(value) else value:
+                return
+            await asyncio.sleep(0.005)
+
+
+async def tokens_told(row):
+    """How many tokens the log of a generation holds now."""
+    return sum(entry.tokens for _, entry in await wire.read_log(row.id) if isinstance(entry, Text))
+
+
 def numbered(count):
     return "".join(f"t{k} " for k in range(count))
+
+
+def text_of(entries):
+    """What a viewer sees at the end who has been told these entries."""
+    shown = ""
+    for _, entry in entries:
+        match entry:
+            case Begin(clear=True):
+                shown = ""
+            case Text(text=text):
+                shown += text
+            case Choices(choices=choices):
+                shown += "".join(choice["delta"].get("content") or "" for choice in choices if choice["index"] == 0)
+    return shown
+
+
+def clears(entries):
+    return sum(isinstance(entry, Begin) and entry.clear for _, entry in entries)

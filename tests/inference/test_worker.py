@@ -2,14 +2,10 @@
 
 import pytest
 
-from inference.entries import End, Finish, Text, Usage
-from tests.inference.conftest import ask, numbered, stored, told, working
+from inference.entries import End
+from tests.inference.conftest import ask, numbered, stored, text_of, told, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def text_of(entries):
-    return "".join(entry.text for _, entry in entries if isinstance(entry, Text))
 
 
 async def test_an_answer_is_told_and_stored_once(alice, held):
