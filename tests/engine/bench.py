@@ -26,7 +26,7 @@ QUICK = Patience(
     well=60,
     release=0.3,
     blocked=0.1,
-    end=2,
+    end=0.5,
 )
 
 
