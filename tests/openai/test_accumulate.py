@@ -1,5 +1,7 @@
 """However an answer is cut into deltas, the same choices come out."""
 
+from typing import Any
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai.types.chat.chat_completion import Choice
@@ -25,18 +27,23 @@ def answers(draw):
         texts = {name: draw(WORDS) for name in ("content", "reasoning", "refusal")}
         calls = draw(st.lists(st.tuples(WORDS.filter(bool), WORDS.filter(bool), WORDS), max_size=2))
         logprobs = draw(st.lists(ENTRIES, max_size=3))
-        deltas = [{"delta": {"role": "assistant", "content": ""}}]
+        deltas: list[dict[str, Any]] = [{"delta": {"role": "assistant", "content": ""}}]
         for name, text in texts.items():
             deltas += [{"delta": {name: piece}} for piece in draw(pieces(text))]
         for place, (id, name, arguments) in enumerate(calls):
-            head = {"index": place, "id": id, "type": "function", "function": {"name": name, "arguments": ""}}
+            head: dict[str, Any] = {
+                "index": place,
+                "id": id,
+                "type": "function",
+                "function": {"name": name, "arguments": ""},
+            }
             deltas.append({"delta": {"content": None, "tool_calls": [head]}})
             for piece in draw(pieces(arguments)):
                 deltas.append({"delta": {"tool_calls": [{"index": place, "function": {"arguments": piece}}]}})
         deltas += [{"delta": {}, "logprobs": {"content": [entry]}} for entry in logprobs]
         deltas.append({"delta": {}, "finish_reason": "tool_calls" if calls else "stop"})
         streams.append([{"index": index, "logprobs": None, "finish_reason": None} | delta for delta in deltas])
-        message = {"role": "assistant", "content": texts["content"] or (None if calls else "")}
+        message: dict[str, Any] = {"role": "assistant", "content": texts["content"] or (None if calls else "")}
         message["refusal"] = texts["refusal"] or None
         if texts["reasoning"]:
             message["reasoning"] = texts["reasoning"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from typing import Any
 
 import aiohttp
 import openai
@@ -10,7 +11,7 @@ import pytest
 from inference.openai.sse import DONE, SseParser, decode_chunk
 from tests.fake_engine import FIRST_ID, FakeEngine, process, threaded
 
-HELLO = [{"role": "user", "content": "Say hello to everyone"}]
+HELLO: Any = [{"role": "user", "content": "Say hello to everyone"}]
 
 
 def body(**fields):
@@ -122,19 +123,19 @@ async def test_metrics_and_models_have_vllms_names(engine, session):
 
 
 def test_the_official_client_reads_every_kind_of_answer():
-    tool = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
+    tool: Any = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
     with (
         threaded(reasoning=2) as engine,
         openai.OpenAI(base_url=f"http://127.0.0.1:{engine.port}/v1", api_key="x") as client,
     ):
-        answer = client.chat.completions.create(model="fake", messages=HELLO, max_tokens=3, n=2, logprobs=True)
+        answer: Any = client.chat.completions.create(model="fake", messages=HELLO, max_tokens=3, n=2, logprobs=True)
         assert [choice.message.content for choice in answer.choices] == ["t0 t1 t2 "] * 2
         assert answer.choices[0].logprobs.content[2].token == "t2 "
-        call = client.chat.completions.create(model="fake", messages=HELLO, tools=[tool]).choices[0]
+        call: Any = client.chat.completions.create(model="fake", messages=HELLO, tools=[tool]).choices[0]
         assert call.finish_reason == "tool_calls"
         assert call.message.tool_calls[0].function.arguments == '{"city": "Bilbao"}'
-        with client.chat.completions.create(model="fake", messages=HELLO, max_tokens=3, stream=True) as stream:
-            deltas = [chunk.choices[0].delta for chunk in stream]
+        stream: Any = client.chat.completions.create(model="fake", messages=HELLO, max_tokens=3, stream=True)
+        deltas = [chunk.choices[0].delta for chunk in stream]
         assert "".join(getattr(delta, "reasoning", None) or "" for delta in deltas) == "r0 r1 "
 
 

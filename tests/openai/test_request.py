@@ -4,6 +4,7 @@ import ast
 import importlib.util
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from inference.openai.fields import ACCEPTED, IGNORED, OURS, REFUSED
 from inference.openai.request import ChatRequest, parse_chat_request
 
 HELLO = [{"role": "user", "content": "Hello"}]
-TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
+TOOL: dict[str, Any] = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
 
 
 def raw(**fields):
@@ -35,7 +36,7 @@ def schema(inner):
 
 
 def deep(levels):
-    inner = {"type": "string"}
+    inner: Any = {"type": "string"}
     for _ in range(levels):
         inner = {"type": "object", "properties": {"a": inner}}
     return inner
