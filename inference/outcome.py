@@ -1,5 +1,6 @@
 """How a generation ended, and how the row takes it."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -11,6 +12,8 @@ from django.dispatch import Signal
 
 from inference.entries import Begin, Choices, End, Entry, Problem, Text, Usage
 from inference.models import Generation
+
+NUL_IN_JSON = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")  # not the text `\u0000`, in which the backslash is escaped
 
 # Sent inside the transaction that stores answers, with `outcomes`: those that were stored, each exactly once.
 generations_ended = Signal()
@@ -71,7 +74,7 @@ def _row(outcome: Outcome) -> tuple[Any, ...]:
         outcome.attempt,
         outcome.status,
         clean(outcome.text),
-        None if outcome.choices is None else clean(msgspec.json.encode(outcome.choices).decode()),
+        None if outcome.choices is None else clean_json(outcome.choices),
         outcome.finish_reason,
         usage.prompt_tokens,
         usage.completion_tokens,
@@ -84,8 +87,13 @@ def _row(outcome: Outcome) -> tuple[Any, ...]:
 
 
 def clean(text: str) -> str:
-    """Text as Postgres can keep it: without NUL, plain or escaped in JSON, which it refuses."""
-    return text.replace("\x00", "\ufffd").replace("\\u0000", "\\ufffd")
+    """Text as Postgres can keep it: it refuses NUL."""
+    return text.replace("\x00", "\ufffd")
+
+
+def clean_json(value: Any) -> str:
+    """JSON as Postgres can keep it, on the same condition."""
+    return NUL_IN_JSON.sub(r"\1\\ufffd", msgspec.json.encode(value).decode())
 
 
 def entries_of(row: Generation) -> list[Entry]:

@@ -6,7 +6,6 @@ import contextlib
 import aiohttp
 import pytest
 from django.contrib.auth.models import User
-from django.db import connections
 
 from inference import wire
 from inference.entries import Begin, Choices, Text
@@ -51,13 +50,13 @@ class FakeHeld:
 
 
 @pytest.fixture
-def alice(transactional_db):
-    return User.objects.create_user("alice", password="a long enough word")
+def alice(db):
+    return User.objects.create_user("alice")
 
 
 @pytest.fixture
-def bob(transactional_db):
-    return User.objects.create_user("bob", password="a long enough word")
+def bob(db):
+    return User.objects.create_user("bob")
 
 
 @pytest.fixture

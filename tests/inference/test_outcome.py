@@ -1,0 +1,149 @@
+"""How the row takes an outcome: once, and only from the attempt that holds it."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from inference.entries import Begin, Choices, End, Problem, Text, Usage
+from inference.models import Generation
+from inference.outcome import Outcome, clean, entries_of, generations_ended, store
+from inference.worker.ledger import store_all
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def row(alice):
+    return running(alice)
+
+
+@pytest.fixture
+def ended():
+    """The outcomes of which receivers were told, in order."""
+    heard: list = []
+
+    def hear(outcomes, **_):
+        heard.extend(outcomes)
+
+    generations_ended.connect(hear)
+    yield heard
+    generations_ended.disconnect(hear)
+
+
+def running(owner, attempt=1):
+    fields = {"model": "fake", "door": "v1", "request_id": "r", "status": "running", "attempt": attempt}
+    return Generation.objects.create(owner=owner, **fields)
+
+
+def done(row, attempt=1, **fields):
+    given = {"text": "t0 t1 ", "finish_reason": "stop", "usage": Usage(3, 2, 1)}
+    return Outcome(row.id, attempt, "done", **given | fields)
+
+
+def test_an_outcome_fills_the_row(row):
+    at = timezone.now()
+    assert store([done(row, first_token_at=at, finished_at=at)]) == {row.id}
+    row.refresh_from_db()
+    assert (row.status, row.text, row.choices, row.finish_reason) == ("done", "t0 t1 ", None, "stop")
+    assert (row.prompt_tokens, row.completion_tokens, row.cached_tokens) == (3, 2, 1)
+    assert (row.first_token_at, row.finished_at, row.lease_until) == (at, at, None)
+
+
+def test_an_outcome_is_stored_once(row, ended):
+    assert store([done(row)]) == {row.id}
+    assert store([done(row, text="again")]) == set()
+    row.refresh_from_db()
+    assert row.text == "t0 t1 "
+    assert len(ended) == 1
+
+
+@pytest.mark.parametrize("attempt", [1, 3])
+def test_an_attempt_that_does_not_hold_the_row_cannot_store(alice, ended, attempt):
+    row = running(alice, attempt=2)
+    assert store([done(row, attempt)]) == set()
+    row.refresh_from_db()
+    assert (row.status, row.text) == ("running", "")
+    assert ended == []
+
+
+def test_only_what_was_stored_is_told_to_receivers(alice, ended):
+    mine, lost = running(alice), running(alice, attempt=2)
+    assert store([done(mine), done(lost)]) == {mine.id}
+    assert [outcome.id for outcome in ended] == [mine.id]
+
+
+def test_what_a_receiver_cannot_take_is_not_stored(row):
+    def refuse(**_):
+        raise ValueError("no")
+
+    generations_ended.connect(refuse)
+    try:
+        with pytest.raises(ValueError, match="no"):
+            store([done(row)])
+    finally:
+        generations_ended.disconnect(refuse)
+    row.refresh_from_db()
+    assert row.status == "running"
+
+
+@pytest.mark.parametrize("count", [1, 20])
+def test_many_outcomes_cost_as_much_as_one(alice, count):
+    rows = [running(alice) for _ in range(count)]
+    with CaptureQueriesContext(connection) as queries:
+        store([done(row) for row in rows])
+    assert len([query for query in queries if query["sql"].startswith("\nUPDATE inference_generation")]) == 1
+    assert len(queries) <= 4  # with begin, commit, and one look for messages
+
+
+def test_nul_characters_become_something_that_postgres_can_keep(row):
+    choice = {"index": 0, "message": {"content": "a\x00b"}, "finish_reason": "stop"}
+    assert store([done(row, text="a\x00b", choices=[choice])]) == {row.id}
+    row.refresh_from_db()
+    assert row.text == "a\ufffdb"
+    assert row.choices[0]["message"]["content"] == "a\ufffdb"
+
+
+def test_a_backslash_before_u0000_stays_what_it_was(row):
+    choice = {"index": 0, "message": {"content": "write \\u0000 in C"}, "finish_reason": "stop"}
+    assert store([done(row, choices=[choice])]) == {row.id}
+    row.refresh_from_db()
+    assert row.choices[0]["message"]["content"] == "write \\u0000 in C"
+
+
+def test_clean_leaves_other_text_alone():
+    assert clean("año 🙂 \u2028") == "año 🙂 \u2028"
+
+
+def test_an_answer_that_cannot_be_stored_fails_alone(alice):
+    good, bad = running(alice), running(alice)
+    assert store_all([done(bad, finish_reason="x" * 50), done(good)]) == {good.id, bad.id}
+    good.refresh_from_db()
+    bad.refresh_from_db()
+    assert (good.status, good.text) == ("done", "t0 t1 ")
+    assert (bad.status, bad.error_code, bad.finish_reason) == ("failed", "internal_error", "error")
+
+
+def test_a_row_tells_what_its_log_told(alice):
+    row = running(alice)
+    store([done(row)])
+    row.refresh_from_db()
+    end = End("done", "stop", Usage(3, 2, 1))
+    assert entries_of(row) == [Begin(clear=True), Text("t0 t1 ", 2), end]
+
+
+def test_a_failed_row_tells_its_problem(alice):
+    row = running(alice)
+    problem = Problem("engine_error", "It broke.")
+    store([Outcome(row.id, 1, "failed", finish_reason="error", problem=problem)])
+    row.refresh_from_db()
+    assert entries_of(row) == [Begin(clear=True), End("failed", "error", problem=problem)]
+
+
+def test_a_row_with_choices_tells_them_as_deltas(alice):
+    row = running(alice)
+    choice = {"index": 0, "message": {"role": "assistant", "content": "hi"}, "logprobs": None, "finish_reason": "stop"}
+    store([done(row, choices=[choice])])
+    row.refresh_from_db()
+    delta = {"index": 0, "delta": choice["message"], "logprobs": None, "finish_reason": "stop"}
+    assert entries_of(row)[1] == Choices([delta])
