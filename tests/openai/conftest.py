@@ -16,7 +16,7 @@ from inference.openai.catalogue import catalogue
 from inference.openai.errors import ApiError
 from jarvis.database import in_database
 from tests.fake_engine import FakeEngine
-from tests.inference.conftest import alice, fake, held, working
+from tests.inference.conftest import FakeHeld, alice, fake, held, working
 
 __all__ = ["alice", "fake", "held"]
 
@@ -51,17 +51,18 @@ class Live:
     client: openai.AsyncOpenAI
     http: aiohttp.ClientSession
     row: ApiKey
+    held: FakeHeld
 
 
 @contextlib.asynccontextmanager
-async def open_to(url, key, fake, row):
+async def open_to(url, key, fake, row, held):
     """Both clients: the official one, and a bare one that has the key as well."""
     headers = {"authorization": f"Bearer {key}"}
     async with (
         openai.AsyncOpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, timeout=30) as client,
         aiohttp.ClientSession(url, headers=headers) as http,
     ):
-        yield Live(url, key, fake, client, http, row)
+        yield Live(url, key, fake, client, http, row, held)
 
 
 async def until_ready(name="fake"):
@@ -76,7 +77,7 @@ async def until_ready(name="fake"):
 @pytest.fixture
 async def live(alice, fake, held):
     row, key = await in_database(ApiKey.make, alice.pk, "test")
-    async with serving() as url, working(held), open_to(url, key, fake, row) as live:
+    async with serving() as url, working(held), open_to(url, key, fake, row, held) as live:
         await until_ready()
         yield live
     await wire.client().flushdb()

@@ -1,6 +1,7 @@
 """Whatever comes, a request is either taken or refused with a reason: nothing else may escape."""
 
 import json
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,7 +25,8 @@ SOUND = {"model": "guide", "messages": [{"role": "user", "content": "Hello"}]}
 
 
 def taken_or_refused(body):
-    refusal, request = None, None
+    refusal: ApiError | None = None
+    request: Any = None
     try:
         request = parse_chat_request(body)
     except ApiError as error:

@@ -1,0 +1,123 @@
+"""The /v1 routes while something behind them is away: an answer at once, never a hang, and all is well afterwards."""
+
+import asyncio
+import contextlib
+import json
+
+import psycopg
+import pytest
+from django.db import connection
+from redis.asyncio import Redis
+
+from jarvis.config import config
+from tests.openai.test_views import asked, events, numbered, post
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@contextlib.asynccontextmanager
+async def redis_away():
+    """Redis cuts all connections and takes no new ones."""
+    async with Redis.from_url(config.redis) as admin:
+        await admin.config_set("requirepass", "nobody knows it")
+        for kind in ("normal", "pubsub"):
+            await admin.client_kill_filter(_type=kind, skipme=True)
+        try:
+            yield
+        finally:
+            await admin.config_set("requirepass", "")
+
+
+@pytest.fixture
+def postgres_away(transactional_db):
+    """A context in which Postgres cuts all connections to the test's database and takes no new ones."""
+    settings = connection.settings_dict
+    given = {
+        "user": settings["USER"],
+        "password": settings["PASSWORD"],
+        "host": settings["HOST"],
+        "port": settings["PORT"],
+    }
+    target = settings["NAME"]
+
+    @contextlib.contextmanager
+    def away():
+        known = {name: value for name, value in given.items() if value}
+        with psycopg.connect(dbname="postgres", autocommit=True, **known) as admin:
+            admin.execute(f'ALTER DATABASE "{target}" ALLOW_CONNECTIONS false')
+            try:
+                admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [target])
+                yield
+            finally:
+                admin.execute(f'ALTER DATABASE "{target}" ALLOW_CONNECTIONS true')
+
+    yield away
+    connection.close()  # this thread's own was cut as well
+
+
+async def until_answered(live):
+    async with asyncio.timeout(60):
+        while (await post(live, asked()))[0] != 200:
+            await asyncio.sleep(0.2)
+
+
+async def refused(live, **fields):
+    """The error of a call, which must be a 503 that says when to come back."""
+    async with asyncio.timeout(15):
+        status, headers, body = await post(live, asked(**fields))
+    assert status == 503
+    assert int(headers["retry-after"]) >= 1
+    assert headers["x-request-id"]
+    return json.loads(body)["error"]["code"]
+
+
+async def test_a_model_that_is_being_loaded_is_a_503(live):
+    live.held.state.phase = "loading"
+    async with asyncio.timeout(10):
+        while (await post(live, asked()))[0] != 503:
+            await asyncio.sleep(0.2)
+    assert await refused(live) == "model_loading"
+    assert await refused(live, stream=True) == "model_loading"
+    live.held.state.phase = "ready"
+    await until_answered(live)
+
+
+async def test_without_redis_new_work_is_refused_and_comes_back(live):
+    async with redis_away():
+        await asyncio.sleep(0.6)  # what was known of the models a moment ago is still trusted
+        assert await refused(live) == "overloaded"
+        assert await refused(live, stream=True) == "overloaded"
+    await until_answered(live)
+
+
+async def test_a_stream_outlives_a_gap_of_redis(live):
+    live.fake.settings.rate = 20
+    streaming = asyncio.create_task(events(live, max_tokens=60))
+    await asyncio.sleep(0.8)
+    async with redis_away():
+        await asyncio.sleep(0.5)
+    told = await streaming
+    assert told[-1] == "data: [DONE]"
+    deltas = [json.loads(event[6:])["choices"][0]["delta"] for event in told[:-1] if event.startswith("data: ")]
+    assert "".join(delta.get("content") or "" for delta in deltas) == numbered(60)
+
+
+async def test_without_postgres_new_work_is_refused_and_comes_back(live, postgres_away):
+    with postgres_away():
+        await asyncio.sleep(0.9)  # as long as a key is trusted
+        assert await refused(live) == "overloaded"
+        assert await refused(live, stream=True) == "overloaded"
+    await until_answered(live)
+
+
+async def test_a_stream_outlives_a_gap_of_postgres(live, postgres_away):
+    live.fake.settings.rate = 20
+    streaming = asyncio.create_task(events(live, max_tokens=60))
+    await asyncio.sleep(0.8)
+    with postgres_away():
+        await asyncio.sleep(0.5)
+    told = await streaming
+    assert told[-1] == "data: [DONE]"
+    deltas = [json.loads(event[6:])["choices"][0]["delta"] for event in told[:-1] if event.startswith("data: ")]
+    assert "".join(delta.get("content") or "" for delta in deltas) == numbered(60)
+    await until_answered(live)
