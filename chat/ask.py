@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.authentication import Caller
+from chat import frames
 from chat.models import Conversation, Message
+from chat.sockets import announce
 from inference.models import Generation, LanguageModel
 from inference.openai import errors
 from inference.openai.request import check_chat_request
@@ -29,6 +31,18 @@ class Asked:
     generation: Generation
     new: bool = True
 
+    def told(self) -> frames.Conversation:
+        """What the person's open windows are told of it."""
+        return frames.Conversation(
+            self.conversation.id,
+            self.conversation.title,
+            self.question.pk,
+            self.answer.pk,
+            self.generation.id,
+            self.question.text,
+            self.question.client_key,
+        )
+
 
 async def ask(
     caller: Caller,
@@ -45,6 +59,7 @@ async def ask(
     asked = await in_database(accept, caller, text, door, request_id, conversation, model, client_key)
     if asked.new:
         await ring()
+        await announce(caller.user_id, frames.encode(asked.told()))
     return asked
 
 
@@ -67,33 +82,34 @@ def accept(
     model: str | None,
     client_key: UUID | None,
 ) -> Asked:
-    if before := asked_before(caller, client_key):
-        return before
-    try:
-        with transaction.atomic():
-            check_queue()
-            conversation = opened(caller, conversation_id, text, model)
-            question = conversation.messages.create(role=Message.Role.USER, text=text, client_key=client_key)
-            generation = Generation.objects.create(
-                owner_id=caller.user_id,
-                key_id=caller.key_id,
-                model=conversation.model or model_name(model),
-                door=door,
-                request_id=request_id,
-                request=request_of(conversation, conversation.model or model_name(model)),
-            )
-            answer = conversation.messages.create(role=Message.Role.ASSISTANT, generation=generation)
-            Conversation.objects.filter(pk=conversation.pk).update(updated_at=timezone.now())
-    except IntegrityError:
-        if before := asked_before(caller, client_key):  # the same question came twice at the same time
-            return before
-        raise
+    with transaction.atomic():
+        if client_key is not None:
+            one_at_a_time(client_key)
+            if before := asked_before(caller, client_key):
+                return before
+        check_queue()
+        conversation = opened(caller, conversation_id, text, model)
+        question = conversation.messages.create(role=Message.Role.USER, text=text, client_key=client_key)
+        generation = Generation.objects.create(
+            owner_id=caller.user_id,
+            key_id=caller.key_id,
+            model=conversation.model or model_name(model),
+            door=door,
+            request_id=request_id,
+            request=request_of(conversation, conversation.model or model_name(model)),
+        )
+        answer = conversation.messages.create(role=Message.Role.ASSISTANT, generation=generation)
+        Conversation.objects.filter(pk=conversation.pk).update(updated_at=timezone.now())
     return Asked(conversation, question, answer, generation)
 
 
-def asked_before(caller: Caller, client_key: UUID | None) -> Asked | None:
-    if client_key is None:
-        return None
+def one_at_a_time(client_key: UUID) -> None:
+    """Wait for a transaction that is asking the same: a page that was cut off sends its question again at once."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int.from_bytes(client_key.bytes[:8], signed=True)])
+
+
+def asked_before(caller: Caller, client_key: UUID) -> Asked | None:
     question = Message.objects.of(caller.user_id).filter(client_key=client_key).select_related("conversation").first()
     if question is None:
         return None

@@ -4,7 +4,7 @@ import asyncio
 import os
 import secrets
 import weakref
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from datetime import timedelta
 from uuid import UUID
 
@@ -29,7 +29,7 @@ PAUSES = (0.05, 0.2, 0.5, 1.0)  # seconds between attempts to reach Redis again
 _hubs: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Hub]" = weakref.WeakKeyDictionary()
 
 
-async def follow(generation: UUID, after: Cursor = START, idle: float | None = None) -> AsyncIterator[Batch]:
+async def follow(generation: UUID, after: Cursor = START, idle: float | None = None) -> AsyncGenerator[Batch]:
     """A generation's entries after a cursor, in batches as they come, until its `End`.
 
     After `idle` seconds without news an empty batch is given, for the caller to keep its client's connection alive.

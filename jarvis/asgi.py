@@ -5,9 +5,7 @@ from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "jarvis.settings")
 
-from channels.auth import AuthMiddlewareStack
-from channels.routing import ProtocolTypeRouter, URLRouter
-from channels.security.websocket import AllowedHostsOriginValidator
+from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
 
 from jarvis import logs
@@ -15,7 +13,7 @@ from jarvis import logs
 logs.set_up("web")
 pages = get_asgi_application()  # sets Django up, so what follows can import models
 
-from chat.routing import websocket_urlpatterns  # noqa: E402
+from chat.routing import sockets  # noqa: E402
 from jarvis.api import ApiHandler  # noqa: E402
 
 api = ApiHandler()
@@ -26,9 +24,5 @@ async def http(scope: dict[str, Any], receive: Any, send: Any) -> None:
     await app(scope, receive, send)
 
 
-application = ProtocolTypeRouter(
-    {
-        "http": http,
-        "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
-    }
-)
+# Who may open a socket is decided in `chat.admission`: channels' own validator knows no keys, and no ports.
+application = ProtocolTypeRouter({"http": http, "websocket": sockets})

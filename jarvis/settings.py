@@ -1,9 +1,14 @@
 """Django's settings, read from the one configuration object (`jarvis.config`)."""
 
+import django_stubs_ext
 from psycopg.conninfo import conninfo_to_dict
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from jarvis.config import BASE, config
 from jarvis.secret import secret_key
+
+django_stubs_ext.monkeypatch()  # classes such as ModelAdmin can then be written with their type
 
 SECRET_KEY = secret_key(config)
 DEBUG = False
@@ -31,8 +36,9 @@ INSTALLED_APPS = [
 # Pages and the admin. The API has a stack of its own, see `jarvis/asgi.py`.
 MIDDLEWARE = [
     "jarvis.middleware.request_context",
+    "jarvis.csp.content_security_policy",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "jarvis.static.StaticFiles",
     "django.middleware.gzip.GZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -77,7 +83,11 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": [config.redis], "prefix": "jarvis-layer"},
+        "CONFIG": {
+            # Who waits for Redis decides itself how long; retries in here would hold up all of a process's sockets.
+            "hosts": [{"address": config.redis, "socket_connect_timeout": 2, "retry": Retry(NoBackoff(), 0)}],
+            "prefix": "jarvis-layer",
+        },
     }
 }
 
@@ -110,11 +120,13 @@ STATIC_URL = "static/"
 STATIC_ROOT = config.var / "static"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "jarvis.static.HashedFiles"},
 }
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = config.max_body_bytes
-SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = config.secure
 SECURE_HSTS_SECONDS = 31_536_000 if config.secure else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if config.secure else None

@@ -1,0 +1,31 @@
+"""Conversations in the admin: whose they are and how long, and that they can be deleted; what was said is not shown."""
+
+from django.contrib import admin
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from chat.models import Conversation
+
+
+@admin.register(Conversation)
+class ConversationAdmin(admin.ModelAdmin[Conversation]):
+    list_display = ["id", "owner", "model", "message_count", "created_at", "updated_at"]
+    list_select_related = ["owner"]
+    search_fields = ["id", "owner__username"]
+    date_hierarchy = "created_at"
+    fields = ["id", "owner", "model", "created_at", "updated_at"]
+    show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
+        return super().get_queryset(request).annotate(count=Count("messages"))
+
+    @admin.display(description=_("messages"), ordering="count")
+    def message_count(self, conversation: Conversation) -> int:
+        return conversation.count  # type: ignore[attr-defined, no-any-return]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Conversation | None = None) -> bool:
+        return False

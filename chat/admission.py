@@ -1,0 +1,44 @@
+"""Who may open a socket: a page of ours with a session, or a program with an API key."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.http import parse_cookie
+from django.http.request import split_domain_port, validate_host
+
+from accounts.passes import Pass, key_pass, session_pass
+
+
+class ForeignOrigin(Exception):
+    """A page of another site, or a name that this site does not have."""
+
+
+def headers_of(scope: Mapping[str, Any]) -> dict[str, str]:
+    return {name.decode("latin1").lower(): value.decode("latin1") for name, value in scope.get("headers", [])}
+
+
+async def admit(scope: Mapping[str, Any]) -> Pass:
+    """The pass of a handshake. Raises ForeignOrigin or Unauthenticated.
+
+    Browsers always send an Origin, and it must be the very host and port of this site: cookies do not tell ports
+    apart. Without one it is a program, which needs a key.
+    """
+    headers = headers_of(scope)
+    host, origin = headers.get("host", ""), headers.get("origin")
+    if not validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS):
+        raise ForeignOrigin("This host name is not served here. See JARVIS_ALLOWED_HOSTS.")
+    if origin is not None and not same_site(origin, host):
+        raise ForeignOrigin("A page of another site may not open this socket.")
+    if origin is None or "authorization" in headers or "x-api-key" in headers:
+        return await key_pass(headers)
+    return await session_pass(parse_cookie(headers.get("cookie", "")).get(settings.SESSION_COOKIE_NAME))
+
+
+def same_site(origin: str, host: str) -> bool:
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()

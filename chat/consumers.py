@@ -1,0 +1,217 @@
+"""The socket of the chat page, and of programs with a key. Its frames are described in docs/websocket.md."""
+
+import asyncio
+import contextlib
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import structlog
+from channels.exceptions import StopConsumer
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.db import Error as DatabaseError
+
+from accounts.authentication import Unauthenticated
+from chat import frames
+from chat.admission import ForeignOrigin, admit, headers_of
+from chat.ask import ask
+from chat.sockets import Sockets, Window
+from inference.entries import Cursor
+from inference.follow import follow
+from inference.models import Generation
+from inference.openai.errors import ApiError
+from inference.submit import Away, QueueFull, stop
+from jarvis.config import config
+from jarvis.database import in_database
+from jarvis.middleware import request_id
+
+log = structlog.get_logger(__name__)
+
+LONGEST_FRAME = 4096 + 6 * config.max_message_chars  # characters; JSON may write one character with six
+MOST_FOLLOWED = 32  # answers at a time on one socket
+SIGNED_OUT = 4401  # the close code of a pass that is void
+
+NOT_FOUND = frames.Error("not_found", "There is no such generation, or it is not yours.")
+FULL = frames.Error("overloaded", "The queue is full. Try again in a moment.")
+AWAY = frames.Error("unavailable", "The database cannot be reached. Try again in a moment.")
+BROKE = frames.Error("internal_error", "Jarvis failed on this. Try again; if it fails again, tell an administrator.")
+TOO_LONG = frames.Error("frame_too_large", f"A frame may have {LONGEST_FRAME} characters. Send less.")
+TOO_MANY = frames.Error("too_many_followed", f"{MOST_FOLLOWED} answers can be followed at a time. Unfollow one first.")
+
+
+class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
+    """One socket. Its windows' news and each answer that it follows are told by tasks of their own."""
+
+    channel_layer_alias = "none"  # `chat.sockets` listens for all sockets of the process at once
+
+    async def connect(self) -> None:
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.tails: dict[UUID, asyncio.Task[None]] = {}
+        self.window: Window | None = None
+        try:
+            opened_by = await admit(self.scope)
+        except ForeignOrigin:
+            await self.close()  # before it is accepted: the handshake is answered with 403
+            return
+        except Unauthenticated as error:
+            await self.refuse(str(error))
+            return
+        except DatabaseError as error:
+            log.warning("postgres.away", error=str(error).strip())
+            await self.accept()
+            await self.close(1013)
+            return
+        await self.accept()
+        self.caller = opened_by.caller
+        self.window = Window(opened_by)
+        Sockets.here().add(self.window)
+        self.start(self.tell_news(self.window))
+
+    async def refuse(self, reason: str) -> None:
+        """401 for a program; a browser is not told the status of a handshake, so it is told by the close code."""
+        if "origin" in headers_of(self.scope):
+            await self.accept()
+            await self.close(SIGNED_OUT, reason)
+        elif "websocket.http.response" in self.scope.get("extensions", {}):
+            head = [(b"content-type", b"text/plain; charset=utf-8")]
+            await self.base_send({"type": "websocket.http.response.start", "status": 401, "headers": head})
+            await self.base_send({"type": "websocket.http.response.body", "body": reason.encode()})
+            raise StopConsumer
+        else:
+            await self.close()
+
+    async def disconnect(self, code: int) -> None:
+        if self.window is not None:
+            Sockets.here().remove(self.window)
+        for task in self.tasks:
+            task.cancel()
+
+    def start(self, work: Any) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
+
+    async def tell(self, frame: frames.FromServer) -> None:
+        await self.send(frames.encode(frame))
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if self.window is None or self.window.void:
+            return
+        if text_data is None:
+            await self.tell(frames.Error("invalid_frame", "Frames are text, one JSON object each, never binary."))
+            return
+        if len(text_data) > LONGEST_FRAME:
+            await self.tell(TOO_LONG)
+            return
+        try:
+            frame = frames.read(text_data)
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            await self.tell(frames.Error("invalid_frame", f"{error}. docs/websocket.md describes the frames."))
+            return
+        with structlog.contextvars.bound_contextvars(request_id=request_id(None)):
+            await self.answer(frame)
+
+    async def answer(self, frame: frames.FromClient) -> None:
+        """Do what a frame asks for; whatever fails becomes an `error` frame."""
+        reply_to: UUID | None = getattr(frame, "client_key", None) or getattr(frame, "generation", None)
+        try:
+            match frame:
+                case frames.Ask():
+                    await self.ask(frame)
+                case frames.Follow():
+                    await self.follow(frame)
+                case frames.Unfollow():
+                    if tail := self.tails.pop(frame.generation, None):
+                        tail.cancel()
+                case frames.Stop():
+                    await self.check_mine(frame.generation)
+                    await stop(frame.generation)
+                case frames.Ping():
+                    await self.tell(frames.Pong())
+            return
+        except ApiError as error:
+            problem = frames.Error(error.code, error.message)
+        except Refused as refused:
+            problem = refused.problem
+        except QueueFull:
+            problem = FULL
+        except (Away, DatabaseError) as error:
+            log.warning("postgres.away", error=str(error).strip())
+            problem = AWAY
+        except Exception:
+            log.exception("frame.failed", frame=type(frame).__name__)
+            problem = BROKE
+        await self.tell(msgspec.structs.replace(problem, reply_to=reply_to))
+
+    async def ask(self, frame: frames.Ask) -> None:
+        asked = await ask(
+            self.caller,
+            frame.text,
+            door="chat",
+            request_id=structlog.contextvars.get_contextvars()["request_id"],
+            conversation=frame.conversation,
+            model=frame.model,
+            client_key=frame.client_key,
+        )
+        accepted = frames.Accepted(
+            frame.client_key,
+            asked.conversation.id,
+            asked.conversation.title,
+            asked.question.pk,
+            asked.answer.pk,
+            asked.generation.id,
+        )
+        await self.tell(accepted)
+
+    async def check_mine(self, generation: UUID) -> None:
+        """Raise Refused where there is no such generation for this person."""
+        mine = Generation.objects.filter(id=generation, owner_id=self.caller.user_id)
+        if not await in_database(mine.exists):
+            raise Refused(NOT_FOUND)
+
+    async def follow(self, frame: frames.Follow) -> None:
+        await self.check_mine(frame.generation)
+        if former := self.tails.pop(frame.generation, None):
+            former.cancel()
+        if len(self.tails) >= MOST_FOLLOWED:
+            raise Refused(TOO_MANY)
+        self.tails[frame.generation] = self.start(self.tail(frame.generation, Cursor.parse(frame.after)))
+
+    async def tail(self, generation: UUID, after: Cursor) -> None:
+        """Tell an answer to its end. While the client does not read, what comes is gathered into one frame."""
+        try:
+            async with contextlib.aclosing(follow(generation, after)) as batches:
+                async for batch in batches:
+                    for frame in frames.told(generation, batch):
+                        await self.tell(frame)
+        except Exception:
+            log.exception("tail.failed", generation=str(generation))
+            await self.tell(msgspec.structs.replace(BROKE, reply_to=generation))
+        finally:
+            if self.tails.get(generation) is asyncio.current_task():
+                del self.tails[generation]
+
+    async def tell_news(self, window: Window) -> None:
+        """Tell the engine's state when it changes and what was asked elsewhere; close when the pass is void."""
+        shown: frames.State | None = None
+        while True:
+            await window.news.wait()
+            window.news.clear()
+            if window.void:
+                for tail in self.tails.values():
+                    tail.cancel()
+                await self.close(SIGNED_OUT, "This sign-in or key is no longer valid.")
+                return
+            if window.state is not None and window.state is not shown:
+                shown = window.state
+                await self.tell(shown)
+            while window.notices:
+                await self.send(window.notices.popleft())
+
+
+class Refused(Exception):
+    """A frame that is in order but cannot be done."""
+
+    def __init__(self, problem: frames.Error) -> None:
+        self.problem = problem

@@ -1,0 +1,140 @@
+"""All sockets of a web process: one task looks after who may stay, one hears what other windows ask."""
+
+import asyncio
+import weakref
+from collections import deque
+from typing import Any
+
+import structlog
+from channels.layers import get_channel_layer
+from django.db import Error as DatabaseError
+
+from accounts.passes import Pass, void
+from chat.frames import State
+from inference import wire
+from inference.states import WorkerState
+from jarvis.database import in_database
+
+log = structlog.get_logger(__name__)
+
+TICK = 0.8  # seconds: a pass that is void closes its sockets within one
+GROUP = "chat"
+NOTICES = 64  # kept at most for a socket that does not read
+PHASES = ("ready", "warming", "loading", "starting", "failed", "stopped")  # the best worker's is shown
+
+_sockets: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Sockets]" = weakref.WeakKeyDictionary()
+
+
+class Window:
+    """What is waiting to be sent to one socket, beside the answers that it follows."""
+
+    def __init__(self, opened_by: Pass) -> None:
+        self.opened_by = opened_by
+        self.notices: deque[str] = deque(maxlen=NOTICES)
+        self.state: State | None = None
+        self.void = False
+        self.news = asyncio.Event()
+
+    def show(self, state: State) -> None:
+        if state != self.state:
+            self.state = state
+            self.news.set()
+
+    def notice(self, frame: str) -> None:
+        self.notices.append(frame)
+        self.news.set()
+
+    def end(self) -> None:
+        self.void = True
+        self.news.set()
+
+
+class Sockets:
+    """The windows of one event loop. The tasks live while there are any."""
+
+    def __init__(self) -> None:
+        self.windows: set[Window] = set()
+        self.tasks: list[asyncio.Task[None]] = []
+        self.state: State | None = None
+
+    @classmethod
+    def here(cls) -> "Sockets":
+        return _sockets.setdefault(asyncio.get_running_loop(), cls())
+
+    def add(self, window: Window) -> None:
+        self.windows.add(window)
+        if not self.tasks:
+            self.tasks = [asyncio.create_task(self.tick_on()), asyncio.create_task(self.listen())]
+        elif self.state is not None:
+            window.show(self.state)
+
+    def remove(self, window: Window) -> None:
+        self.windows.discard(window)
+        if not self.windows:
+            for task in self.tasks:
+                task.cancel()
+            self.tasks, self.state = [], None
+
+    async def tick_on(self) -> None:
+        while True:
+            self.state = await engine_state()
+            for window in self.windows:
+                window.show(self.state)
+            await self.check()
+            await asyncio.sleep(TICK)
+
+    async def check(self) -> None:
+        """Close the sockets whose pass has become void."""
+        windows = list(self.windows)
+        try:
+            gone = await in_database(void, {window.opened_by for window in windows})
+        except DatabaseError as error:
+            log.warning("postgres.away", error=str(error).strip())
+            return
+        for window in windows:
+            if window.opened_by in gone:
+                window.end()
+
+    async def listen(self) -> None:
+        """Hand on what `announce` tells, from whichever process."""
+        layer = get_channel_layer()
+        while True:
+            try:
+                channel = await layer.new_channel()
+                await layer.group_add(GROUP, channel)
+                while True:
+                    self.hear(await layer.receive(channel))
+            except wire.AWAY as error:
+                log.warning("redis.away", error=str(error))
+                await asyncio.sleep(TICK)
+
+    def hear(self, message: dict[str, Any]) -> None:
+        for window in self.windows:
+            if window.opened_by.caller.user_id == message["user"]:
+                window.notice(message["frame"])
+
+
+async def announce(user_id: int, frame: str) -> None:
+    """Send a frame to all open windows of a person. Where Redis is away none hears it, until it is loaded again."""
+    try:
+        async with asyncio.timeout(TICK):
+            await get_channel_layer().group_send(GROUP, {"type": "chat", "user": user_id, "frame": frame})
+    except (TimeoutError, *wire.AWAY) as error:
+        log.warning("redis.away", error=str(error))
+
+
+async def engine_state() -> State:
+    """The engine as people are shown it; of several workers the one that is furthest."""
+    try:
+        workers = await wire.worker_states()
+    except wire.AWAY:
+        return State("unknown", "Redis cannot be reached. Answers wait until it is back.")
+    if not workers:
+        return State("absent", "No worker is running. Questions wait in the queue until one is.")
+    return shown(min(workers, key=lambda worker: PHASES.index(worker.engine.phase)))
+
+
+def shown(worker: WorkerState) -> State:
+    engine = worker.engine
+    progress = None if engine.progress is None else round(engine.progress, 2)
+    return State(engine.phase, engine.detail, progress, engine.model)

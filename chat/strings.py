@@ -1,0 +1,58 @@
+"""Words of the page that are not in its template, in the reader's language."""
+
+from django.utils.translation import gettext as _
+
+
+def suggestions(*, guide: bool) -> list[str]:
+    """First questions to offer; the built-in guide is asked about Jarvis itself."""
+    if guide:
+        return [
+            _("How do I create an API key?"),
+            _("How do I load a full model?"),
+            _("How do I ask from a script?"),
+            _("What can you do?"),
+        ]
+    return [
+        _("Explain a hard idea in simple words"),
+        _("Help me write a difficult e-mail"),
+        _("Find the mistake in a piece of code"),
+        _("Plan a weekend with little money"),
+    ]
+
+
+def script_strings() -> dict[str, str]:
+    """What the scripts say; `{name}` is filled in by them."""
+    return {
+        "connecting": _("Connecting…"),
+        "reconnecting": _("Reconnecting…"),
+        "offline": _("You are offline. What you send now is kept and sent once, as soon as the connection is back."),
+        "ready": _("{model} is ready"),
+        "starting": _("Starting {model}…"),
+        "loading": _("Loading {model}…"),
+        "warming": _("Warming up {model}…"),
+        "failed": _("{model} could not be started"),
+        "stopped": _("The engine is stopped"),
+        "absent": _("No worker is running"),
+        "unknown": _("State not known"),
+        "may_ask": _("You can ask already: questions wait in the queue and are answered in order."),
+        "waits": _("Questions wait in the queue until this is mended."),
+        "queued": _("Waiting in the queue"),
+        "thinking": _("Thinking"),
+        "sending": _("Sending…"),
+        "unsent": _("Not sent yet. It is sent as soon as the connection is back."),
+        "retrying": _("Not accepted yet: {message} It is sent again by itself."),
+        "refused": _("Not sent: {message}"),
+        "edit": _("Edit"),
+        "stopped_note": _("Stopped. What was written is kept."),
+        "cut_note": _("The answer reached its longest length. Ask for it to go on."),
+        "empty_note": _("The model gave an empty answer. Ask in other words."),
+        "failed_note": _("This answer failed: {message}"),
+        "ask_again": _("Ask again"),
+        "copy": _("Copy"),
+        "copied": _("Copied"),
+        "left": _("{count} characters left"),
+        "over": _("{count} characters too many"),
+        "you": _("You"),
+        "jarvis": _("Jarvis"),
+        "growing": _("An answer is growing here"),
+    }

@@ -1,0 +1,38 @@
+"""Jarvis's web server in the test's own event loop, on a port to which real clients connect."""
+
+import asyncio
+import contextlib
+import functools
+import socket
+
+import uvicorn
+from django.core.management import call_command
+
+
+@functools.cache
+def static_files():
+    """Collect them once per session, as the launcher does at each start."""
+    call_command("collectstatic", verbosity=0, interactive=False)
+
+
+@contextlib.asynccontextmanager
+async def serving(port=0):
+    """uvicorn with the application; gives its address. With `port` it comes back where it was before."""
+    from jarvis.asgi import application
+
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    options = {"lifespan": "off", "log_config": None, "timeout_graceful_shutdown": 1}
+    server = uvicorn.Server(uvicorn.Config(application, **options))
+    task = asyncio.create_task(server.serve([listener]))
+    try:
+        while not server.started:
+            if task.done():
+                task.result()
+            await asyncio.sleep(0.01)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await asyncio.wait_for(task, 10)
+        listener.close()
