@@ -1,5 +1,6 @@
 """Who is calling: one function for every door, by API key or by session."""
 
+import asyncio
 import hmac
 import time
 from collections.abc import Mapping
@@ -38,7 +39,8 @@ class Caller:
     key_id: int | None = None
 
 
-_cache: dict[str, tuple[float, Caller | None]] = {}
+# Look-ups by digest, done or under way: calls that come while one is under way wait for it.
+_cache: dict[tuple[asyncio.AbstractEventLoop, str], tuple[float, asyncio.Task[Caller | None]]] = {}
 
 
 def key_of(headers: Mapping[str, str]) -> str | None:
@@ -62,17 +64,22 @@ async def caller_of(headers: Mapping[str, str]) -> Caller:
         raise Unauthenticated("No API key was given.")
     if len(key) > LONGEST_KEY:
         raise Unauthenticated("This API key is not known.")
-    found = digest(key)
-    now = time.monotonic()
-    until, caller = _cache.get(found, (0.0, None))
-    if now > until:
-        caller = await in_database(look_up, found)
-        if len(_cache) >= REMEMBERED:
-            _cache.clear()
-        _cache[found] = (now + REMEMBER, caller)
+    caller = await asyncio.shield(looked_up(digest(key)))
     if caller is None:
         raise Unauthenticated("This API key is not known, has expired or was revoked.")
     return caller
+
+
+def looked_up(found: str) -> asyncio.Task[Caller | None]:
+    """The look-up of a digest that began at most REMEMBER seconds ago and has not failed."""
+    now, place = time.monotonic(), (asyncio.get_running_loop(), found)
+    until, task = _cache.get(place, (0.0, None))
+    if task is None or now > until or (task.done() and (task.cancelled() or task.exception())):
+        if len(_cache) >= REMEMBERED:
+            _cache.clear()
+        task = asyncio.create_task(in_database(look_up, found))
+        _cache[place] = (now + REMEMBER, task)
+    return task
 
 
 def look_up(found: str) -> Caller | None:

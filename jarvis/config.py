@@ -19,6 +19,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 BASE = Path(__file__).resolve().parent.parent
 SOCKET_PATH_LIMIT = 107  # bytes; sun_path of a unix socket on Linux
 
+SECRET = ("database_url", "redis_url", "secret_key", "api_keys", "engine_api_key", "hf_token")  # never shown
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 Names = Annotated[tuple[str, ...], NoDecode]
 
@@ -50,7 +52,7 @@ class Config(BaseSettings):
     # Web
     web_host: str = Field("127.0.0.1", description="Address that the web server listens on; 0.0.0.0 for every network.")
     web_port: Port = Field(8090, description="Port of the web server.")
-    web_processes: int = Field(1, ge=1, le=64, description="Web processes behind the one port.")
+    web_processes: int = Field(2, ge=1, le=64, description="Web processes behind the one port.")
     web_server: Literal["daphne", "uvicorn", "granian"] = Field("uvicorn", description="ASGI server.")
     allowed_hosts: Names = Field(
         ("localhost", "127.0.0.1", "[::1]"),
@@ -177,7 +179,8 @@ def fault(error: ValidationError) -> str:
     field = str(first["loc"][0])
     name = next((variable(f) for f in Config.model_fields if field in (f, variable(f))), field)
     known = next((Config.model_fields[f] for f in Config.model_fields if variable(f) == name), None)
-    shown = "" if known is None or "secret" in name.lower() or "key" in name.lower() else f" is {first['input']!r}"
+    hidden = known is None or name in {variable(f) for f in SECRET}
+    shown = "" if hidden else f" is {first['input']!r}"
     message = first["msg"].removeprefix("Value error, ")
     about = f" {known.description}" if known is not None else ""
     return f"{name}{shown}: {message[0].lower()}{message[1:]}.{about}"

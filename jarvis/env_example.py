@@ -1,0 +1,30 @@
+"""The text of `.env.example`, made from the configuration: `python -m jarvis.env_example > .env.example`."""
+
+from typing import Any
+
+from jarvis.config import BASE, Config, variable
+
+HEAD = """\
+# Settings of Jarvis. Copy this file to .env and take the # from what you change; the environment goes before .env.
+# Every line shows the default.
+"""
+
+
+def shown(value: Any) -> str:
+    """A default as it would be written; paths are relative to the project."""
+    if isinstance(value, tuple):
+        return ",".join(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value).removeprefix(f"{BASE}/")
+
+
+def example() -> str:
+    lines = [HEAD]
+    for name, field in Config.model_fields.items():
+        lines.append(f"# {field.description}\n#{variable(name)}={shown(field.default)}\n")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(example(), end="")
