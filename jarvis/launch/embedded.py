@@ -141,6 +141,7 @@ class EmbeddedPostgres:
             "unix_socket_permissions": "0700",
             "max_connections": "200",
             "log_destination": "stderr",
+            "recovery_init_sync_method": "syncfs",  # one call instead of one per file: back in less time after a crash
         }
         if not self.durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}

