@@ -59,7 +59,10 @@ STAGES: list[tuple[re.Pattern[str], Step]] = [
     (re.compile(r"Initializing a V\d LLM engine"), Step(0.7, "Preparing the device.")),
     (re.compile(r"Starting to load model"), Step(0.75, "Loading the weights.")),
     (re.compile(r"Loading weights took"), Step(0.9, "The weights are loaded; preparing the first run.")),
-    (re.compile(r"Dynamo bytecode transform|Compiling a graph|Capturing CUDA graph"), Step(0.92, "Compiling for the GPU.")),
+    (
+        re.compile(r"Dynamo bytecode transform|Compiling a graph|Capturing CUDA graph"),
+        Step(0.92, "Compiling for the GPU."),
+    ),
     (re.compile(r"KV cache size"), Step(0.95, "Setting up the cache.")),
     (re.compile(r"Starting vLLM (?:API )?server"), Step(0.98, "Opening the socket.")),
 ]
