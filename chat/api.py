@@ -54,7 +54,7 @@ async def asked(request: HttpRequest, caller: Caller) -> Asked:
 async def chat(request: HttpRequest, caller: Caller) -> HttpResponse:
     """POST /api/chat: the whole answer at once. A caller that leaves stops its generation."""
     made = await asked(request, caller)
-    async with Answering(made.generation) as answering:
+    async with Answering(made.generation, passed_on=False) as answering:
         async for _ in answering.texts():
             pass
     end = answering.end

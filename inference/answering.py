@@ -20,33 +20,24 @@ from inference.submit import Away, stop
 log = structlog.get_logger(__name__)
 
 KEEP_ALIVE_SECONDS = 15.0
-STATUS = {
-    "invalid_request_error": 400,
-    "context_length_exceeded": 400,
-    "model_not_found": 404,
-    "overloaded": 503,
-    "timeout": 504,
-    "internal_error": 500,
-}
-
 _stopping: set[asyncio.Task[None]] = set()
 
 
 def problem_error(problem: Problem) -> ApiError:
     """The error that a failed generation's caller is answered with."""
-    status = STATUS.get(problem.code, 502)
-    kind = errors.REQUEST if status < 500 else errors.SERVER
-    return errors.make(status, problem.code, problem.message, kind)
+    return errors.from_code(problem.code, problem.message)
 
 
 class Answering:
     """As an async context: leaving it before the end (the client has gone) stops the generation.
 
-    After the end, `end` and what has come (`text`, `choices`) can be read.
+    After the end, `end` and what has come (`text`, `choices`) can be read. Without `passed_on` nothing reaches the
+    caller before that, so an answer that starts again need not repeat its beginning.
     """
 
-    def __init__(self, row: Generation) -> None:
+    def __init__(self, row: Generation, *, passed_on: bool = True) -> None:
         self.row = row
+        self.passed_on = passed_on
         self.began = time.perf_counter()
         self.end = End("running")
         self.ended = False
@@ -95,7 +86,7 @@ class Answering:
                             yield "".join(new)
                             new = []
                         self.accumulator.add(choices)
-                        self.raw_sent = True
+                        self.raw_sent = self.passed_on
                         yield entry
                     case Begin(clear=True):
                         if self.raw_sent:
@@ -106,10 +97,17 @@ class Answering:
                         self.splice.clear()
                     case End():
                         self.end, self.ended = entry, True
+                        self.check_whole()
             if (text := "".join(new)) or not batch:
                 yield text
 
+    def check_whole(self) -> None:
+        if self.splice.owed and self.end.problem is None:
+            raise errors.engine_error("The answer was interrupted, and its second telling is shorter than the first.")
+
     def join(self, text: str) -> str:
+        if not self.passed_on:
+            return text
         try:
             return self.splice.add(text)
         except Diverged:

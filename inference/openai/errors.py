@@ -161,16 +161,19 @@ def timeout(seconds: float | None = None) -> ApiError:
 
 
 _STATUS = {
-    "invalid_request_error": (400, REQUEST),
-    "context_length_exceeded": (400, REQUEST),
-    "overloaded": (503, SERVER),
-    "model_loading": (503, SERVER),
-    "timeout": (504, SERVER),
-    "engine_error": (502, SERVER),
+    "invalid_request_error": 400,
+    "context_length_exceeded": 400,
+    "model_not_found": 404,
+    "internal_error": 500,
+    "engine_error": 502,
+    "model_loading": 503,
+    "overloaded": 503,
+    "timeout": 504,
 }
 
 
 def from_code(code: str, message: str, param: str | None = None) -> ApiError:
     """The error that a failed generation's row or log names by its code word."""
-    status, kind = _STATUS.get(code, (500, SERVER))
+    status = _STATUS.get(code, 502)
+    kind = REQUEST if status < 500 else SERVER
     return make(status, code, message, kind, param=param, retry_after=2.0 if status == 503 else None)

@@ -51,7 +51,9 @@ class WholeTeller:
 
 
 class StreamTeller:
-    """Turns entries into events. `ended` is set when nothing may follow; `failed` where it failed before any event.
+    """Turns entries into events.
+
+    `ended`: nothing may follow. `over`: the generation has ended as well. `failed`: it failed before any event.
 
     An answer that starts again is told on if it repeats, letter by letter, what was told before (as it does at
     temperature 0, and as a log does that is told from the row); if it differs, the stream ends with an error.
@@ -63,6 +65,7 @@ class StreamTeller:
         self.include_usage = include_usage
         self.opened = False
         self.ended = False
+        self.over = False
         self.failed: ApiError | None = None
         self.splice = Splice()  # of the text of choice 0
         self.other = False  # the client has more than text
@@ -131,6 +134,7 @@ class StreamTeller:
         return chunks.error(errors.engine_error("The engine was lost in the middle of this answer.")) + chunks.DONE
 
     def end(self, end: End) -> bytes:
+        self.over = True
         if error := failure(end):
             self.ended = True
             if not self.opened:

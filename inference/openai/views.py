@@ -113,7 +113,7 @@ class Stream:
             yield chunks.error(errors.internal_error()) + chunks.DONE
 
     def close(self) -> None:
-        if not self.teller.ended:
+        if not self.teller.over:
             leave(self.id)
 
 

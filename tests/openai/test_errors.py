@@ -56,8 +56,8 @@ def test_a_stored_code_word_gives_the_status_again(code):
     assert (found.status, found.body()) == (made.status, made.body())
 
 
-def test_an_unknown_code_word_is_a_500():
-    assert errors.from_code("engine_died_twice", "It failed.").status == 500
+def test_an_unknown_code_word_is_a_502():
+    assert errors.from_code("engine_died_twice", "It failed.").status == 502
 
 
 def vllm(message, status, kind="BadRequestError", param=None):

@@ -88,11 +88,12 @@ def test_two_new_starts_are_no_worse_than_one():
 
 @pytest.mark.parametrize("again", ["x", "ax", "abx"])
 def test_an_answer_that_differs_from_what_was_told_breaks_the_stream(again):
-    teller, events = stream([Text("ab"), Text("c")], [Begin(clear=True), Text(again)], [Text("d"), DONE])
+    teller, events = stream([Text("ab"), Text("c")], [Begin(clear=True), Text(again)], [Text("d")])
     assert error_of(events) == "engine_error"
     assert text_of(events) == "abc"
     assert events.count(b"[DONE]") == 1
-    assert teller.ended
+    assert (teller.ended, teller.over) == (True, False)
+    assert teller.take([Text("d"), DONE]) == b""
 
 
 def test_an_answer_that_ends_before_it_repeated_all_breaks_the_stream():
