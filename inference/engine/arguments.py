@@ -157,6 +157,8 @@ def environment(options: Options, own: Mapping[str, str], home: Path) -> dict[st
         "VLLM_RPC_BASE_PATH": str(sockets_in(home)),  # its inner sockets: in the run directory as well, not in /tmp
         "SPT_NOENV": "1",  # else a process that changes its title wipes out the mark
     }
+    libraries = [str(Path(sys.prefix, "libraries")), own.get("LD_LIBRARY_PATH", "")]  # see jarvis/launch/install.py
+    forced["LD_LIBRARY_PATH"] = ":".join(filter(None, libraries))
     if not options.telemetry:
         forced |= {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
     return defaults | passed | forced

@@ -4,8 +4,6 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Mapping
-from pathlib import Path
 
 from inference import wire
 from inference.states import WorkerState
@@ -91,7 +89,7 @@ def background_plans(config: Config) -> list[Plan]:
             log=_log(config, "worker"),
             ready=engine_ready,
             patience=config.drain_seconds + 20,  # it stops its engine after draining
-            environment={**COMMON, **libraries(Path(sys.prefix))},
+            environment=COMMON,
         ),
         Plan(
             name="celery",
@@ -121,12 +119,3 @@ async def engine_ready(pid: int) -> bool:
     """Whether that worker's engine can be used."""
     state = await worker_state(pid)
     return state is not None and state.engine.phase == "ready"
-
-
-def libraries(prefix: Path) -> Mapping[str, str]:
-    """Where the engine finds the shared libraries that the installer put beside Python (libnuma)."""
-    own = prefix / "libraries"
-    if not own.is_dir():
-        return {}
-    given = os.environ.get("LD_LIBRARY_PATH")
-    return {"LD_LIBRARY_PATH": f"{own}:{given}" if given else str(own)}

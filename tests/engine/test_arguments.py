@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,15 @@ def test_only_what_the_engine_needs_of_the_environment_reaches_it():
     assert variables["PATH"] == "/bin"
     assert variables["CUDA_VISIBLE_DEVICES"] == "1"
     assert "x" not in variables.values()
+
+
+def test_the_engine_looks_for_libraries_beside_python_first():
+    own = str(Path(sys.prefix, "libraries"))
+    assert arguments.environment(Options(), {}, HOME)["LD_LIBRARY_PATH"] == own
+    assert (
+        arguments.environment(Options(), {"LD_LIBRARY_PATH": "/opt/cuda"}, HOME)["LD_LIBRARY_PATH"]
+        == f"{own}:/opt/cuda"
+    )
 
 
 def test_tools_and_reasoning_are_taken_apart_where_family_and_template_know_them(model):
