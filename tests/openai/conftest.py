@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import aiohttp
 import openai
 import pytest
-import uvicorn
-from django.conf import settings
 
 from accounts.models import ApiKey
 from inference import wire
@@ -17,30 +15,9 @@ from inference.openai.errors import ApiError
 from jarvis.database import in_database
 from tests.fake_engine import FakeEngine
 from tests.inference.conftest import FakeHeld, alice, fake, held, working
+from tests.live import serving
 
 __all__ = ["alice", "fake", "held"]
-
-
-class Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self):
-        yield  # signals are the test runner's
-
-
-@contextlib.asynccontextmanager
-async def serving():
-    """The address of the ASGI application while the block runs."""
-    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
-    from jarvis.asgi import application
-
-    server = Server(uvicorn.Config(application, port=0, lifespan="off", log_config=None, timeout_graceful_shutdown=1))
-    task = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-        assert not task.done()
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    await task
 
 
 @dataclass
