@@ -76,7 +76,7 @@ def pick(report, path):
 
 
 def read_pid(value, folder):
-    return value if isinstance(value, int) else (folder / value).read_text().replace("\n", ",").strip(",")
+    return value if isinstance(value, int) else int((folder / value).read_text())
 
 
 def set_pace(engine, pace):

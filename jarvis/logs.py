@@ -5,12 +5,17 @@ import logging.config
 import sys
 from typing import Any
 
+import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from jarvis.config import config
 
 QUIET = ("aiohttp.access", "asyncio", "daphne", "uvicorn.access", "django.channels.server", "httpx", "granian.access")
+
+
+def to_json(event: Any, **_: Any) -> str:
+    return msgspec.json.encode(event, enc_hook=str).decode()
 
 
 def short_error(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
@@ -34,7 +39,7 @@ def set_up(process: str, *, stream: Any = None) -> None:
     end: list[Processor] = (
         [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
         if readable
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=to_json)]
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
