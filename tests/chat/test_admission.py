@@ -1,0 +1,183 @@
+"""Who may open a socket, and for how long."""
+
+import asyncio
+import time
+from datetime import timedelta
+
+import pytest
+from channels.testing import WebsocketCommunicator
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+
+from accounts.models import ApiKey
+from chat.admission import same_site
+from chat.routing import sockets
+from jarvis.database import in_database
+from tests.chat.conftest import HOST, handshake, opened, signed_in
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def cookie(value):
+    return f"{settings.SESSION_COOKIE_NAME}={value}"
+
+
+async def refusal(headers, path="/ws/chat/"):
+    """How a handshake is answered: 403, 401, or the code of a socket that is closed at once; None if it stays open."""
+    socket = WebsocketCommunicator(sockets, path, headers=headers)
+    socket.scope["extensions"] = {"websocket.http.response": {}}
+    await socket.send_input({"type": "websocket.connect"})
+    first = await socket.receive_output(5)
+    if first["type"] == "websocket.http.response.start":
+        return first["status"]
+    if first["type"] == "websocket.close":
+        return 403
+    if not await socket.receive_nothing(0.2) and (second := await socket.receive_output())["type"] == "websocket.close":
+        return second["code"]
+    await socket.disconnect()
+    return None
+
+
+FOREIGN = [
+    "http://evil.example",
+    "http://evil.example:8090",
+    "http://localhost",
+    "http://localhost:3000",
+    "http://localhost:8090.evil.example",
+    "http://evil.example/localhost:8090",
+    "http://localhost:8090@evil.example",
+    "ftp://localhost:8090",
+    "file://",
+    "null",
+    "",
+    "http://[",
+]
+
+
+@pytest.mark.parametrize("origin", FOREIGN)
+async def test_a_page_of_another_site_is_refused_though_the_session_is_good(alice, origin):
+    session = await in_database(signed_in, alice)
+    assert await refusal(handshake(cookie=cookie(session))) is None
+    assert await refusal(handshake(origin=origin, cookie=cookie(session))) == 403
+
+
+@pytest.mark.parametrize("origin", FOREIGN)
+async def test_a_page_of_another_site_is_refused_with_a_key_as_well(alice, origin):
+    _, secret = await in_database(ApiKey.make, alice.pk, "test")
+    assert await refusal(handshake(origin=origin, x_api_key=secret)) == 403
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:8090", "https://localhost:8090", "HTTP://LOCALHOST:8090"])
+def test_the_sites_own_origin_is_known_by_host_and_port(origin):
+    assert same_site(origin, HOST)
+
+
+async def test_a_host_name_that_is_not_served_is_refused(alice):
+    session = await in_database(signed_in, alice)
+    headers = handshake(origin="http://evil.example", host="evil.example", cookie=cookie(session))
+    assert await refusal(headers) == 403
+
+
+async def test_a_program_needs_a_key_and_no_origin(alice):
+    row, secret = await in_database(ApiKey.make, alice.pk, "test")
+    assert await refusal(handshake(origin=None, x_api_key=secret)) is None
+    assert await refusal(handshake(origin=None, authorization=f"Bearer {secret}")) is None
+    assert await refusal(handshake(origin=None)) == 401
+    assert await refusal(handshake(origin=None, x_api_key="jv_wrong")) == 401
+    assert await refusal(handshake(origin=None, x_api_key=secret, authorization="Bearer other")) == 401
+    await in_database(row.revoke)
+    await asyncio.sleep(1)
+    assert await refusal(handshake(origin=None, x_api_key=secret)) == 401
+
+
+async def test_a_program_cannot_use_a_session(alice):
+    session = await in_database(signed_in, alice)
+    assert await refusal(handshake(origin=None, cookie=cookie(session))) == 401
+
+
+@pytest.mark.parametrize("value", ["", "wrong", "'; DROP TABLE django_session; --", "x" * 10_000, "\x7f"])
+async def test_a_browser_without_a_session_is_told_by_the_close_code(transactional_db, value):
+    assert await refusal(handshake(cookie=cookie(value))) == 4401
+
+
+async def test_an_address_without_a_socket_is_refused(transactional_db):
+    for path in ("/ws/", "/ws/chat", "/ws/chat/more", "/"):
+        assert await refusal(handshake(), path) == 403
+
+
+async def closing(socket):
+    """The code with which a socket closes, and after how many seconds."""
+    began = time.monotonic()
+    while True:
+        message = await socket.receive_output(5)
+        if message["type"] == "websocket.close":
+            return message["code"], time.monotonic() - began
+
+
+def deactivate(user):
+    User.objects.filter(pk=user.pk).update(is_active=False)
+
+
+def change_password(user):
+    user.set_password("another long word")
+    user.save()
+
+
+def sign_out(user):
+    Session.objects.all().delete()
+
+
+def outlast(user):
+    Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
+
+
+def remove(user):
+    User.objects.filter(pk=user.pk).delete()
+
+
+@pytest.mark.parametrize("happens", [deactivate, change_password, sign_out, outlast, remove])
+async def test_a_socket_closes_within_a_second_when_its_sign_in_is_over(open_as, alice, bob, happens):
+    socket = await open_as(alice)
+    await socket.frame("state")
+    await asyncio.sleep(0.4)
+    await in_database(happens, alice)
+    code, seconds = await closing(socket)
+    assert code == 4401
+    assert seconds < 1
+
+
+def revoke(row):
+    row.revoke()
+
+
+def expire(row):
+    ApiKey.objects.filter(pk=row.pk).update(expires_at=timezone.now())
+
+
+@pytest.mark.parametrize("happens", [revoke, expire])
+async def test_a_socket_closes_within_a_second_when_its_key_is_void(alice, happens):
+    row, secret = await in_database(ApiKey.make, alice.pk, "test")
+    async with opened(handshake(origin=None, x_api_key=secret)) as socket:
+        await socket.frame("state")
+        await in_database(happens, row)
+        code, seconds = await closing(socket)
+        assert code == 4401
+        assert seconds < 1
+
+
+async def test_the_sockets_of_others_stay_open(open_as, alice, bob):
+    here, there = await open_as(alice), await open_as(bob)
+    await in_database(deactivate, alice)
+    await closing(here)
+    await there.tell(type="ping")
+    assert await there.frame("pong")
+
+
+async def test_what_a_closed_socket_still_sends_is_not_done(open_as, alice, model):
+    socket = await open_as(alice)
+    await in_database(deactivate, alice)
+    await closing(socket)
+    await socket.tell(type="ping")
+    assert await socket.receive_nothing(0.3)

@@ -1,0 +1,163 @@
+"""Sockets through a real web server."""
+
+import asyncio
+import json
+import uuid
+
+import pytest
+import websockets
+from django.conf import settings
+
+from accounts.models import ApiKey
+from inference.follow import Hub
+from jarvis.database import in_database
+from tests.chat.conftest import signed_in
+from tests.inference.conftest import numbered
+from tests.live import serving
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+async def address():
+    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+    async with serving() as url:
+        yield url
+
+
+@pytest.fixture
+async def key(alice):
+    return (await in_database(ApiKey.make, alice.pk, "test"))[1]
+
+
+def connect(address, **options):
+    return websockets.connect(address.replace("http", "ws") + "/ws/chat/", **options)
+
+
+async def frame(socket, *types):
+    async with asyncio.timeout(10):
+        while True:
+            frame = json.loads(await socket.recv())
+            if frame["type"] in types:
+                return frame
+
+
+async def asked(socket):
+    await socket.send(json.dumps({"type": "ask", "text": "count", "client_key": str(uuid.uuid4())}))
+    return (await frame(socket, "accepted"))["generation"]
+
+
+async def told(socket, generation, after="0-0"):
+    """Follow to the end: the text, and the cursor of each delta."""
+    await socket.send(json.dumps({"type": "follow", "generation": generation, "after": after}))
+    text, cursors = "", []
+    while (news := await frame(socket, "begin", "delta", "end"))["type"] != "end":
+        text += news.get("text", "")
+        cursors += [news["cursor"]] if "cursor" in news else []
+    return text, cursors
+
+
+async def test_a_foreign_page_gets_403_and_our_own_is_let_in(address, alice):
+    cookie = {"cookie": f"{settings.SESSION_COOKIE_NAME}={await in_database(signed_in, alice)}"}
+    with pytest.raises(websockets.InvalidStatus) as refused:
+        await connect(address, origin="http://evil.example", additional_headers=cookie)
+    assert refused.value.response.status_code == 403
+    async with connect(address, origin=address, additional_headers=cookie) as socket:
+        assert await frame(socket, "state")
+
+
+async def test_a_program_without_a_good_key_gets_401(address, transactional_db):
+    for headers in ({}, {"x-api-key": "jv_wrong"}):
+        with pytest.raises(websockets.InvalidStatus) as refused:
+            await connect(address, additional_headers=headers)
+        assert refused.value.response.status_code == 401
+
+
+async def test_a_page_that_is_not_signed_in_is_closed_with_4401(address, transactional_db):
+    async with connect(address, origin=address) as socket:
+        with pytest.raises(websockets.ConnectionClosedError):
+            await socket.recv()
+        assert socket.close_code == 4401
+
+
+async def test_an_answer_goes_on_while_nobody_reads_and_is_whole_for_who_comes_back(address, key, worker, fake):
+    fake.settings.rate = 40
+    headers = {"x-api-key": key}
+    async with connect(address, additional_headers=headers) as socket:
+        generation = await asked(socket)
+        await socket.send(json.dumps({"type": "follow", "generation": generation}))
+        first = await frame(socket, "delta")
+    async with (
+        connect(address, additional_headers=headers) as socket,
+        connect(address, additional_headers=headers) as late,
+    ):
+        rest, whole = await asyncio.gather(told(socket, generation, first["cursor"]), told(late, generation))
+    assert first["text"] + rest[0] == whole[0] == numbered(16)
+    assert first["cursor"] not in rest[1]
+
+
+async def test_a_hundred_readers_of_one_answer_each_get_it_whole(address, key, worker, fake):
+    fake.settings.rate, fake.settings.answer_tokens = 50, 50
+    headers = {"x-api-key": key}
+
+    async def read(generation):
+        async with connect(address, additional_headers=headers, open_timeout=30) as socket:
+            return (await told(socket, generation))[0]
+
+    async with connect(address, additional_headers=headers) as socket:
+        generation = await asked(socket)
+        texts = await asyncio.gather(*(read(generation) for _ in range(100)))
+    assert texts == [numbered(50)] * 100
+    assert not Hub.here().followers
+
+
+async def test_a_client_that_does_not_read_stops_the_telling_and_not_the_others(address, key, worker, fake):
+    """More than the buffers of kernel and server hold: the rest waits in the log, not in the process."""
+    fake.settings.answer_tokens = 60_000
+    headers = {"x-api-key": key}
+    async with connect(address, additional_headers=headers) as asking:
+        generations = [await asked(asking) for _ in range(20)]
+        for generation in generations:
+            await told(asking, generation)
+    size = len(numbered(60_000))
+    reader, writer = await asyncio.open_connection(*address.removeprefix("http://").split(":"), limit=2**16)
+    raw = RawSocket(reader, writer)
+    await raw.open(address, key)
+    for generation in generations:
+        await raw.send({"type": "follow", "generation": generation})
+    await asyncio.sleep(1)
+    waiting = [task for task in asyncio.all_tasks() if task.get_coro().__qualname__ == "ChatConsumer.tail"]
+    assert waiting  # they wait for the reader; otherwise all of it lies in this process
+    assert 20 * size > 8_000_000
+    async with connect(address, additional_headers=headers) as other:
+        assert (await told(other, generations[0]))[0] == numbered(60_000)
+    writer.transport.abort()
+    async with asyncio.timeout(5):
+        while any(task.get_coro().__qualname__ == "ChatConsumer.tail" for task in asyncio.all_tasks()):
+            await asyncio.sleep(0.02)
+
+
+class RawSocket:
+    """A client that opens a websocket by hand, sends, and never reads."""
+
+    def __init__(self, reader, writer):
+        self.reader, self.writer = reader, writer
+
+    async def open(self, address, key):
+        lines = [
+            "GET /ws/chat/ HTTP/1.1",
+            f"host: {address.removeprefix('http://')}",
+            "upgrade: websocket",
+            "connection: Upgrade",
+            "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==",
+            "sec-websocket-version: 13",
+            f"x-api-key: {key}",
+        ]
+        self.writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
+        assert b" 101 " in await self.reader.readuntil(b"\r\n\r\n")
+
+    async def send(self, frame):
+        body = json.dumps(frame).encode()
+        assert len(body) < 126
+        self.writer.write(bytes([0x81, 0x80 | len(body), 0, 0, 0, 0]) + body)
+        await self.writer.drain()
