@@ -276,13 +276,18 @@ class FakeEngine:
         if not chat and "max_tokens" not in body:
             limit = 16  # the default of /v1/completions
         room = settings.max_model_len - len(prompt)
-        if room < 1 or (limit or 1) > room:
+        if (limit or 0) > settings.max_model_len:
+            text = f"max_tokens={limit} cannot be greater than max_model_len={settings.max_model_len}."
+            raise RefusedError(400, f"{text} Please request fewer output tokens.", param="max_tokens")
+        if room < 1:
             raise RefusedError(
                 400,
-                f"This model's maximum context length is {settings.max_model_len} tokens. However, you requested "
-                f"{limit or 0} output tokens and your prompt contains {len(prompt)} input tokens.",
+                f"This model's maximum context length is {settings.max_model_len} tokens. However, your prompt "
+                f"contains {len(prompt)} input tokens, which exceeds this limit even without any output tokens. "
+                "Please reduce the length of the input prompt.",
                 param="input_tokens",
             )
+        limit = min(limit, room) if limit else None  # as vLLM does
         asked, limit = limit, limit or room
         natural = settings.answer_tokens or (limit + start if asked else 16)
         left = max(0, natural - start)

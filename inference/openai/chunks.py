@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from inference.entries import End
 from inference.openai.errors import ApiError
 
 DONE = b"data: [DONE]\n\n"
@@ -76,10 +77,12 @@ class StreamShape:
         """The last event before DONE, for those who asked for it."""
         return self._head + b'[],"usage":%b}\n\n' % _encode(counts)
 
+    def done(self, end: End) -> bytes:
+        return DONE
 
-def error(fault: ApiError) -> bytes:
-    """The end of a stream that broke; DONE follows it."""
-    return event(fault.body())
+    def error(self, fault: ApiError) -> bytes:
+        """The end of a stream that broke."""
+        return event(fault.body()) + DONE
 
 
 def completion(

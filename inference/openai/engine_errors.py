@@ -19,8 +19,12 @@ CONTEXT = re.compile(
     r"|exceeds? the (?:available )?context",
     re.IGNORECASE,
 )
-WINDOW = re.compile(r"(?:context length is|model length of|context length \(|n_ctx\D{0,4})\s*(\d+)", re.IGNORECASE)
-REQUESTED = re.compile(r"(?:requested|contains(?: at least)?|prompt \(length|Input length \()\s*(\d+)", re.IGNORECASE)
+WINDOW = re.compile(
+    r"(?:context length is|model length of|context length \(|max_model_len=|n_ctx\D{0,4})\s*(\d+)", re.IGNORECASE
+)
+REQUESTED = re.compile(
+    r"(?:requested|max_tokens=|contains(?: at least)?|prompt \(length|Input length \()\s*(\d+)", re.IGNORECASE
+)
 TOOLS = re.compile(r"tool choice requires|does not support tools|tool.call.parser", re.IGNORECASE)
 VOCABULARY = re.compile(r"Vocabulary size: (\d+)")
 SCHEMA = re.compile(r"grammar|json.?schema|structured output|xgrammar|guidance|regex", re.IGNORECASE)

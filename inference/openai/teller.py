@@ -1,12 +1,11 @@
 """A generation's log, told as an OpenAI stream or as a whole answer: pure state."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
 
 from inference.entries import Begin, Choices, End, Entry, Finish, Text, Usage
 from inference.openai import chunks, errors
 from inference.openai.accumulate import Accumulator
-from inference.openai.chunks import StreamShape
 from inference.openai.errors import ApiError
 from inference.splice import Diverged, Splice
 
@@ -50,6 +49,18 @@ class WholeTeller:
         return chunks.completion(id, created, model, choices, counts(end.usage))
 
 
+class Shape(Protocol):
+    """How the events of one stream look; `chunks.StreamShape` is OpenAI's. What it does not tell is empty."""
+
+    def role(self, n: int = 1) -> bytes: ...
+    def text(self, delta: str) -> bytes: ...
+    def choices(self, deltas: Iterable[Mapping[str, Any]]) -> bytes: ...
+    def finish(self, reason: str, index: int = 0) -> bytes: ...
+    def usage(self, counts: Mapping[str, Any]) -> bytes: ...
+    def done(self, end: End) -> bytes: ...
+    def error(self, fault: ApiError) -> bytes: ...
+
+
 class StreamTeller:
     """Turns entries into events.
 
@@ -59,7 +70,7 @@ class StreamTeller:
     temperature 0, and as a log does that is told from the row); if it differs, the stream ends with an error.
     """
 
-    def __init__(self, shape: StreamShape, n: int = 1, include_usage: bool = False) -> None:
+    def __init__(self, shape: Shape, n: int = 1, include_usage: bool = False) -> None:
         self.shape = shape
         self.n = n
         self.include_usage = include_usage
@@ -131,7 +142,7 @@ class StreamTeller:
 
     def broken(self) -> bytes:
         self.ended = True
-        return chunks.error(errors.engine_error("The engine was lost in the middle of this answer.")) + chunks.DONE
+        return self.shape.error(errors.engine_error("The engine was lost in the middle of this answer."))
 
     def end(self, end: End) -> bytes:
         self.over = True
@@ -140,7 +151,7 @@ class StreamTeller:
             if not self.opened:
                 self.failed = error
                 return b""
-            return chunks.error(error) + chunks.DONE
+            return self.shape.error(error)
         if self.splice.owed:
             return self.broken()
         self.ended = True
@@ -149,4 +160,4 @@ class StreamTeller:
         parts += [self.shape.finish(reason, index) for index in range(self.n) if index not in self.finished]
         if self.include_usage:
             parts.append(self.shape.usage(counts(end.usage)))
-        return b"".join([*parts, chunks.DONE])
+        return b"".join([*parts, self.shape.done(end)])

@@ -85,9 +85,10 @@ def test_a_choice_that_says_nothing_is_no_event():
 
 
 def test_a_broken_stream_ends_with_an_error_object():
-    (value,) = read(chunks.error(overloaded()))
+    data = shape().error(overloaded())
+    assert data.endswith(b"data: [DONE]\n\n")
+    (value,) = read(data.removesuffix(DONE))
     assert value["error"]["code"] == "overloaded"
-    assert DONE == b"data: [DONE]\n\n"
     assert KEEP_ALIVE.startswith(b":")
     assert KEEP_ALIVE.endswith(b"\n\n")
 

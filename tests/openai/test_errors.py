@@ -107,6 +107,13 @@ def vllm(message, status, kind="BadRequestError", param=None):
             "invalid_request_error",
             "logit_bias",
         ),
+        (
+            400,
+            vllm("max_tokens=9000 cannot be greater than max_model_len=2048. Please request fewer output tokens.", 400),
+            400,
+            "context_length_exceeded",
+            "messages",
+        ),
         (400, vllm("The grammar is too complex", 400), 400, "invalid_request_error", "response_format"),
         (400, vllm("min_p must be in [0, 1]", 400, param="min_p"), 400, "invalid_request_error", "min_p"),
         (422, '{"detail":[{"loc":["body"],"msg":"bad"}]}', 400, "invalid_request_error", None),

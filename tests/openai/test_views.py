@@ -178,7 +178,7 @@ async def test_a_client_that_leaves_before_the_first_token_frees_the_engine(live
 
 
 async def test_a_failure_before_the_first_token_has_a_status_of_its_own(live):
-    live.fake.settings.max_model_len = 5
+    live.fake.settings.max_model_len = 3
     for streamed in (True, False):
         with pytest.raises(openai.BadRequestError) as found:
             await live.client.chat.completions.create(**asked(stream=streamed))
