@@ -5,6 +5,7 @@ import contextlib
 from dataclasses import dataclass
 
 import aiohttp
+import hypothesis
 import openai
 import pytest
 
@@ -16,6 +17,12 @@ from jarvis.database import in_database
 from tests.fake_engine import FakeEngine
 from tests.inference.conftest import FakeHeld, alice, fake, held, working
 from tests.live import serving
+
+# Machines that run other work beside the tests are slow now and then; that is no fault of what is tested.
+hypothesis.settings.register_profile(
+    "calm", deadline=None, database=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("calm")
 
 __all__ = ["alice", "fake", "held"]
 

@@ -63,7 +63,7 @@ def answers(draw):
     return mixed, expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(answers(), st.integers(1, 4))
 def test_any_cut_of_the_same_answer_gives_the_same_choices(answer, at_once):
     deltas, expected = answer

@@ -41,26 +41,26 @@ def taken_or_refused(body):
         json.dumps(request.engine_body(), ensure_ascii=False, allow_nan=False).encode()
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.dictionaries(NAMES, VALUES, max_size=4))
 def test_any_value_of_any_field(fields):
     taken_or_refused(json.dumps(SOUND | fields).encode())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.dictionaries(WORDS, VALUES, max_size=5))
 def test_any_message(message):
     taken_or_refused(json.dumps(SOUND | {"messages": [message]}).encode())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.dictionaries(WORDS, VALUES, max_size=5))
 def test_any_schema(schema):
     wanted = {"type": "json_schema", "json_schema": {"name": "s", "schema": schema}}
     taken_or_refused(json.dumps(SOUND | {"response_format": wanted}).encode())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=40), st.integers(0, 200))
 def test_any_bytes_put_into_a_sound_body(noise, place):
     body = json.dumps(SOUND).encode()

@@ -37,7 +37,7 @@ def cut(data, places):
     return [data[a:b] for a, b in pairwise(places)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(streams(), st.lists(st.integers(0, 1000), max_size=8))
 def test_events_do_not_depend_on_how_the_stream_is_cut(stream, places):
     written, expected = stream
