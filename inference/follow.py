@@ -181,7 +181,8 @@ class Hub:
                 continue
             for key, batch in news.items():
                 for follower in list(self.followers.get(key, ())):
-                    follower.put(batch)
+                    if follower.cursor >= cursors[key]:  # else it came during the read, and stands further back
+                        follower.put(batch)
             if len(cursors) > FEW:
                 await asyncio.sleep(GATHER)
 

@@ -145,7 +145,6 @@ async def test_the_engines_state_is_told_when_it_changes(open_as, alice):
     assert await socket.receive_nothing(2)  # nothing changes, so nothing is told
 
 
-GENERATION = str(uuid.uuid4())
 MALFORMED = [
     "",
     "{",
@@ -159,15 +158,15 @@ MALFORMED = [
     '{"type": "ask"}',
     '{"type": "ask", "text": "x"}',
     '{"type": "ask", "text": "x", "client_key": "x"}',
-    '{"type": "ask", "text": 7, "client_key": "%s"}' % GENERATION,
-    '{"type": "ask", "text": "x", "client_key": "%s", "owner": 1}' % GENERATION,
-    '{"type": "ask", "text": "\\ud800", "client_key": "%s"}' % GENERATION,
-    '{"type": "ask", "text": "x", "client_key": "%s", "conversation": "1 OR 1=1"}' % GENERATION,
+    '{"type": "ask", "text": 7, "client_key": "GENERATION"}',
+    '{"type": "ask", "text": "x", "client_key": "GENERATION", "owner": 1}',
+    '{"type": "ask", "text": "\\ud800", "client_key": "GENERATION"}',
+    '{"type": "ask", "text": "x", "client_key": "GENERATION", "conversation": "1 OR 1=1"}',
     '{"type": "follow"}',
     '{"type": "follow", "generation": 1}',
-    '{"type": "follow", "generation": "%s", "after": "yesterday"}' % GENERATION,
-    '{"type": "follow", "generation": "%s", "after": "99999999999999999999-1"}' % GENERATION,
-    '{"type": "follow", "generation": "%s", "after": null}' % GENERATION,
+    '{"type": "follow", "generation": "GENERATION", "after": "yesterday"}',
+    '{"type": "follow", "generation": "GENERATION", "after": "99999999999999999999-1"}',
+    '{"type": "follow", "generation": "GENERATION", "after": null}',
     '{"type": "stop", "generation": {"$ne": 1}}',
     "[" * 10_000,
     '{"type": ' * 500,
@@ -179,7 +178,7 @@ MALFORMED = [
 @pytest.mark.parametrize("text", MALFORMED, ids=range(len(MALFORMED)))
 async def test_a_malformed_frame_is_an_error_and_the_socket_lives(open_as, alice, text):
     socket = await open_as(alice)
-    await socket.send_input({"type": "websocket.receive", "text": text})
+    await socket.send_input({"type": "websocket.receive", "text": text.replace("GENERATION", str(uuid.uuid4()))})
     error = await socket.frame("error")
     assert (error["code"], error["reply_to"]) == ("invalid_frame", None)
     assert error["message"]
