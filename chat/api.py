@@ -1,22 +1,28 @@
 """The simple API for scripts: a question, its answer, streamed or whole, and one's own history."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 
 from accounts.authentication import Caller
 from chat.ask import Asked, ask
 from chat.models import Conversation, Message
-from inference.answering import Answering, problem_error
+from inference.answering import heard, leave, streamed
+from inference.entries import End
 from inference.http import json_response
 from inference.models import Generation
 from inference.openai import errors
-from inference.openai.chunks import KEEP_ALIVE, event
+from inference.openai.chunks import event
 from inference.openai.errors import ApiError
+from inference.openai.teller import StreamTeller
+from inference.submit import stop as stop_generation
 from jarvis.database import in_database
 from jarvis.times import iso, now_iso
 
@@ -53,55 +59,64 @@ async def asked(request: HttpRequest, caller: Caller) -> Asked:
 
 async def chat(request: HttpRequest, caller: Caller) -> HttpResponse:
     """POST /api/chat: the whole answer at once. A caller that leaves stops its generation."""
+    began = time.perf_counter()
     made = await asked(request, caller)
-    async with Answering(made.generation, passed_on=False) as answering:
-        async for _ in answering.texts():
-            pass
-    end = answering.end
-    if end.problem is not None:
-        raise problem_error(end.problem)
     row = made.generation
+    try:
+        teller = await heard(row.id)
+    except asyncio.CancelledError:
+        leave(row.id)
+        raise
+    answer = teller.completion(str(row.id), 0, row.model)
     body = {
-        "response": answering.text,
+        "response": answer["choices"][0]["message"]["content"],
         "timestamp": now_iso(),
         "model_used": row.model,
-        "tokens_used": end.usage.prompt_tokens + end.usage.completion_tokens,
-        "response_time": round(answering.seconds, 3),
+        "tokens_used": answer["usage"]["total_tokens"],
+        "response_time": round(time.perf_counter() - began, 3),
         "conversation": str(made.conversation.id),
     }
     return json_response(body)
 
 
-async def stream(request: HttpRequest, caller: Caller) -> StreamingHttpResponse:
+async def stream(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     """POST /api/chat/stream: server-sent events, `{"token": …}` for each piece and `{"done": true}` at the end."""
     made = await asked(request, caller)
-
-    async def events() -> AsyncIterator[bytes]:
-        async with Answering(made.generation) as answering:
-            try:
-                async for text in answering.texts():
-                    yield event({"token": text}) if text else KEEP_ALIVE
-                if answering.end.problem is not None:
-                    raise problem_error(answering.end.problem)
-            except ApiError as error:
-                yield event(error.body())
-                return
-        end = answering.end
-        done = {
-            "done": True,
-            "conversation": str(made.conversation.id),
-            "model_used": made.generation.model,
-            "finish_reason": end.finish_reason,
-            "tokens_used": end.usage.prompt_tokens + end.usage.completion_tokens,
-        }
-        yield event(done)
-
-    return event_stream(events())
+    try:
+        return await streamed(made.generation.id, StreamTeller(TokenShape(made)))
+    except asyncio.CancelledError:
+        leave(made.generation.id)
+        raise
 
 
-def event_stream(events: AsyncIterator[bytes]) -> StreamingHttpResponse:
-    headers = {"cache-control": "no-cache", "x-accel-buffering": "no"}
-    return StreamingHttpResponse(events, content_type="text/event-stream; charset=utf-8", headers=headers)
+class TokenShape:
+    """The events of /api/chat/stream. What is not text of the answer is not told."""
+
+    def __init__(self, made: Asked) -> None:
+        self.made = made
+
+    def role(self, n: int = 1) -> bytes:
+        return b""
+
+    def text(self, delta: str) -> bytes:
+        return event({"token": delta})
+
+    def choices(self, deltas: Iterable[Mapping[str, Any]]) -> bytes:
+        return b"".join(self.text(text) for choice in deltas if (text := choice["delta"].get("content")))
+
+    def finish(self, reason: str, index: int = 0) -> bytes:
+        return b""
+
+    def usage(self, counts: Mapping[str, Any]) -> bytes:
+        return b""
+
+    def done(self, end: End) -> bytes:
+        tokens = end.usage.prompt_tokens + end.usage.completion_tokens
+        about = {"conversation": str(self.made.conversation.id), "model_used": self.made.generation.model}
+        return event({"done": True, **about, "finish_reason": end.finish_reason, "tokens_used": tokens})
+
+    def error(self, fault: ApiError) -> bytes:
+        return event(fault.body())
 
 
 def number(request: HttpRequest, name: str, default: int, most: int) -> int:
@@ -138,8 +153,15 @@ def page_of(user_id: int, offset: int, limit: int) -> tuple[list[dict[str, Any]]
 
 
 async def clear_history(request: HttpRequest, caller: Caller) -> HttpResponse:
-    """DELETE /api/history: the caller's conversations are gone; figures in the ledger stay."""
+    """DELETE /api/history: the caller's conversations go, and what runs in them stops; figures in the ledger stay."""
+    for id in await in_database(running_of, caller.user_id):
+        await stop_generation(id)
     return json_response({"deleted": await in_database(forget, caller.user_id)})
+
+
+def running_of(user_id: int) -> list[UUID]:
+    mine = Generation.objects.open().filter(message__conversation__owner_id=user_id)
+    return list(mine.values_list("id", flat=True))
 
 
 def forget(user_id: int) -> int:

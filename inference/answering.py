@@ -1,123 +1,93 @@
-"""Following an answer on behalf of a caller who waits on one connection, and who ends it by leaving."""
+"""Answering a caller who waits on one connection, streamed or whole, and whose leaving stops the generation."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator
-from typing import Self
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from uuid import UUID
 
 import structlog
+from django.http import StreamingHttpResponse
 
-from inference.entries import Begin, Choices, End, Problem, Text
+from inference import submit
 from inference.follow import follow
-from inference.models import Generation
-from inference.openai import errors
-from inference.openai.accumulate import Accumulator
-from inference.openai.errors import ApiError
-from inference.splice import Diverged, Splice
-from inference.submit import Away, stop
+from inference.openai import chunks, errors
+from inference.openai.teller import StreamTeller, WholeTeller
 
 log = structlog.get_logger(__name__)
 
-KEEP_ALIVE_SECONDS = 15.0
-_stopping: set[asyncio.Task[None]] = set()
+SILENCE = 15.0  # seconds after which a comment keeps a proxy from cutting the stream
+HEADERS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", "x-accel-buffering": "no"}
+
+_leaving: set[asyncio.Task[None]] = set()  # stops under way for clients that have left
 
 
-def problem_error(problem: Problem) -> ApiError:
-    """The error that a failed generation's caller is answered with."""
-    return errors.from_code(problem.code, problem.message)
+async def heard(id: UUID) -> WholeTeller:
+    """The teller that has heard the whole answer."""
+    teller = WholeTeller()
+    async with aclosing(follow(id)) as batches:
+        async for batch in batches:
+            teller.take(entry for _, entry in batch)
+    return teller
 
 
-class Answering:
-    """As an async context: leaving it before the end (the client has gone) stops the generation.
+async def streamed(id: UUID, teller: StreamTeller) -> StreamingHttpResponse:
+    """The response, once there is something to say: an early failure has a status of its own, and is raised."""
+    events = told(id, teller)
+    first = await anext(events)
+    if teller.failed is not None:
+        raise teller.failed
+    return StreamingHttpResponse(Stream(id, first, events, teller), headers=HEADERS)
 
-    After the end, `end` and what has come (`text`, `choices`) can be read. Without `passed_on` nothing reaches the
-    caller before that, so an answer that starts again need not repeat its beginning.
-    """
 
-    def __init__(self, row: Generation, *, passed_on: bool = True) -> None:
-        self.row = row
-        self.passed_on = passed_on
-        self.began = time.perf_counter()
-        self.end = End("running")
-        self.ended = False
-        self.splice = Splice()
-        self.accumulator = Accumulator()
-        self.raw_sent = False
+async def told(id: UUID, teller: StreamTeller) -> AsyncGenerator[bytes, None]:
+    """The events of a generation, with a comment after each SILENCE; where it failed before any, one empty piece."""
+    async with aclosing(follow(id, idle=SILENCE)) as batches:
+        async for batch in batches:
+            data = teller.take(entry for _, entry in batch)
+            if data or teller.ended:
+                yield data
+            elif not batch:
+                yield chunks.KEEP_ALIVE
+            if teller.ended:
+                return
 
-    async def __aenter__(self) -> Self:
-        return self
 
-    async def __aexit__(self, *_: object) -> None:
-        if not self.ended:
-            task = asyncio.create_task(stop_quietly(self.row.id))  # its own task: this one is being cancelled
-            _stopping.add(task)
-            task.add_done_callback(_stopping.discard)
+class Stream:
+    """The body of a streamed answer. Django calls `close` when it is sent, and when its client has left."""
 
-    @property
-    def seconds(self) -> float:
-        return time.perf_counter() - self.began
+    def __init__(self, id: UUID, first: bytes, events: AsyncGenerator[bytes, None], teller: StreamTeller) -> None:
+        self.id = id
+        self.first = first
+        self.events = events
+        self.teller = teller
 
-    @property
-    def text(self) -> str:
-        return self.accumulator.content()
-
-    async def texts(self) -> AsyncIterator[str]:
-        """The answer's text, piece by piece; an empty piece after each time of silence. Raises ApiError."""
-        async for piece in self.pieces():
-            if isinstance(piece, str):
-                yield piece
-
-    async def pieces(self) -> AsyncIterator[str | Choices]:
-        """Text, and delta choices of other kinds, as they come; an empty text after each time of silence.
-
-        An answer that is told again is passed on only where it goes beyond what was passed on. Raises ApiError where
-        it cannot be joined to that.
-        """
-        async for batch in follow(self.row.id, idle=KEEP_ALIVE_SECONDS):
-            new: list[str] = []
-            for _, entry in batch:
-                match entry:
-                    case Text(text=text):
-                        self.accumulator.text(text)
-                        new.append(self.join(text))
-                    case Choices(choices=choices):
-                        if new:
-                            yield "".join(new)
-                            new = []
-                        self.accumulator.add(choices)
-                        self.raw_sent = self.passed_on
-                        yield entry
-                    case Begin(clear=True):
-                        if self.raw_sent:
-                            raise errors.engine_error(
-                                "The answer was interrupted and cannot be joined to its beginning."
-                            )
-                        self.accumulator.clear()
-                        self.splice.clear()
-                    case End():
-                        self.end, self.ended = entry, True
-                        self.check_whole()
-            if (text := "".join(new)) or not batch:
-                yield text
-
-    def check_whole(self) -> None:
-        if self.splice.owed and self.end.problem is None:
-            raise errors.engine_error("The answer was interrupted, and its second telling is shorter than the first.")
-
-    def join(self, text: str) -> str:
-        if not self.passed_on:
-            return text
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self.first
         try:
-            return self.splice.add(text)
-        except Diverged:
-            message = "The answer was interrupted, and its second beginning is not the first."
-            raise errors.engine_error(message) from None
+            async for data in self.events:
+                yield data
+        except Exception as error:
+            log.error("stream.broke", generation=str(self.id), exc_info=error)
+            yield self.teller.shape.error(errors.internal_error())
+
+    def close(self) -> None:
+        if not self.teller.over:
+            leave(self.id)
 
 
-async def stop_quietly(id: UUID) -> None:
-    """Stop for a client that is not there to be told of a failure; the worker's limits end it then."""
+def leave(id: UUID, accepting: "asyncio.Task[None] | None" = None) -> None:
+    """Stop a generation whose client has left, without making anybody wait for it."""
+    task = asyncio.create_task(stop(id, accepting))
+    _leaving.add(task)
+    task.add_done_callback(_leaving.discard)
+
+
+async def stop(id: UUID, accepting: "asyncio.Task[None] | None") -> None:
     try:
-        await stop(id)
-    except Away as error:
+        if accepting is not None:
+            await accepting  # what is not in the queue yet cannot be stopped
+        await submit.stop(id)
+    except submit.QueueFull:
+        return
+    except submit.Away as error:
         log.warning("stop.failed", generation=str(id), error=str(error))

@@ -66,7 +66,7 @@ class ApiHandler(ASGIHandler):
         finally:
             # What `response.close()` does but for the signal that the request is finished: Django's receivers of it
             # look after database connections of this thread, of which there are none here.
-            for close in response._resource_closers:
+            for close in response._resource_closers:  # type: ignore[attr-defined]
                 close()
 
 

@@ -7,8 +7,8 @@ import openai
 import pytest
 
 from accounts.models import ApiKey
+from inference import answering
 from inference.models import Generation
-from inference.openai import views
 from jarvis.database import in_database
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -137,7 +137,7 @@ async def test_reasoning_comes_beside_the_content(live):
 
 
 async def test_silence_is_filled_with_comments_that_the_client_passes_over(live, monkeypatch):
-    monkeypatch.setattr(views, "SILENCE", 0.1)
+    monkeypatch.setattr(answering, "SILENCE", 0.1)
     live.fake.settings.ttft = 0.5
     told = await events(live)
     assert ": keep-alive" in told
