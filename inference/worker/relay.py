@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -21,6 +22,7 @@ from inference.openai.sse import DONE, EngineChunk, SseParser, decode_chunk
 from inference.outcome import Outcome
 from inference.states import EngineState
 from inference.worker.answer import Answer, Journal
+from inference.worker.fit import Message, estimate, fit
 from inference.worker.publisher import Publisher
 from jarvis.database import in_database
 
@@ -30,6 +32,7 @@ FENCE_SECONDS = 5.0  # how long a taken-over row waits for Redis, to read what i
 CONNECT_TRIES = 3
 BUSY = (429, 503)  # statuses by which a server elsewhere says that it cannot take more now
 UNBOUNDED = 1_000_000  # tokens; for a server that does not tell its window
+CONVERSATIONS = ("chat", "api")  # doors whose prompt is a conversation, which may be cut; others get what they ask
 LONGEST_CHARACTER = 4  # tokens that one character may be made of, in a byte-level vocabulary
 
 
@@ -160,8 +163,9 @@ class Relay:
                     self.start_again()
 
     def start_again(self) -> None:
+        if not self.answer.empty:
+            self.journal.add(Begin(clear=True))
         self.answer.clear()
-        self.journal.add(Begin(clear=True))
 
     async def count_loss(self) -> None:
         self.losses += 1
@@ -185,6 +189,8 @@ class Relay:
             body = self.request.continuation_body(prompt, ids, model) | {"max_tokens": left}
         else:
             path, body = "/v1/chat/completions", self.request.engine_body(model)
+            if self.row.door in CONVERSATIONS:
+                body["messages"] = await fit(body["messages"], window, self.request.max_tokens, self.count_tokens)
             if (body.get("max_tokens") or 0) > window:  # vLLM refuses that, but cuts a smaller one to what fits
                 body["max_tokens"] = window
         body["return_token_ids"] = True  # also where no continuation is possible: they count what was made
@@ -218,6 +224,15 @@ class Relay:
                 return True
         self.start_again()
         return False
+
+    async def count_tokens(self, messages: Sequence[Message]) -> int:
+        """The tokens of a prompt, as the engine's own template and tokenizer make it; an estimate where it has none."""
+        try:
+            body = {"messages": messages, "add_generation_prompt": True}
+            response = await self.post("/tokenize", msgspec.json.encode(body))
+        except (EngineLost, Refused):
+            return estimate(messages)
+        return int((await response.json())["count"])
 
     async def post(self, path: str, body: bytes) -> aiohttp.ClientResponse:
         """The engine's answer, status 200. Tried again only while no byte of it has come."""
