@@ -38,7 +38,7 @@ class Engine(Protocol):
         """Wait until the engine can serve (again)."""
 
     async def verify(self) -> bool:
-        """Look at the engine now, instead of at the next turn; whether it is ready."""
+        """Look at the engine closely now, for half a second; whether it is well. False: `deaths` has counted it."""
 
     async def stop(self) -> None:
         """End what Jarvis started, and the session."""

@@ -40,7 +40,7 @@ KNOWN: list[tuple[re.Pattern[str], str, bool]] = [
             PERMANENT,
         ),
         (
-            r"requires you to execute the configuration file|contains custom code which must be|trust_remote_code=True",
+            r"requires you to execute the config|contains custom code which must be|`trust_remote_code=True`",
             "The model brings code of its own, which is not run by default; "
             "if you trust it, set JARVIS_ENGINE_TRUST_REMOTE_CODE=1.",
             PERMANENT,
@@ -62,7 +62,7 @@ KNOWN: list[tuple[re.Pattern[str], str, bool]] = [
             PERMANENT,
         ),
         (
-            r"SafetensorError|Error while deserializing header|MetadataIncompleteBuffer",
+            r"SafetensorError|Error while deserializing header|in parse_safetensors_file_metadata",
             "A weight file of the model is damaged; delete the model's folder to have it downloaded again.",
             PERMANENT,
         ),
@@ -85,6 +85,11 @@ KNOWN: list[tuple[re.Pattern[str], str, bool]] = [
             PASSING,
         ),
         (
+            r"ValidationError: \d+ validation errors? for \w+\n\s+(?:Value error, )?(?P<what>[^\n[]+)",
+            "vLLM refuses its configuration ({what}); correct JARVIS_ENGINE_ARGS or JARVIS_MODEL.",
+            PERMANENT,
+        ),
+        (
             r"No space left on device",
             "The disk is full; free some space.",
             PASSING,
@@ -105,7 +110,7 @@ def diagnose(output: str, status: int | None = None) -> EngineError:
     """The fault that an engine's last output and exit status tell of; a negative status is the signal that ended it."""
     for pattern, sentence, permanent in KNOWN:
         if found := list(pattern.finditer(output)):
-            what = (found[-1].groupdict().get("what") or "").strip(" :")[:200]
+            what = (found[-1].groupdict().get("what") or "").strip(" :.")[:200]
             return EngineError(sentence.format(what=what), permanent=permanent)
     if status == -9:
         return EngineError("The engine was killed by the system or a person (SIGKILL); most often memory had run out.")

@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from inference.engine import processes, record
+from inference.engine.processes import Process
 from inference.engine.record import Record
 
 
@@ -21,6 +22,7 @@ class Held:
     record: Record
     adopted: bool = False
     status: int | None = None
+    family: list[Process] = field(default_factory=list)
 
     @property
     def pid(self) -> int:
@@ -49,10 +51,10 @@ class Held:
     def bell(self, ring: Callable[[], None]) -> Iterator[None]:
         """Call `ring` as soon as one of its processes ends."""
         loop, descriptors = asyncio.get_running_loop(), list[int]()
-        for process in processes.marked(self.home):
-            if process.token == self.record.token:
-                with contextlib.suppress(OSError):
-                    descriptors.append(os.pidfd_open(process.pid))
+        self.family = [process for process in processes.marked(self.home) if process.token == self.record.token]
+        for process in self.family:
+            with contextlib.suppress(OSError):
+                descriptors.append(os.pidfd_open(process.pid))
         try:
             for descriptor in descriptors:
                 loop.add_reader(descriptor, _once, loop, descriptor, ring)
@@ -61,6 +63,10 @@ class Held:
             for descriptor in descriptors:
                 loop.remove_reader(descriptor)
                 os.close(descriptor)
+
+    def missing(self) -> int:
+        """How many of the processes that it had when `bell` began have ended."""
+        return sum(processes.started(process.pid) != process.started for process in self.family)
 
 
 def _once(loop: asyncio.AbstractEventLoop, descriptor: int, ring: Callable[[], None]) -> None:

@@ -34,6 +34,7 @@ log = structlog.get_logger(__name__)
 
 Command = Callable[[ModelFolder, Path], list[str]]
 Health = Literal["well", "broken", "silent"]
+SOON = 0.02
 PROBE = aiohttp.ClientTimeout(total=5)
 
 
@@ -43,6 +44,7 @@ class Patience:
 
     look: float = 1.0  # between two looks at a running engine
     probe: float = 5.0  # one question about its health
+    suspicion: float = 0.5  # so long it is looked at closely when one of its processes has ended, or a relay lost it
     hang: float = 30.0  # a running engine that says nothing for so long has hung
     load: float = 1800.0  # an engine that is not ready after so long never will be
     first_pause: float = 0.5
@@ -191,25 +193,32 @@ class VllmEngine:
 
     async def watch(self) -> EngineError:
         """Look at a ready engine again and again; returns what ended it, with the engine marked as not ready."""
-        held, heard = self._mine(), time.monotonic()
+        held, heard, said = self._mine(), time.monotonic(), output.length(self.log_file)
+        doubts, suspected = 0, float("-inf")
         with held.bell(self._look.set):
             while True:
+                look = SOON if time.monotonic() < suspected else self.patience.look
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._look.wait(), self.patience.look)
+                    await asyncio.wait_for(self._look.wait(), look)
                 self._look.clear()
+                if held.missing() + len(self._askers) > doubts:  # its front may need a moment to notice
+                    suspected = time.monotonic() + self.patience.suspicion
+                doubts = held.missing() + len(self._askers)
                 health = await self.health() if held.alive() else "broken"
                 if health == "broken" or time.monotonic() - heard > self.patience.hang:
                     break
                 if health == "well":
                     heard = time.monotonic()
-                self._answer(health == "well")
+                if time.monotonic() >= suspected:
+                    doubts -= len(self._askers)
+                    self._answer(health == "well")
                 output.shorten(self.log_file)
         self.deaths += 1
         self._not_ready()
         self._tell("starting", "The engine has ended.")
         if health == "broken":
             held.alive()  # takes its exit status
-            fault = diagnose(output.tail(self.log_file), held.status)
+            fault = diagnose(output.tail(self.log_file, after=said), held.status)
         else:
             fault = EngineError(f"The engine said nothing for {self.patience.hang:g} s; it is ended and started again.")
         log.error("engine.died", pid=held.pid, reason=str(fault), status=held.status)
@@ -346,7 +355,9 @@ class VllmEngine:
                     if response.status == 200:
                         break
             else:
-                raise EngineError(f"The engine refuses its first question: {text[:300]}", permanent=True)
+                raise EngineError(
+                    f"The engine refuses its first question: {text[:300]}", permanent=response.status < 500
+                )
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             held = self._mine()
             reason = diagnose(output.tail(self.log_file), held.status) if not held.alive() else error

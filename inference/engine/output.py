@@ -31,14 +31,19 @@ def shorten(log: Path, largest: int = LARGEST) -> bool:
     return True
 
 
-def tail(log: Path, size: int = TAIL) -> str:
-    """The last `size` bytes; empty where there is no log."""
+def tail(log: Path, size: int = TAIL, after: int = 0) -> str:
+    """The last `size` bytes, as far as they come after byte `after`; empty where there is no log."""
     try:
         with log.open("rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - size))
+            whole = os.fstat(file.fileno()).st_size
+            file.seek(max(after if after <= whole else 0, whole - size))
             return file.read().decode(errors="replace")
     except FileNotFoundError:
         return ""
+
+
+def length(log: Path) -> int:
+    return log.stat().st_size if log.exists() else 0
 
 
 @dataclass(frozen=True)

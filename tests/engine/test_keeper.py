@@ -196,13 +196,26 @@ async def test_death_is_noticed_at_once_and_not_at_the_next_look(bench):
 
 
 async def test_the_death_of_an_inner_process_is_noticed_at_once(bench):
+    """The front goes on saying for a moment that all is well, as vLLM's does."""
     bench.plan(child=True)
     engine = await bench.started(patience=replace(QUICK, look=30))
     [child] = [pid for pid in bench.marked() if pid != engine.state.pid]
     await asyncio.sleep(0.2)
-    bench.plan(health=503)
     kill(child)
-    await until(lambda: engine.deaths == 1, seconds=1)
+    asked = asyncio.create_task(engine.verify())
+    await asyncio.sleep(0.3)
+    bench.plan(health=503)
+    assert not await asyncio.wait_for(asked, 1)
+    assert engine.deaths == 1
+
+
+async def test_the_end_of_a_helper_that_the_engine_can_do_without_ends_nothing(bench):
+    bench.plan(child=True)
+    engine = await bench.started(patience=replace(QUICK, suspicion=0.2))
+    [child] = [pid for pid in bench.marked() if pid != engine.state.pid]
+    kill(child)
+    assert await asyncio.wait_for(engine.verify(), 2)
+    assert engine.deaths == 0
 
 
 async def test_an_engine_whose_core_died_is_ended_and_started_again(bench):

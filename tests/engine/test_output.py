@@ -34,6 +34,8 @@ def test_the_tail_is_the_end_of_the_log(tmp_path):
     assert output.tail(log) == ""
     log.write_bytes(b"x" * 100 + b"end")
     assert output.tail(log, 3) == "end"
+    assert output.tail(log, 50, after=101) == "nd"
+    assert output.tail(log, 3, after=1000) == "end"  # the log was shortened since
 
 
 def test_stages_follow_what_vllm_writes():
