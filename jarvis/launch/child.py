@@ -33,6 +33,8 @@ class Plan:
     """Run before every start, in a thread; may take its time, may raise LaunchError."""
     ready: Callable[[int], Awaitable[bool]] | None = None
     """Whether it, a process with that pid, serves. Without one, it counts as ready once it runs."""
+    tells_more: bool = False
+    """Whether somebody else shows in more words that it is ready."""
     stop_signal: signal.Signals = signal.SIGTERM
     patience: float = 10.0
     """Seconds between the signal and the kill."""

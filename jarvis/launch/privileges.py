@@ -10,7 +10,9 @@ from pathlib import Path
 from jarvis.launch.errors import LaunchError
 
 # With one of these, a user without rights may pass through folders that only root may enter (/root, our run folder).
-_CAPABILITIES = ("dac_read_search", "dac_override")
+CAPABILITIES = ("dac_read_search", "dac_override")
+# Without it the kernel forgets them in access(2), by which Postgres looks for its own programs.
+KEEP = "--securebits=+no_setuid_fixup"
 
 
 def unprivileged_user() -> pwd.struct_passwd:
@@ -24,29 +26,34 @@ def unprivileged_user() -> pwd.struct_passwd:
 
 
 @functools.cache
-def _drop(program: Path) -> tuple[str, ...]:
-    """The command prefix under which the unprivileged user can run `program`, tried out one after the other."""
+def _drop(initdb: Path, folder: Path) -> tuple[str, ...]:
+    """The command prefix under which the unprivileged user can work, tried out one after the other."""
     user = unprivileged_user()
     base = ("setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
-    prefixes = [(*base, f"--inh-caps=-all,+{name}", f"--ambient-caps=-all,+{name}") for name in _CAPABILITIES]
-    for prefix in [*prefixes, base]:
-        if subprocess.run([*prefix, str(program), "--version"], capture_output=True, check=False).returncode == 0:
+    sets = [(f"--inh-caps=-all,+{name}", f"--ambient-caps=-all,+{name}") for name in CAPABILITIES]
+    works = '"$0" --show --username=jarvis --pgdata=/nonexistent && cd "$1"'
+    for prefix in [(*base, KEEP, *some) for some in sets] + [(*base, *some) for some in sets] + [base]:
+        trial = [*prefix, "sh", "-c", works, str(initdb), str(folder)]
+        if subprocess.run(trial, capture_output=True, check=False).returncode == 0:
             return prefix
     raise LaunchError(
-        f"Postgres does not run as root, and its user {user.pw_name} cannot reach {program}: "
-        "start Jarvis as an ordinary user, or move its folder out of one that only root may enter"
+        f"Postgres does not run as root, and its user {user.pw_name} cannot reach {initdb} and {folder}: "
+        "start Jarvis as an ordinary user, or move it out of a folder that only root may enter"
     )
 
 
-def unprivileged(program: Path) -> list[str]:
-    """What to put before a command of Postgres: nothing for an ordinary user, the change of user for root."""
+def unprivileged(initdb: Path, folder: Path) -> list[str]:
+    """What to put before a command of Postgres: nothing for an ordinary user, the change of user for root.
+
+    `initdb` is one of Postgres's programs and `folder` one that it is to use; both are tried.
+    """
     if os.geteuid() != 0:
         return []
     if shutil.which("setpriv") is None:
         raise LaunchError(
             "Postgres does not run as root and `setpriv` (util-linux) is missing: start Jarvis as an ordinary user"
         )
-    return list(_drop(program))
+    return list(_drop(initdb, folder))
 
 
 def private_directory(path: Path, *, for_postgres: bool = False) -> Path:

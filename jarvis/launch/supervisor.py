@@ -100,6 +100,8 @@ class Supervisor:
 
     def _changed(self, child: Child) -> None:
         self._claim.record({each.plan.name: each.identity for each in self.children if each.identity})
+        if child.phase == "ready" and child.plan.tells_more:
+            return
         # One that is only seen to run is not called ready.
         state = "running" if child.phase == "ready" and child.plan.ready is None else child.phase
         self.display.show(child.plan.name, Row(state, child.detail))
