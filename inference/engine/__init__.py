@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import aiohttp
 
+from inference.engine import memory
 from inference.engine.keeper import VllmEngine
 from inference.engine.metrics import Counters
+from inference.engine.preparation import is_gpu_build
 from inference.engine.remote import RemoteEngine
-from inference.states import EngineState
+from inference.states import EngineState, Gpu
 
 if TYPE_CHECKING:
     from jarvis.config import Config
@@ -46,9 +48,12 @@ class Engine(Protocol):
     async def running(self) -> int:
         """Requests that the engine runs at this moment."""
 
+    def gpus(self) -> list[Gpu]:
+        """The GPUs of this machine, for people to see; none where the engine uses none."""
+
 
 def make_engine(config: "Config") -> VllmEngine | RemoteEngine:
     """The engine that the configuration asks for."""
     if config.engine_url:
         return RemoteEngine(config.engine_url, config.engine_api_key, slots=config.engine_slots)
-    return VllmEngine(config)
+    return VllmEngine(config, nvml=memory.nvml() if is_gpu_build() else None)

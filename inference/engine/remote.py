@@ -8,9 +8,10 @@ from typing import Any
 import aiohttp
 import structlog
 
+from inference.engine import questions
 from inference.engine.connection import READ_BUFFER, open_session
-from inference.engine.metrics import Counters, parse
-from inference.states import EngineState, Phase
+from inference.engine.metrics import Counters
+from inference.states import EngineState, Gpu, Phase
 
 log = structlog.get_logger(__name__)
 
@@ -97,11 +98,13 @@ class RemoteEngine:
 
     async def counters(self) -> Counters:
         """What the server has counted, where it is vLLM; zeros elsewhere."""
-        async with self.session().get(f"{self.base_url}/metrics", timeout=PROBE) as response:
-            return parse(await response.text() if response.status == 200 else "")
+        return await questions.counters(self.session(), self.base_url)
 
     async def running(self) -> int:
         return (await self.counters()).running
+
+    def gpus(self) -> list[Gpu]:
+        return []
 
     async def _ask(self) -> str:
         """What is wrong with the server; empty when it is well."""

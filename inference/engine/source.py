@@ -79,9 +79,6 @@ def is_folder(model: str) -> bool:
     return model == "guide" or model.startswith(("/", "./", "../", "~")) or Path(model).is_dir()
 
 
-def local(model: str) -> ModelFolder:
-    """The built-in guide, or a folder under its own name."""
-    if model == "guide":
-        return ModelFolder("guide", GUIDE)
-    folder = Path(model).expanduser().resolve()
-    return ModelFolder(folder.name, folder)
+def local(model: str, name: str) -> ModelFolder:
+    """The built-in guide, or a folder."""
+    return ModelFolder(name, GUIDE if model == "guide" else Path(model).expanduser().resolve())

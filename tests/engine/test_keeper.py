@@ -10,7 +10,6 @@ import pytest
 
 from inference.engine import processes, record
 from inference.engine.held import file_in
-from inference.engine.source import local
 from tests.engine.bench import QUICK, kill, until
 
 
@@ -339,5 +338,6 @@ async def test_an_engine_has_a_network_only_where_that_is_configured(bench, netw
     assert (own == its) is network
 
 
-def test_a_folder_is_a_model_under_its_own_name(bench):
-    assert local(str(bench.model)).name == "tiny"
+async def test_a_folder_is_a_model_under_its_own_name(bench):
+    engine = await bench.started(model=f"{bench.model}/")
+    assert engine.state.model == "tiny"
