@@ -60,7 +60,7 @@ class Options:
     slots: int = 0
     memory: float = 0.9
     total: int = 0  # main memory of the machine, on a CPU
-    cores: int = 1
+    threads: int = 1  # of the model's arithmetic, on a CPU
     extra: tuple[str, ...] = ()
     trust_remote_code: bool = False
     telemetry: bool = False
@@ -148,7 +148,7 @@ def environment(options: Options, own: Mapping[str, str], home: Path) -> dict[st
         defaults |= {
             "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the model runs in the core's process: one start of Python less
             "TORCHDYNAMO_DISABLE": "1",  # nothing is compiled: that would stall every stream, and need a compiler
-            "OMP_NUM_THREADS": str(max(1, options.cores)),
+            "OMP_NUM_THREADS": str(options.threads),
             "OMP_WAIT_POLICY": "passive",  # threads sleep between steps instead of starving their neighbours
         }
     forced = {
@@ -180,6 +180,11 @@ def fingerprint(model: ModelFolder, line: list[str], variables: Mapping[str, str
     """Equal for two engines that can stand in for each other."""
     counted = {k: v for k, v in variables.items() if k.startswith(PASSED_GROUPS)}
     return sha256(json.dumps([model.fingerprint, line, sorted(counted.items()), version]).encode()).hexdigest()
+
+
+def threads(model: ModelFolder, cores: int) -> int:
+    """One for a small model: on a busy machine two threads wait for each other more than they work."""
+    return 1 if model.weight_bytes < SMALL_WEIGHTS else max(1, cores - 1)
 
 
 def usable_cores() -> int:

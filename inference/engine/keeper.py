@@ -171,7 +171,8 @@ class VllmEngine:
         began = time.monotonic()
         self._lock.take()
         self.state.model = self.config.model_name
-        model, options = await self._model(), options_of(self.config, gpu=self._nvml is not None)
+        model = await self._model()
+        options = options_of(self.config, model, gpu=self._nvml is not None)
         line = self._command(model, self.socket) if self._command else arguments.command(model, options, self.socket)
         plan = draft(model, options, line, self.home, self.socket)
         self.held = await self._take_over(plan.fingerprint) or await self._start(model, options, plan)

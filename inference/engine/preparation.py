@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from jarvis.config import Config
 
 
-def options_of(config: "Config", *, gpu: bool) -> Options:
+def options_of(config: "Config", model: ModelFolder, *, gpu: bool) -> Options:
     """How the configuration wants an engine to be run on this machine."""
     return Options(
         gpu=gpu,
         slots=config.engine_slots,
         memory=config.engine_memory,
         total=memory.total_bytes(),
-        cores=arguments.usable_cores(),
+        threads=arguments.threads(model, arguments.usable_cores()),
         extra=arguments.split(config.engine_args),
         trust_remote_code=config.engine_trust_remote_code or "--trust-remote-code" in config.engine_args,
         telemetry=config.engine_telemetry,

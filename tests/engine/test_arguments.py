@@ -53,7 +53,7 @@ def test_on_a_cpu_nothing_is_compiled_and_a_small_model_counts_in_float32(model)
     assert "--enforce-eager" in line
     assert after(line, "--dtype") == "float32"
     assert "--gpu-memory-utilization" not in line
-    variables = arguments.environment(Options(cores=2), {}, HOME)
+    variables = arguments.environment(Options(threads=2), {}, HOME)
     assert variables["TORCHDYNAMO_DISABLE"] == "1"
     assert variables["OMP_NUM_THREADS"] == "2"
 
@@ -131,6 +131,14 @@ def test_a_large_model_wants_its_weights_a_cache_and_room_to_run(model):
     options = Options(total=32 * arguments.GIB)
     assert arguments.wanted_bytes(model, options) == (2 + 4 + 4) * arguments.GIB
     assert "--dtype" not in arguments.command(model, options, SOCKET)
+
+
+def test_a_small_model_counts_in_one_thread_and_a_large_one_leaves_a_core_to_the_others(model):
+    assert arguments.threads(model, 8) == 1
+    with (model.folder / "model.safetensors").open("wb") as file:
+        file.truncate(arguments.GIB)
+    assert arguments.threads(model, 8) == 7
+    assert arguments.threads(model, 1) == 1
 
 
 def test_a_folder_without_a_configuration_is_no_model(tmp_path):
