@@ -24,6 +24,7 @@ from inference.states import EngineState
 from inference.worker.answer import Answer, Journal
 from inference.worker.fit import Message, estimate, fit
 from inference.worker.publisher import Publisher
+from jarvis.config import config
 from jarvis.database import in_database
 
 log = structlog.get_logger(__name__)
@@ -182,13 +183,13 @@ class Relay:
         if going_on:
             prompt, ids = self.answer.prompt_ids or [], self.answer.ids
             room = window - len(prompt)
-            left = min(self.request.max_tokens or room, room) - len(ids)
+            left = min(self.request.max_tokens or config.max_answer_tokens, room) - len(ids)
             if left < 1:
                 return self.finished("length", None, going_on)
             path = "/v1/completions"
             body = self.request.continuation_body(prompt, ids, model) | {"max_tokens": left}
         else:
-            path, body = "/v1/chat/completions", self.request.engine_body(model)
+            path, body = "/v1/chat/completions", self.request.engine_body(model, config.max_answer_tokens)
             if self.row.door in CONVERSATIONS:
                 body["messages"] = await fit(body["messages"], window, self.request.max_tokens, self.count_tokens)
             if (body.get("max_tokens") or 0) > window:  # vLLM refuses that, but cuts a smaller one to what fits

@@ -25,8 +25,15 @@ async def model(transactional_db):
     await in_database(LanguageModel.objects.serve, "fake")
 
 
+@pytest.fixture(autouse=True)
+def short_answers(fake):
+    """A question on the page names no limit, so the fake engine would talk up to the site's."""
+    fake.settings.answer_tokens = 16
+
+
 @pytest.fixture
-async def worker(held, model):
+async def worker(held, model, fake):
+    fake.settings.answer_tokens = 16
     async with working(held) as worker:
         yield worker
 

@@ -21,7 +21,7 @@ async def test_an_answer_is_told_and_stored_once(alice, held):
 
 
 async def test_many_answers_run_at_once_and_each_is_whole(alice, bob, held, fake):
-    fake.settings.rate = 100
+    fake.settings.rate = 25
     async with working(held):
         rows = [await ask(owner, 50) for owner in (alice, bob) * 10]
         for row in rows:
