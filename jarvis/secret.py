@@ -2,16 +2,29 @@
 
 import os
 import secrets
+import sys
+from pathlib import Path
 
 from jarvis.config import Config
 
 
 def secret_key(config: Config) -> str:
-    """The configured key, else the one in `var/secret_key`, made on the first call. Two first calls agree on one."""
+    """The configured key, else the one in `var/secret_key`, made on the first call. Two first calls agree on one.
+
+    Ends the process with one line where there is no writing in `var/`: this is the first file that a start needs there.
+    """
     if config.secret_key:
         return config.secret_key
-    path = config.var / "secret_key"
-    config.var.mkdir(parents=True, exist_ok=True)
+    try:
+        return _kept(config.var)
+    except OSError as error:
+        place = error.filename or config.var
+        sys.exit(f"Jarvis cannot start. {error.strerror}: {place}. Mend that, or set JARVIS_VAR to another folder.")
+
+
+def _kept(var: Path) -> str:
+    path = var / "secret_key"
+    var.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         draft = path.with_name(f"secret_key.{os.getpid()}")
         draft.touch(mode=0o600)

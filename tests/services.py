@@ -20,6 +20,7 @@ def start() -> None:
     _remove_leftovers()
     folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
     os.environ["JARVIS_VAR"] = str(folder / "var")
+    os.environ["XDG_RUNTIME_DIR"] = str(folder)  # what is too long for a socket in a test's own folder goes here
     os.environ["JARVIS_ENV_FILE"] = os.devnull  # what a developer keeps in .env is no business of a test
     wanted: dict[str, Service] = {
         "DATABASE_URL": EmbeddedPostgres(folder / "postgres", folder / "run", durable=False),

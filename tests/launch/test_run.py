@@ -1,0 +1,211 @@
+"""`manage.py run` as a person meets it: real processes, no engine of its own (it relays to a fake one)."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from jarvis.config import BASE
+from jarvis.launch import processes
+
+pytestmark = pytest.mark.processes
+NAMES = {"postgres", "redis", "web", "worker", "celery", "beat"}
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def until(condition: Callable[[], object], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.05)
+
+
+class Jarvis:
+    """One `manage.py run` with a folder and a port of its own."""
+
+    def __init__(self, var: Path, output: Path | None = None, **settings: str) -> None:
+        self.var = var
+        self.port = int(settings.get("JARVIS_WEB_PORT") or free_port())
+        kept = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+        self.environment = kept | {
+            "JARVIS_VAR": str(var),
+            "JARVIS_WEB_PORT": str(self.port),
+            "JARVIS_WEB_PROCESSES": "1",
+            "JARVIS_ENGINE_URL": "http://127.0.0.1:9",  # nothing listens there: the worker waits for it
+            **settings,
+        }
+        self.output = output or var.with_suffix(".out")
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *arguments: str) -> "Jarvis":
+        command = [sys.executable, str(BASE / "manage.py"), "run", *arguments]
+        with self.output.open("ab") as output:
+            self.process = subprocess.Popen(command, env=self.environment, stdout=output, stderr=output)
+        return self
+
+    def said(self) -> str:
+        return self.output.read_text()
+
+    def ends(self) -> int:
+        assert self.process is not None
+        return self.process.wait(60)
+
+    def children(self) -> dict[str, processes.Identity]:
+        record = self.var / "run" / "children.json"
+        with contextlib.suppress(FileNotFoundError):
+            return {name: processes.Identity(*who) for name, who in json.loads(record.read_text()).items()}
+        return {}
+
+    def up(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.said()
+        return self.children().keys() == NAMES and "celery    running" in self.said() and self.answers()
+
+    def answers(self, path: str = "/health", patience: float = 5) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=patience) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            self.ends()
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Short, unlike pytest's own: sockets lie in it."""
+    with tempfile.TemporaryDirectory(prefix="jarvis-run-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def jarvis(folder: Path) -> Iterator[Jarvis]:
+    made = Jarvis(folder / "var")
+    yield made
+    made.stop()
+
+
+def refusal(jarvis: Jarvis) -> str:
+    """The one line that a start which cannot be ends with."""
+    assert jarvis.start().ends() == 1
+    line = jarvis.said().splitlines()[-1]
+    assert "Traceback" not in jarvis.said()
+    assert line.startswith("Jarvis cannot start. ")
+    return line
+
+
+@pytest.mark.timeout(300)
+def test_everything_comes_up_survives_the_death_of_each_process_and_leaves_nothing(jarvis: Jarvis) -> None:
+    jarvis.start()
+    until(jarvis.up)
+    link = re.search(r"Make the first administrator: http://127\.0\.0\.1:\d+(/setup/\S+)", jarvis.said())
+    assert link is not None
+    assert jarvis.answers(link[1])
+
+    for name, who in jarvis.children().items():
+        os.kill(who.pid, signal.SIGKILL)
+        until(lambda name=name, who=who: jarvis.children().get(name, who) != who)
+        until(jarvis.up)
+        assert f"{name:<9} restarting: killed by SIGKILL" in jarvis.said()
+    until(lambda: jarvis.answers(link[1]))  # it asks Postgres whether there is an administrator by now
+
+    last = jarvis.children()
+    jarvis.stop()
+    assert jarvis.process is not None
+    assert jarvis.process.returncode == 0
+    assert not any(processes.alive(who) for who in last.values())
+    assert [line.split()[0] for line in jarvis.said().splitlines() if line.endswith(" stopped")][-2:] == [
+        "redis",
+        "postgres",
+    ]
+
+
+@pytest.mark.timeout(300)
+def test_the_port_stays_open_while_the_web_process_is_replaced(jarvis: Jarvis) -> None:
+    jarvis.start()
+    until(jarvis.up)
+    os.kill(jarvis.children()["web"].pid, signal.SIGKILL)
+    assert jarvis.answers(patience=60)  # it waits in the socket's queue for the next process
+
+
+@pytest.mark.timeout(300)
+def test_a_second_start_in_the_same_folder_names_the_first_and_a_start_after_a_crash_cleans_up(
+    jarvis: Jarvis, folder: Path
+) -> None:
+    jarvis.start()
+    until(jarvis.up)
+    assert jarvis.process is not None
+    second = Jarvis(jarvis.var, folder / "second.out")
+    assert f"running here already: http://127.0.0.1:{jarvis.port} (pid {jarvis.process.pid})" in refusal(second)
+
+    left = jarvis.children()
+    jarvis.process.kill()
+    jarvis.process.wait()
+    assert any(processes.alive(who) for who in left.values())
+    jarvis.output.unlink()
+    jarvis.start()
+    until(jarvis.up)
+    assert not any(processes.alive(who) for who in left.values())
+
+
+def test_a_taken_port_is_told_before_anything_is_started(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        jarvis = Jarvis(folder / "var", JARVIS_WEB_PORT=str(port))
+        line = refusal(jarvis)
+    assert f"Port {port} is taken by " in line
+    assert f"(pid {os.getpid()})" in line
+    assert "postgres" not in jarvis.said()
+
+
+def test_a_wrong_setting_is_told_with_what_is_allowed(folder: Path) -> None:
+    line = refusal(Jarvis(folder / "var", JARVIS_LEASE_SECONDS="soon"))
+    assert "JARVIS_LEASE_SECONDS" in line
+    assert "soon" in line
+
+
+def test_a_folder_that_cannot_be_made_is_told(folder: Path) -> None:
+    (folder / "file").write_text("")
+    assert "JARVIS_VAR" in refusal(Jarvis(folder / "file" / "var", folder / "out"))
+
+
+def test_data_of_another_postgres_is_told_and_left_alone(folder: Path) -> None:
+    jarvis = Jarvis(folder / "var")
+    (jarvis.var / "postgres").mkdir(parents=True)
+    (jarvis.var / "postgres" / "PG_VERSION").write_text("15\n")
+    assert "was made by Postgres 15" in refusal(jarvis)
+    assert [path.name for path in (jarvis.var / "postgres").iterdir()] == ["PG_VERSION"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "url"),
+    [("DATABASE_URL", "postgresql://jarvis@127.0.0.1:9/jarvis"), ("REDIS_URL", "redis://127.0.0.1:9/0")],
+)
+def test_a_given_server_that_is_not_there_is_told(variable: str, url: str, folder: Path) -> None:
+    assert f"at {variable} cannot be used: " in refusal(Jarvis(folder / "var", **{variable: url}))
+
+
+def test_services_only_gives_a_database_and_a_redis_for_other_programs(jarvis: Jarvis) -> None:
+    jarvis.start("--services-only")
+    until(lambda: "REDIS_URL=" in jarvis.said())
+    assert f"DATABASE_URL=postgresql://jarvis@/jarvis?host={jarvis.var}/run/postgres" in jarvis.said()
+    assert jarvis.children().keys() == {"postgres", "redis"}
