@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import aiohttp
 import msgspec
@@ -13,6 +13,7 @@ from django.db import Error as DatabaseError
 from django.utils import timezone
 
 from inference import wire
+from inference.engine import Engine
 from inference.entries import Begin, Choices, Cursor, Fence, Finish, Problem, Prompt, Usage
 from inference.models import MAX_ENGINE_DEATHS, Generation
 from inference.openai import errors
@@ -20,7 +21,6 @@ from inference.openai.engine_errors import from_engine
 from inference.openai.request import ChatRequest
 from inference.openai.sse import DONE, EngineChunk, SseParser, decode_chunk
 from inference.outcome import Outcome
-from inference.states import EngineState
 from inference.worker.answer import Answer, Journal
 from inference.worker.fit import Message, estimate, fit
 from inference.worker.publisher import Publisher
@@ -35,18 +35,6 @@ BUSY = (429, 503)  # statuses by which a server elsewhere says that it cannot ta
 UNBOUNDED = 1_000_000  # tokens; for a server that does not tell its window
 CONVERSATIONS = ("chat", "api")  # doors whose prompt is a conversation, which may be cut; others get what they ask
 LONGEST_CHARACTER = 4  # tokens that one character may be made of, in a byte-level vocabulary
-
-
-class Engine(Protocol):
-    """What a relay needs of an engine, see `inference.engine`."""
-
-    state: EngineState
-    base_url: str
-    deaths: int
-
-    def session(self) -> aiohttp.ClientSession: ...
-    async def ready(self) -> None: ...
-    async def verify(self) -> bool: ...
 
 
 class EngineLost(Exception):

@@ -14,11 +14,12 @@ import structlog
 from django.db import Error as DatabaseError
 
 from inference import wire
+from inference.engine import Engine
 from inference.models import Generation, LanguageModel
 from inference.states import WorkerState
 from inference.worker.ledger import Ledger
 from inference.worker.publisher import Publisher
-from inference.worker.relay import Engine, Relay
+from inference.worker.relay import Relay
 from jarvis.config import config
 from jarvis.database import in_database
 
@@ -198,7 +199,7 @@ class Worker:
                 log.warning("postgres.away", error=str(error).strip())
 
     async def tell(self) -> None:
-        self.state.engine = self.engine.state
+        self.state.engine, self.state.gpus = self.engine.state, self.engine.gpus()
         self.state.running, self.state.draining = len(self.relays), self.stopping.is_set()
         await wire.tell_state(self.state)
 

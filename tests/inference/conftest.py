@@ -41,6 +41,9 @@ class FakeHeld:
     async def ready(self):
         await self.up.wait()
 
+    def gpus(self):
+        return []
+
     async def verify(self):
         return self.up.is_set()
 
@@ -86,10 +89,11 @@ async def working(engine, place="here"):
 
 async def killed(worker, task):
     """End a worker as SIGKILL would: nothing is drained, released, told or stored, and its connections close."""
-    relays = list(worker.relays.values())
-    for one in [task, *worker.tasks.values(), *(relay.reading for relay in relays if relay.reading)]:
+    tasks = [task, *worker.tasks.values(), *(relay.reading for relay in worker.relays.values() if relay.reading)]
+    for one in tasks:
         one.cancel()
-    await asyncio.wait([task, *worker.tasks.values(), *(relay.reading for relay in relays if relay.reading)])
+    _, left = await asyncio.wait(tasks, timeout=5)
+    assert not left, [(one.get_name(), one.get_stack()) for one in asyncio.all_tasks()]
     await worker.publisher.writer.close()
 
 
