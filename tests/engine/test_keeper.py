@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from inference.engine import processes, record
 from inference.engine.held import file_in
@@ -341,3 +342,10 @@ async def test_an_engine_has_a_network_only_where_that_is_configured(bench, netw
 async def test_a_folder_is_a_model_under_its_own_name(bench):
     engine = await bench.started(model=f"{bench.model}/")
     assert engine.state.model == "tiny"
+
+
+@pytest.mark.parametrize("change", [{"engine_trust_remote_code": True}, {"engine_args": "--trust-remote-code"}])
+async def test_that_a_models_own_code_may_run_is_noted_in_the_log(bench, change):
+    with capture_logs() as logs:
+        await bench.started(**change)
+    assert [entry["log_level"] for entry in logs if entry["event"] == "engine.trusts_remote_code"] == ["warning"]
