@@ -93,7 +93,13 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         return task
 
     async def tell(self, frame: frames.FromServer) -> None:
-        await self.send(frames.encode(frame))
+        await self.tell_text(frames.encode(frame))
+
+    async def tell_text(self, text: str) -> None:
+        try:
+            await self.send(text)
+        except OSError:
+            pass  # the client has left; `disconnect` is on its way and ends whatever still tells
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if self.window is None or self.window.void:
@@ -207,7 +213,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 shown = window.state
                 await self.tell(shown)
             while window.notices:
-                await self.send(window.notices.popleft())
+                await self.tell_text(window.notices.popleft())
 
 
 class Refused(Exception):

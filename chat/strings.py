@@ -25,7 +25,7 @@ def script_strings() -> dict[str, str]:
     return {
         "connecting": _("Connecting…"),
         "reconnecting": _("Reconnecting…"),
-        "offline": _("You are offline. What you send now is kept and sent once, as soon as the connection is back."),
+        "gone": _("No connection to Jarvis. What you send now is kept, and sent once as soon as it is back."),
         "ready": _("{model} is ready"),
         "starting": _("Starting {model}…"),
         "loading": _("Loading {model}…"),

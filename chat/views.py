@@ -6,7 +6,8 @@ from uuid import UUID
 from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.templatetags.static import static
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -37,6 +38,11 @@ def conversation(request: HttpRequest, id: UUID) -> HttpResponse:
     if found is None:
         raise Http404(_("There is no such conversation."))
     return page(request, found)
+
+
+def favicon(request: HttpRequest) -> HttpResponse:
+    """What browsers ask for on pages that name no icon, such as the admin's."""
+    return redirect(static("chat/icon.svg"))
 
 
 def user_id(request: HttpRequest) -> int:

@@ -47,7 +47,7 @@ export class State {
     const working = WORKING.has(phase);
     this.#banner.dataset.kind = working || gone ? "busy" : "fault";
     this.#head.textContent = gone ? "" : `${words.replace(/…$/, "")}. `;
-    const detail = gone ? say("offline") : [this.#engine.detail, say(working ? "may_ask" : "waits")].filter(Boolean).join(" ");
+    const detail = gone ? say("gone") : [this.#engine.detail, say(working ? "may_ask" : "waits")].filter(Boolean).join(" ");
     this.#detail.textContent = detail;
     const progress = this.#engine?.progress;
     this.#progress.hidden = !working;

@@ -1,0 +1,109 @@
+"""The admin: keys are made, shown once and revoked; the ledger and conversations are not read there."""
+
+import pytest
+from django.contrib.auth.models import User
+
+from accounts.models import ApiKey, digest
+from chat.models import Conversation, Message
+from inference.models import Generation, LanguageModel
+from tests.live import static_files
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def files():
+    static_files()
+
+
+@pytest.fixture
+def carol(client):
+    carol = User.objects.create_superuser("carol")
+    client.force_login(carol)
+    return carol
+
+
+@pytest.fixture
+def alice():
+    return User.objects.create_user("alice")
+
+
+def make(client, owner, **fields):
+    data = {"owner": owner.pk, "label": "backup script", "expires_at_0": "", "expires_at_1": ""} | fields
+    return client.post("/admin/accounts/apikey/add/", data)
+
+
+def test_a_new_keys_secret_is_shown_once_and_only_its_hash_is_kept(client, carol, alice):
+    response = make(client, alice)
+    assert response.status_code == 200
+    assert "no-store" in response["cache-control"]
+    secret = response.context_data["secret"]
+    assert secret in response.content.decode()
+    key = ApiKey.objects.get()
+    assert (key.owner, key.label, key.digest) == (alice, "backup script", digest(secret))
+    for address in ("/admin/accounts/apikey/", f"/admin/accounts/apikey/{key.pk}/change/", "/admin/"):
+        page = client.get(address).content.decode()
+        assert secret not in page
+        assert key.digest not in page
+    assert secret not in str(dict(client.session))
+
+
+def test_a_key_can_expire(client, carol, alice):
+    make(client, alice, expires_at_0="2020-01-01", expires_at_1="00:00:00")
+    assert not ApiKey.objects.usable().exists()
+    assert "expired" in client.get("/admin/accounts/apikey/").content.decode()
+
+
+def test_keys_are_revoked_by_an_action_and_never_deleted(client, carol, alice):
+    make(client, alice)
+    key = ApiKey.objects.get()
+    client.post("/admin/accounts/apikey/", {"action": "revoke", "_selected_action": [key.pk]})
+    key.refresh_from_db()
+    assert key.revoked_at is not None
+    assert "revoked" in client.get("/admin/accounts/apikey/").content.decode()
+    assert client.post(f"/admin/accounts/apikey/{key.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert ApiKey.objects.count() == 1
+
+
+def test_a_keys_owner_and_digest_cannot_be_changed(client, carol, alice):
+    make(client, alice)
+    key = ApiKey.objects.get()
+    data = {"label": "renamed", "owner": carol.pk, "digest": "0" * 64, "expires_at_0": "", "expires_at_1": ""}
+    client.post(f"/admin/accounts/apikey/{key.pk}/change/", data)
+    changed = ApiKey.objects.get()
+    assert (changed.label, changed.owner, changed.digest) == ("renamed", alice, key.digest)
+
+
+def test_one_model_becomes_the_default(client, carol):
+    LanguageModel.objects.serve("one")
+    other = LanguageModel.objects.create(name="other", source="x")
+    client.post("/admin/inference/languagemodel/", {"action": "make_default", "_selected_action": [other.pk]})
+    assert LanguageModel.objects.get(default=True) == other
+
+
+def test_the_ledger_is_read_only_and_shows_no_text(client, carol, alice):
+    fields = {"owner": alice, "model": "fake", "door": "chat", "request_id": "r", "request": {"messages": "a secret"}}
+    row = Generation.objects.create(**fields, text="a secret")
+    page = client.get(f"/admin/inference/generation/{row.pk}/change/")
+    assert page.status_code == 200
+    assert "secret" not in page.content.decode()
+    assert client.get("/admin/inference/generation/add/").status_code == 403
+    client.post(f"/admin/inference/generation/{row.pk}/change/", {"status": "done"})
+    assert Generation.objects.get().status == "queued"
+
+
+def test_lists_do_not_grow_in_queries(client, carol, alice, django_assert_max_num_queries):
+    for number in range(30):
+        ApiKey.make(alice.pk, str(number))
+        Generation.objects.create(owner=alice, model="fake", door="chat", request_id="r")
+        Message.objects.create(conversation=Conversation.objects.create(owner=alice), role="user", text="a secret")
+    for address in ("accounts/apikey", "inference/generation", "chat/conversation", "inference/languagemodel"):
+        with django_assert_max_num_queries(10):
+            page = client.get(f"/admin/{address}/")
+        assert page.status_code == 200
+        assert "secret" not in page.content.decode()
+
+
+def test_the_admin_is_for_staff(client, alice):
+    client.force_login(alice)
+    assert client.get("/admin/").status_code == 302

@@ -1,0 +1,161 @@
+"""A real browser before a live Jarvis. Any console error or violation of the Content-Security-Policy fails the test."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.async_api import async_playwright
+
+from tests.fake_engine import FakeEngine, Plan
+from tests.inference.conftest import FakeHeld, clean_redis, working  # noqa: F401
+from tests.live import serving, static_files
+
+SHOTS = Path(__file__).resolve().parent.parent.parent / "docs" / "screenshots"
+SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PASSWORD = "a long enough word"
+
+
+class Storyteller(FakeEngine):
+    """A fake engine that says a given text, word by word."""
+
+    story = ""
+
+    def plan(self, body, chat):
+        plan = super().plan(body, chat)
+        if not self.story:
+            return plan
+        words = self.story.replace(" ", " \0").split("\0")
+        told = ToldPlan(**vars(plan))
+        told.words, told.tokens, told.cut = words, max(0, len(words) - plan.start), False
+        return told
+
+
+class ToldPlan(Plan):
+    words: list[str]
+
+    def text(self, k):
+        return self.words[k]
+
+
+def chromium():
+    """Debian's browser, else the one that Playwright installs (None); skips where there is neither."""
+    if found := shutil.which("chromium") or shutil.which("chromium-browser"):
+        return found
+    if any(Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH", Path.home() / ".cache/ms-playwright")).glob("chromium*")):
+        return None
+    pytest.skip("no browser is installed: apt-get install chromium")
+
+
+@pytest.fixture
+async def engine(tmp_path):
+    async with Storyteller(tmp_path / "engine.sock", rate=60, answer_tokens=16) as fake:
+        yield fake
+
+
+@pytest.fixture
+async def held(engine, tmp_path):
+    held = FakeHeld(tmp_path / "engine.sock")
+    yield held
+    await held.close()
+
+
+@pytest.fixture
+async def site(transactional_db, clean_redis):  # noqa: F811
+    static_files()
+    async with serving() as address:
+        yield address
+
+
+@pytest.fixture
+async def worker(held, site):
+    async with working(held) as worker:
+        yield worker
+
+
+@pytest.fixture
+def alice(transactional_db):
+    return User.objects.create_user("alice", password=PASSWORD)
+
+
+@pytest.fixture
+def carol(transactional_db):
+    return User.objects.create_superuser("carol", password=PASSWORD)
+
+
+@pytest.fixture
+async def browser():
+    executable = chromium()
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=executable, args=QUIET)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture(params=["desktop", "phone"])
+def size(request):
+    return request.param
+
+
+@pytest.fixture
+async def visit(browser, site):
+    """Open a window: `await visit(size="phone", scheme="dark")`. At the end none of them may have complained."""
+    faults, expected = [], []
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def visit(size="desktop", scheme="light", locale="en-GB", script=True):
+            context = await browser.new_context(
+                base_url=site, viewport=SIZES[size], color_scheme=scheme, locale=locale, java_script_enabled=script
+            )
+            stack.push_async_callback(context.close)
+            context.set_default_timeout(15_000)
+            page = await context.new_page()
+            page.on(
+                "console",
+                lambda m: faults.append(f"{m.text} {m.location['url']}") if m.type in ("error", "warning") else None,
+            )
+            page.on("pageerror", lambda error: faults.append(str(error)))
+            if script:
+                await page.add_init_script(
+                    "addEventListener('securitypolicyviolation',"
+                    " e => console.error(`CSP: ${e.violatedDirective} ${e.blockedURI} ${e.sourceFile}`))"
+                )
+            page.expect_complaint = expected.append
+            return page
+
+        yield visit
+    left = [fault for fault in faults if not any(words in fault for words in expected)]
+    assert not left
+
+
+async def sign_in(page, name="alice"):
+    await page.goto("/")
+    await page.get_by_label("Username").fill(name)
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_selector("#state[data-phase=ready]")
+
+
+async def ask(page, text):
+    await page.locator("#text").fill(text)
+    await page.locator("#text").press("Enter")
+
+
+async def shot(page, name):
+    """Keep a picture for the README, when `make screenshots` asks for it."""
+    if os.environ.get("JARVIS_SCREENSHOTS"):
+        await asyncio.sleep(0.3)  # transitions
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        await page.screenshot(path=SHOTS / f"{name}.png")

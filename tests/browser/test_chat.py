@@ -1,0 +1,249 @@
+"""A person in front of a browser: from the first link to an answer that nothing cuts off."""
+
+import asyncio
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.async_api import expect
+
+from accounts.setup import first_admin_link
+from chat.models import Message
+from inference.models import Generation
+from jarvis.database import in_database
+from tests.browser.conftest import PASSWORD, ask, shot, sign_in
+from tests.inference.conftest import numbered, working
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+async def test_the_first_administrator_comes_by_the_link_and_asks(visit, worker, size):
+    link = await in_database(first_admin_link)
+    page = await visit(size)
+    await page.goto(link)
+    await shot(page, f"setup-{size}")
+    await page.get_by_label("Username").fill("carol")
+    await page.get_by_label("Password", exact=True).fill(PASSWORD)
+    await page.get_by_label("Password confirmation").fill(PASSWORD)
+    await page.get_by_role("button", name="Make the account").click()
+    await expect(page.locator("#state")).to_have_attribute("data-phase", "ready")
+    await expect(page.get_by_role("heading", name="What can I do for you, carol?")).to_be_visible()
+    await ask(page, "Count.")
+    await expect(page.locator(".assistant .said")).to_have_text(numbered(16).strip())
+    assert await in_database(User.objects.filter(is_superuser=True).count) == 1
+    page.expect_complaint("410")
+    await page.goto(link)
+    await expect(page.get_by_role("heading", name="This link is closed")).to_be_visible()
+
+
+async def test_an_answer_streams_in_and_is_there_after_a_reload(visit, worker, alice, engine, size):
+    page = await visit(size)
+    await sign_in(page)
+    await ask(page, "Count.")
+    said = page.locator(".assistant .said")
+    await expect(said).to_contain_text("t3 ")
+    assert "t15" not in await said.inner_text()  # it is seen growing
+    await expect(page.locator("#stop")).to_be_visible()
+    await expect(said).to_have_text(numbered(16).strip())
+    await expect(page.locator("#stop")).to_be_hidden()
+    assert "/c/" in page.url
+    await expect(page.locator("#conversations [aria-current]")).to_have_text("Count.")
+    await page.reload()
+    await expect(said).to_have_text(numbered(16).strip())
+    await expect(page.locator(".user .said")).to_have_text("Count.")
+
+
+async def test_a_reload_in_the_middle_goes_on_with_the_answer_to_its_end(visit, worker, alice, engine, size):
+    engine.settings.answer_tokens = 150
+    page = await visit(size)
+    await sign_in(page)
+    await ask(page, "Count.")
+    said = page.locator(".assistant .said")
+    await expect(said).to_contain_text("t20 ")
+    await page.reload()
+    await expect(said).to_contain_text("t0 t1 t2")
+    assert "t149" not in await said.inner_text()
+    await expect(said).to_have_text(numbered(150).strip())
+    assert await in_database(Generation.objects.count) == 1
+
+
+async def test_a_stop_by_button_or_escape_keeps_what_was_written(visit, worker, alice, engine, size):
+    engine.settings.answer_tokens = 5000
+    page = await visit(size)
+    await sign_in(page)
+    for number, how in enumerate(("button", "escape"), 1):
+        await ask(page, how)
+        await expect(page.locator(".assistant")).to_have_count(number)
+        said = page.locator(".assistant .said").last
+        await expect(said).to_contain_text("t10 ")
+        if how == "button":
+            await page.locator("#stop").click()
+        else:
+            await page.keyboard.press("Escape")
+        await expect(page.locator(".assistant").last).to_have_attribute("data-status", "stopped")
+        await expect(page.locator(".assistant .fate").last).to_have_text("Stopped. What was written is kept.")
+        await expect(page.locator("#stop")).to_be_hidden()
+        shown = (await said.inner_text()).strip()
+        stored = await in_database(Message.objects.filter(role="assistant").latest, "id")
+        assert stored.text.strip() == shown
+    async with asyncio.timeout(5):
+        while engine.counters.running:
+            await asyncio.sleep(0.02)
+    await page.reload()
+    await expect(page.locator(".assistant .said").last).to_have_text(shown)
+
+
+async def test_both_windows_of_a_person_see_the_same_answer_grow(visit, worker, alice, engine):
+    engine.settings.answer_tokens = 200
+    here, there = await visit("desktop"), await visit("phone")
+    await sign_in(here)
+    await sign_in(there)
+    await ask(here, "Who sees this?")
+    await expect(here.locator(".assistant .said")).to_contain_text("t5 ")
+    await there.locator("#open-sidebar").click()
+    await expect(there.locator("#conversations .growing a")).to_have_text("Who sees this?")
+    await there.locator("#conversations a").click()
+    await expect(there.locator(".assistant .said")).to_contain_text("t0 t1 t2")
+    assert "t199" not in await there.locator(".assistant .said").inner_text()
+    for page in (here, there):
+        await expect(page.locator(".assistant .said")).to_have_text(numbered(200).strip())
+    await ask(there, "And this?")
+    for page in (here, there):
+        await expect(page.locator(".user .said").last).to_have_text("And this?")
+        await expect(page.locator(".assistant .said").last).to_have_text(numbered(200).strip())
+        assert await page.locator(".message").count() == 4
+
+
+async def test_while_the_model_loads_it_says_so_and_takes_questions(visit, site, held, alice, size):
+    held.up.clear()
+    held.state.phase, held.state.progress, held.state.detail = "loading", 0.43, "Reading the weights: 6.9 of 16 GB."
+    held.state.model = "Qwen/Qwen3-8B"
+    async with working(held):
+        page = await visit(size)
+        await page.goto("/")
+        await page.get_by_label("Username").fill("alice")
+        await page.get_by_label("Password").fill(PASSWORD)
+        await page.get_by_role("button", name="Sign in").click()
+        await expect(page.locator("#state")).to_have_attribute("data-phase", "loading")
+        await expect(page.locator("#state")).to_contain_text("43 %")
+        await expect(page.locator("#banner")).to_contain_text("Reading the weights: 6.9 of 16 GB. You can ask already")
+        await shot(page, f"loading-{size}")
+        await ask(page, "Are you there?")
+        await expect(page.locator(".assistant .said")).to_have_text("Waiting in the queue")
+        held.state.progress = 0.9
+        await expect(page.locator("#state")).to_contain_text("90 %")
+        held.state.phase, held.state.progress, held.state.detail = "ready", None, ""
+        held.state.model = "fake"
+        await in_database(Generation.objects.update, model="fake")
+        held.up.set()
+        await expect(page.locator("#banner")).to_be_hidden()
+        await expect(page.locator(".assistant .said")).to_have_text(numbered(16).strip())
+
+
+async def test_a_failed_answer_says_why_and_can_be_asked_again(visit, worker, alice, engine):
+    engine.settings.fail_next, engine.settings.fail_status = 1, 400
+    engine.settings.fail_body = '{"error": {"message": "no", "type": "BadRequestError", "code": 400}}'
+    page = await visit()
+    await sign_in(page)
+    await ask(page, "Fail, please.")
+    fate = page.locator(".assistant .fate").first
+    await expect(fate).to_contain_text("This answer failed:")
+    await page.reload()
+    await expect(fate).to_contain_text("This answer failed:")
+    await expect(page.locator("#state")).to_have_attribute("data-phase", "ready")
+    await fate.get_by_role("button", name="Ask again").click()
+    await expect(page.locator(".assistant .said").last).to_have_text(numbered(16).strip())
+    assert await page.locator(".user").count() == 2
+
+
+async def test_a_text_that_is_too_long_cannot_be_sent_and_says_so(visit, worker, alice, size):
+    page = await visit(size)
+    await sign_in(page)
+    await page.locator("#text").fill("x" * 4900)
+    await expect(page.locator("#count")).to_have_text("100 characters left")
+    await page.locator("#text").fill("x" * 5003)
+    await expect(page.locator("#count")).to_have_text("3 characters too many")
+    await expect(page.locator("#send")).to_be_disabled()
+    await page.locator("#text").press("Enter")
+    await page.locator("#text").fill("line")
+    await page.locator("#text").press("Shift+Enter")
+    await page.keyboard.type("next line")
+    await expect(page.locator("#text")).to_have_value("line\nnext line")
+    await page.reload()
+    await expect(page.locator("#text")).to_have_value("line\nnext line")  # the draft is kept
+    assert await in_database(Message.objects.count) == 0
+
+
+async def test_a_draft_and_the_whole_way_to_an_answer_need_no_mouse(visit, worker, alice):
+    page = await visit()
+    await page.goto("/")
+    await page.keyboard.type("alice")
+    await page.keyboard.press("Tab")
+    await page.keyboard.type(PASSWORD)
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#text")).to_be_focused()
+    await page.keyboard.type("By keyboard")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".assistant .said")).to_have_text(numbered(16).strip())
+
+
+async def test_a_suggestion_asks_and_signing_out_ends_it(visit, worker, alice, size):
+    page = await visit(size)
+    await sign_in(page)
+    await page.locator(".suggestions button").first.click()
+    await expect(page.locator(".assistant .said")).to_have_text(numbered(16).strip())
+    if size == "phone":
+        await page.locator("#open-sidebar").click()
+        await expect(page.locator("#sidebar")).to_be_in_viewport()
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+async def test_who_is_deactivated_is_back_at_the_sign_in_within_moments(visit, worker, alice):
+    page = await visit()
+    await sign_in(page)
+    await in_database(User.objects.filter(pk=alice.pk).update, is_active=False)
+    await expect(page.get_by_role("heading", name="Sign in")).to_be_visible(timeout=2500)
+
+
+async def test_spanish_is_spoken_throughout(visit, worker, alice, engine):
+    engine.settings.answer_tokens = 3000
+    page = await visit(locale="es-ES")
+    await page.goto("/")
+    await page.get_by_label("Nombre de usuario").fill("alice")
+    await page.get_by_label("Contraseña").fill(PASSWORD)
+    await page.get_by_role("button", name="Iniciar sesión").click()
+    await expect(page.locator("#state-words")).to_have_text("fake está listo")
+    await ask(page, "Cuenta.")
+    await expect(page.locator(".assistant .said")).to_contain_text("t5 ")
+    await page.keyboard.press("Escape")
+    await expect(page.locator(".assistant .fate")).to_have_text("Detenida. Lo escrito se conserva.")
+
+
+async def test_reading_works_without_script(visit, worker, alice):
+    page = await visit()
+    await sign_in(page)
+    await ask(page, "Count.")
+    await expect(page.locator(".assistant .said")).to_have_text(numbered(16).strip())
+    plain = await visit(script=False)
+    await plain.goto("/")
+    await plain.get_by_label("Username").fill("alice")
+    await plain.get_by_label("Password").fill(PASSWORD)
+    await plain.get_by_role("button", name="Sign in").click()
+    await plain.get_by_role("link", name="Count.").click()
+    await expect(plain.locator(".assistant .said")).to_have_text(numbered(16).strip())
+
+
+async def test_the_admin_works_under_the_policy_and_shows_a_new_key_once(visit, worker, carol):
+    page = await visit()
+    await sign_in(page, "carol")
+    await page.get_by_role("link", name="Admin").click()
+    await page.get_by_role("link", name="API keys").click()
+    await page.get_by_role("link", name="Add API key").click()
+    await page.get_by_label("Label").fill("backup script")
+    await page.get_by_role("button", name="Save", exact=True).click()
+    secret = await page.locator("#secret").input_value()
+    assert secret.startswith("jv_")
+    await shot(page, "admin-new-key")
+    await page.get_by_role("link", name="I have copied it").click()
+    await expect(page.get_by_role("link", name="backup script")).to_be_visible()
+    assert secret not in await page.content()

@@ -1,0 +1,112 @@
+"""The connection breaks; nothing is lost and nothing is sent twice."""
+
+import pytest
+from playwright.async_api import expect
+
+from chat.models import Message
+from inference.models import Generation
+from jarvis.database import in_database
+from tests.browser.conftest import ask, sign_in
+from tests.inference.conftest import numbered, working
+from tests.live import serving, static_files
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+async def site(alice):
+    """Only an address: each test here starts and stops the server itself."""
+    static_files()
+    async with serving() as address:
+        pass
+    return address
+
+
+def port(site):
+    return int(site.rpartition(":")[2])
+
+
+async def test_an_answer_goes_on_on_the_page_when_the_server_comes_back(visit, site, held, engine):
+    engine.settings.answer_tokens = 400
+    page = await visit()
+    page.expect_complaint("ERR_CONNECTION_REFUSED")
+    page.expect_complaint("WebSocket")
+    async with working(held):
+        async with serving(port(site)):
+            await sign_in(page)
+            await ask(page, "Count.")
+            said = page.locator(".assistant .said")
+            await expect(said).to_contain_text("t20 ")
+        await expect(page.locator("#state")).to_have_attribute("data-phase", "reconnecting")
+        await expect(page.locator("#banner")).to_contain_text("No connection to Jarvis.")
+        async with serving(port(site)):
+            await expect(page.locator("#state")).to_have_attribute("data-phase", "ready")
+            await expect(said).to_have_text(numbered(400).strip(), timeout=20_000)
+            await page.close()
+
+
+async def test_what_is_asked_meanwhile_is_kept_over_a_reload_and_sent_once(visit, site, held):
+    page = await visit()
+    page.expect_complaint("ERR_CONNECTION_REFUSED")
+    page.expect_complaint("WebSocket")
+    async with working(held):
+        async with serving(port(site)):
+            await sign_in(page)
+            await ask(page, "First.")
+            await expect(page.locator(".assistant .said")).to_have_text(numbered(16).strip())
+        await expect(page.locator("#state")).to_have_attribute("data-phase", "reconnecting")
+        await ask(page, "Second.")
+        await expect(page.locator(".user .fate")).to_contain_text("Not sent yet.")
+        async with serving(port(site)):
+            await page.reload()
+            await expect(page.locator(".assistant .said").last).to_have_text(numbered(16).strip())
+            await expect(page.locator(".user .said")).to_have_text(["First.", "Second."])
+            await expect(page.locator(".fate")).to_have_count(0)
+            await expect(page.locator(".message")).to_have_count(4)
+            await page.close()
+    assert await in_database(Generation.objects.count) == 2
+    assert await in_database(Message.objects.filter(role="user").count) == 2
+
+
+async def test_two_questions_in_a_new_chat_without_a_connection_become_one_conversation(visit, site, held):
+    page = await visit()
+    page.expect_complaint("ERR_CONNECTION_REFUSED")
+    page.expect_complaint("WebSocket")
+    async with working(held):
+        async with serving(port(site)):
+            await sign_in(page)
+        await expect(page.locator("#state")).to_have_attribute("data-phase", "reconnecting")
+        await ask(page, "First.")
+        await ask(page, "Second.")
+        async with serving(port(site)):
+            await expect(page.locator(".assistant[data-status=done]")).to_have_count(2)
+            await expect(page.locator(".message .said")).to_have_text(
+                ["First.", numbered(16).strip(), "Second.", numbered(16).strip()]
+            )
+            await expect(page.locator("#conversations li")).to_have_count(1)
+            await page.close()
+
+
+async def test_what_was_said_in_another_window_meanwhile_is_caught_up(visit, site, held):
+    page, other = await visit(), await visit()
+    for one in (page, other):
+        one.expect_complaint("ERR_CONNECTION_REFUSED")
+        one.expect_complaint("WebSocket")
+        one.expect_complaint("ERR_INTERNET_DISCONNECTED")
+        one.expect_complaint("Failed to fetch")
+    async with working(held), serving(port(site)):
+        await sign_in(page)
+        await ask(page, "First.")
+        await expect(page.locator(".assistant .said")).to_have_text(numbered(16).strip())
+        await sign_in(other)
+        await other.goto(page.url)
+        await page.context.set_offline(True)
+        await expect(page.locator("#state")).to_have_attribute("data-phase", "reconnecting")
+        await ask(other, "Second.")
+        await expect(other.locator(".assistant .said").last).to_have_text(numbered(16).strip())
+        await page.context.set_offline(False)
+        await expect(page.locator(".message .said")).to_have_text(
+            ["First.", numbered(16).strip(), "Second.", numbered(16).strip()]
+        )
+        await page.close()
+        await other.close()

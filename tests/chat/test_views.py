@@ -1,0 +1,161 @@
+"""The page as the server gives it."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from django.test import Client
+
+from chat.models import Conversation, Message
+from chat.views import SHOWN
+from inference.models import Generation, LanguageModel
+from tests.live import static_files
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def files():
+    static_files()
+
+
+@pytest.fixture
+def reading(client, alice):
+    client.force_login(alice)
+    return client
+
+
+def conversation(owner, *texts, **generation):
+    made = Conversation.objects.create(owner=owner, title=texts[0])
+    for number, text in enumerate(texts):
+        row = None
+        if number % 2:
+            row = Generation.objects.create(owner=owner, model="fake", door="chat", request_id="r", **generation)
+        made.messages.create(role="assistant" if row else "user", text=text, generation=row)
+    return made
+
+
+def test_a_conversation_is_there_without_any_script(reading, alice):
+    made = conversation(alice, "What is two and two?", "Four.", status="done")
+    page = reading.get(f"/c/{made.id}/").content.decode()
+    assert "Four." in page
+    assert page.count("<article") == 2
+    assert 'aria-current="page"' in page
+    assert f'href="/c/{made.id}/"' in reading.get("/").content.decode()
+
+
+def test_another_persons_conversation_is_as_unknown_as_one_that_does_not_exist(reading, bob):
+    secret = conversation(bob, "a secret")
+    theirs = reading.get(f"/c/{secret.id}/")
+    nowhere = reading.get("/c/00000000-0000-4000-8000-000000000000/")
+    assert theirs.status_code == nowhere.status_code == 404
+    assert theirs.content == nowhere.content
+    assert "a secret" not in reading.get("/").content.decode()
+
+
+def test_nobody_reads_without_signing_in(alice):
+    made = conversation(alice, "a secret")
+    for address in ("/", f"/c/{made.id}/"):
+        response = Client().get(address)
+        assert (response.status_code, response["location"]) == (302, f"/sign-in/?next={address}")
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+def test_pages_are_only_read(reading, method):
+    assert getattr(reading, method)("/").status_code == 405
+
+
+def test_nothing_that_was_written_becomes_markup(reading, alice):
+    nasty = "</div><script>alert(1)</script><img src=x onerror=alert(1)>\"'&lt;"
+    made = conversation(alice, nasty, nasty, status="failed", error_message=nasty)
+    LanguageModel.objects.serve(nasty)
+    page = reading.get(f"/c/{made.id}/").content.decode()
+    tags = Tags()
+    tags.feed(page)
+    assert page.count("alert(1)") >= 4
+    assert [attributes for tag, attributes in tags.found if tag == "img" and ("src", "x") in attributes] == []
+    assert [name for _, attributes in tags.found for name, _ in attributes if name.startswith("on")] == []
+    assert [dict(attributes).get("type") for tag, attributes in tags.found if tag == "script"] == [
+        "module",
+        "application/json",
+    ]
+
+
+class Tags(HTMLParser):
+    """All elements of a page, as a browser would find them."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def handle_starttag(self, tag, attributes):
+        self.found.append((tag, attributes))
+
+
+def test_the_page_takes_the_same_few_queries_however_much_there_is(reading, alice, django_assert_num_queries):
+    made = conversation(alice, *["text"] * 10, status="done")
+    with django_assert_num_queries(6):  # session, account, conversation, models, messages, sidebar
+        reading.get(f"/c/{made.id}/")
+    for _ in range(30):
+        conversation(alice, *["text"] * 10, status="done")
+    with django_assert_num_queries(6):
+        reading.get(f"/c/{made.id}/")
+
+
+def test_of_a_long_conversation_the_end_is_shown_and_the_rest_on_demand(reading, alice):
+    made = Conversation.objects.create(owner=alice, title="long")
+    lines = [Message(conversation=made, role="user", text=f"line {number}.") for number in range(SHOWN + 50)]
+    Message.objects.bulk_create(lines)
+    end = reading.get(f"/c/{made.id}/").content.decode()
+    assert end.count("<article") == SHOWN
+    assert f"line {SHOWN + 49}." in end
+    assert "line 0." not in end
+    assert "line 0." in reading.get(f"/c/{made.id}/?all").content.decode()
+
+
+def test_every_page_has_the_policy_and_nothing_inline(reading, alice):
+    made = conversation(alice, "x")
+    for address in ("/", f"/c/{made.id}/", "/sign-in/", "/setup/x/", "/nowhere", "/admin/"):
+        response = reading.get(address)
+        policy = response["content-security-policy"]
+        for rule in ("default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'"):
+            assert rule in policy
+        assert "unsafe" not in policy
+        page = response.content.decode()
+        assert not re.search(r"<script(?![^>]*(src=|application/json))", page)
+        assert not re.search(r"<style|\sstyle=|\son[a-z]+=", page)
+        assert response["x-content-type-options"] == "nosniff"
+
+
+def test_a_page_is_compressed_for_who_can_read_that(reading):
+    response = reading.get("/", headers={"accept-encoding": "gzip"})
+    assert response["content-encoding"] == "gzip"
+    assert "Accept-Encoding" in response["vary"]
+    assert "content-encoding" not in reading.get("/")
+
+
+def test_pages_with_somebodys_words_are_not_kept_by_caches(reading):
+    assert "no-store" in reading.get("/")["cache-control"]
+
+
+def test_the_guide_is_named_for_what_it_is(reading, alice):
+    LanguageModel.objects.serve("guide")
+    assert "JARVIS_MODEL=Qwen/Qwen3-8B" in reading.get("/").content.decode()
+    LanguageModel.objects.serve("Qwen/Qwen3-8B")
+    assert "JARVIS_MODEL" not in reading.get("/").content.decode()
+
+
+def test_scripts_have_hashed_names_and_are_kept_for_ever(reading):
+    page = reading.get("/").content.decode()
+    script = re.search(r'src="(/static/chat/page\.[0-9a-f]{12}\.js)"', page)[1]
+    response = reading.get(script)
+    assert "immutable" in response["cache-control"]
+    modules = re.findall(r'from "\./([^"]+)"', response.content.decode())
+    assert len(modules) >= 8
+    for module in modules:
+        assert re.fullmatch(r"\w+\.[0-9a-f]{12}\.js", module)
+        assert reading.get(f"/static/chat/{module}").status_code == 200
+
+
+def test_a_name_of_a_host_that_is_not_served_gets_400(reading):
+    assert reading.get("/", headers={"host": "evil.example"}).status_code == 400
