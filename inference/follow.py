@@ -79,7 +79,7 @@ class Follower:
             self.seen = cursor
             self.inbox.append((cursor, entry))
             self.ended = isinstance(entry, End)
-        if not self.deaf:
+        if batch and not self.deaf:
             self.heard = asyncio.get_running_loop().time()
         if self.inbox:
             self.news.set()
@@ -200,9 +200,20 @@ class Hub:
             except DatabaseError as error:
                 log.warning("postgres.away", error=str(error).strip())
                 continue
+            there = True
             for follower in silent:
-                if (row := rows.get(follower.generation)) and now - follower.heard > SILENCE:
-                    follower.conclude(row.attempt, entries_of(row))
+                if row := rows.get(follower.generation):
+                    there = await self.catch_up(follower) if there else False
+                    if loop.time() - follower.heard > SILENCE:
+                        follower.conclude(row.attempt, entries_of(row))
+
+    async def catch_up(self, follower: Follower) -> bool:
+        """Give it what its log holds, in case it is this process that was slow; whether Redis answered."""
+        try:
+            follower.put(await wire.read_log(follower.generation, after=follower.cursor))
+        except wire.AWAY:
+            return False
+        return True
 
 
 def ended_rows(ids: set[UUID]) -> dict[UUID, Generation]:

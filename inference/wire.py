@@ -10,9 +10,10 @@
 
 import asyncio
 import weakref
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -28,6 +29,8 @@ from inference.entries import START, Begin, Cursor, End, Entry, Fence, decode, e
 from inference.states import WorkerState
 from jarvis.config import config
 
+P = ParamSpec("P")
+T = TypeVar("T")
 Batch = Mapping[UUID, Sequence[tuple[Cursor, Entry]]]
 
 AWAY = (RedisConnectionError, RedisTimeoutError, RedisError, OSError)
@@ -41,13 +44,12 @@ _clients: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Redis]" = weakre
 
 
 def connect(**options: Any) -> Redis:
-    """A client of its own. It never retries by itself: who calls knows what may be sent twice."""
-    settings: dict[str, Any] = {
-        "socket_timeout": REPLY_SECONDS,
-        "socket_connect_timeout": 2,
-        "retry": Retry(NoBackoff(), 0),
-    }
-    settings |= options
+    """A client of its own. It never retries by itself: who calls knows what may be sent twice.
+
+    It has no time limit of its own either, see `in_time`: redis-py sets it with `asyncio.wait_for`, which in Python
+    3.11 loses the cancellation of a task that comes at the wrong moment.
+    """
+    settings = {"socket_timeout": None, "socket_connect_timeout": 2, "retry": Retry(NoBackoff(), 0)} | options
     return Redis.from_url(config.redis, **settings)
 
 
@@ -65,6 +67,17 @@ async def close() -> None:
         await redis.aclose()
 
 
+def in_time(command: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Raises TimeoutError, which is among `AWAY`, where Redis has not answered after REPLY_SECONDS."""
+
+    @wraps(command)
+    async def limited(*args: P.args, **kwargs: P.kwargs) -> T:
+        async with asyncio.timeout(REPLY_SECONDS):
+            return await command(*args, **kwargs)
+
+    return limited
+
+
 def log_key(generation: UUID) -> str:
     return f"jarvis:log:{generation}"
 
@@ -73,6 +86,7 @@ class LogLost(RedisError):
     """A log is gone in the middle of its answer: all of it must be published again."""
 
 
+@in_time
 async def publish(batch: Batch, redis: Redis | None = None) -> None:
     """Append entries to logs, all of them visible at once. Those there already, or fenced off, are passed over.
 
@@ -123,6 +137,7 @@ class LogWriter:
         await self.redis.aclose()
 
 
+@in_time
 async def read_log(generation: UUID, after: Cursor = START, before: Cursor | None = None) -> list[tuple[Cursor, Entry]]:
     """The entries after one cursor and before another, oldest first."""
     end = f"({before}" if before else "+"
@@ -140,7 +155,7 @@ class LogReader:
     def __init__(self, process: str) -> None:
         self.wake_key = f"jarvis:wake:{process}"
         self.wake_id = "0-0"
-        self.redis = connect(socket_timeout=None, single_connection_client=True)
+        self.redis = connect(single_connection_client=True)
 
     async def read(self, cursors: Mapping[str, Cursor], wait: float) -> dict[str, list[tuple[Cursor, Entry]]]:
         """News after the cursors, by log key; empty after `wait` seconds without any, or when woken."""
@@ -155,6 +170,7 @@ class LogReader:
                 news[key.decode()] = parse(rows)
         return news
 
+    @in_time
     async def wake(self) -> None:
         """Make a waiting `read` return, or the next one not wait."""
         pipeline = client().pipeline(transaction=False)
@@ -166,6 +182,7 @@ class LogReader:
         await self.redis.aclose()
 
 
+@in_time
 async def ring(message: str = "work") -> None:
     """Tell the workers: there is work, or `stop {generation}`."""
     await client().publish(DOORBELL, message)
@@ -174,7 +191,7 @@ async def ring(message: str = "work") -> None:
 @asynccontextmanager
 async def doorbell() -> AsyncIterator[AsyncIterator[str]]:
     """The messages that `ring` sends from now on. A ring while nobody listens is lost; workers poll as well."""
-    redis = connect(socket_timeout=None)
+    redis = connect()
     subscription = redis.pubsub(ignore_subscribe_messages=True)
 
     async def messages() -> AsyncIterator[str]:
@@ -189,15 +206,18 @@ async def doorbell() -> AsyncIterator[AsyncIterator[str]]:
         await redis.aclose()
 
 
+@in_time
 async def tell_state(state: WorkerState) -> None:
     """Publish a worker's state; it vanishes `WORKER_SECONDS` after the last time it was told."""
     await client().set(f"jarvis:worker:{state.name}", msgspec.json.encode(state), ex=WORKER_SECONDS)
 
 
+@in_time
 async def forget_state(name: str) -> None:
     await client().delete(f"jarvis:worker:{name}")
 
 
+@in_time
 async def worker_states() -> list[WorkerState]:
     """The states of all live workers."""
     keys = [key async for key in client().scan_iter(match="jarvis:worker:*", count=1000)]
