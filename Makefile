@@ -1,5 +1,6 @@
 # Everything that a person or a machine does with Jarvis. `make help` lists it.
 PYTHON ?= python3
+TIMES ?= 10
 BIN := .venv/bin
 INSTALL := $(PYTHON) jarvis/launch/install.py
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -34,6 +35,16 @@ lint: install ## Check style, types, migrations and the direction of imports.
 format: install ## Format the code.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: install ## Measure Jarvis beside the bare engine and write docs/benchmarks.md (ARGS=--no-write to only look).
+	$(BIN)/python benchmarks/bench.py $(ARGS)
+
+guide: install ## Train the built-in model again from nothing, then measure it; about an hour on two cores.
+	$(BIN)/python -m inference.guide.train $(ARGS)
+	$(BIN)/python -m inference.guide.measure
+
+soak: install ## Kill processes over and over: the tests that do so, TIMES times.
+	@for time in $$(seq $(TIMES)); do echo "Round $$time of $(TIMES)"; $(BIN)/python -m pytest -x -m processes || exit 1; done
 
 lock: install ## Make the locks again after a change to requirements/*.in (ARGS=--upgrade for newer versions).
 	$(LOCK) requirements/install.in -o requirements/install.txt

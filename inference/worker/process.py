@@ -45,7 +45,10 @@ class WorkerProcess:
         self.keep_engine = keep_engine
 
     def run(self) -> None:
-        """Work until SIGTERM or SIGINT. Whatever else ends it is raised, and the engine left for the next worker."""
+        """Work until SIGTERM or SIGINT; the second one cuts the drain short.
+
+        Whatever else ends it is raised, and the engine left for the next worker.
+        """
         with place() as name:
             uvloop.run(self.work(name))
 
@@ -54,7 +57,7 @@ class WorkerProcess:
         worker = Worker(engine, place)
         loop = asyncio.get_running_loop()
         for signal_number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(signal_number, worker.stopping.set)
+            loop.add_signal_handler(signal_number, worker.stop)
         log.info("worker.started", name=worker.name, pid=os.getpid(), model=config.model_name)
         async with asyncio.TaskGroup() as group:
             keeper = group.create_task(engine.run())

@@ -42,6 +42,7 @@ class Worker:
         self.tasks: dict[UUID, asyncio.Task[None]] = {}
         self.bell = asyncio.Event()
         self.stopping = asyncio.Event()
+        self.hurrying = asyncio.Event()
         self.lease = timedelta(seconds=config.lease_seconds)
         self.beaten = 0.0
         self.state = WorkerState(self.name, socket.gethostname(), os.getpid(), time.time(), engine.state)
@@ -65,6 +66,12 @@ class Worker:
                 task.cancel()
         await self.publisher.writer.close()
         await wire.close()
+
+    def stop(self) -> None:
+        """Drain, then end. Called a second time: hand over what runs instead of finishing it."""
+        if self.stopping.is_set():
+            self.hurrying.set()
+        self.stopping.set()
 
     async def listen(self) -> None:
         """Hear the doorbell. While Redis is away the poll in `work` does."""
@@ -215,7 +222,11 @@ class Worker:
         """Finish what runs, within the time that is allowed, and hand over the rest at once."""
         log.info("worker.draining", running=len(self.tasks))
         if self.tasks:
-            await asyncio.wait(self.tasks.values(), timeout=config.drain_seconds)
+            finished = asyncio.wait(list(self.tasks.values()))
+            ends = [asyncio.create_task(finished), asyncio.create_task(self.hurrying.wait())]
+            await asyncio.wait(ends, timeout=config.drain_seconds, return_when=asyncio.FIRST_COMPLETED)
+            for end in ends:
+                end.cancel()
         left = list(self.tasks)
         for id in left:
             self.drop(id)

@@ -38,6 +38,8 @@ class Plan:
     stop_signal: signal.Signals = signal.SIGTERM
     patience: float = 10.0
     """Seconds between the signal and the kill."""
+    hurried_patience: float = 0.0
+    """The same after a second signal, which is sent when there is a hurry."""
     essential: bool = False
     """Whether the whole start fails when it ends several times without having been ready."""
     pass_fds: Sequence[int] = ()
@@ -93,14 +95,20 @@ class Child:
             return
         self._say("stopping", "")
         processes.send(who, self.plan.stop_signal)
-        deadline = time.monotonic() + self.plan.patience
-        while processes.alive(who) and time.monotonic() < deadline and not self._hurry.is_set():
-            await asyncio.sleep(0.05)
+        await self._gone(who, self.plan.patience, self._hurry)
+        if self._hurry.is_set() and self.plan.hurried_patience:
+            processes.send(who, self.plan.stop_signal)
+            await self._gone(who, self.plan.hurried_patience)
         kill_group(who.pid)
 
     def hurry(self) -> None:
         """Wait no longer for it to end by itself."""
         self._hurry.set()
+
+    async def _gone(self, who: processes.Identity, patience: float, sooner: asyncio.Event | None = None) -> None:
+        deadline = time.monotonic() + patience
+        while processes.alive(who) and time.monotonic() < deadline and not (sooner and sooner.is_set()):
+            await asyncio.sleep(0.05)
 
     async def _run_once(self) -> str:
         """Start it, wait for its end and say how that was."""

@@ -144,9 +144,9 @@ def install_torch(environment: dict[str, str]) -> None:
     if run(*install, "--quiet", "--no-deps", f"torch=={TORCH}+cpu", env=environment, quiet=True):
         return
     print(f"torch {TORCH}+cpu is not where pip looks; trying PyTorch's own index.", flush=True)
-    if run(*install, "--no-deps", "--torch-backend=cpu", f"torch=={TORCH}", env=environment):
+    if run(*install, "--no-deps", "--torch-backend=cpu", f"torch=={TORCH}", env=environment, quiet=True):
         return
-    print("PyTorch's index cannot be reached; taking the ordinary build.", flush=True)
+    print("PyTorch's index cannot be reached; taking the ordinary build, which is larger.", flush=True)
     if not run(*install, f"torch=={TORCH}", env=environment):
         raise InstallError(f"torch {TORCH} could not be installed from any source: see the lines above.")
 

@@ -90,6 +90,7 @@ def background_plans(config: Config) -> list[Plan]:
             ready=engine_ready,
             tells_more=True,
             patience=config.drain_seconds + 20,  # it stops its engine after draining
+            hurried_patience=20,  # it stops its engine in any case: killed, it would leave it for the next worker
             environment=COMMON,
         ),
         Plan(

@@ -5,6 +5,7 @@ import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ async def until(condition: Callable[[], object], seconds: float = 10) -> None:
 
 @pytest.fixture
 def plan(tmp_path: Path) -> MakePlan:
-    def make(name: str, script: str, **options: object) -> Plan:
+    def make(name: str, script: str, **options: Any) -> Plan:
         command = [sys.executable, "-S", "-E", "-c", script]
         return Plan(name=name, command=lambda: command, log=LogFile(tmp_path / f"{name}.log"), **options)
 

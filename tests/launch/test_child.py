@@ -81,6 +81,33 @@ async def test_a_hurried_child_is_killed_at_once(plan: MakePlan) -> None:
         await keeping
 
 
+async def test_a_hurried_child_that_has_to_tidy_up_gets_a_second_signal_first(plan: MakePlan) -> None:
+    script = """
+import signal, sys, time
+seen = []
+def hear(*_):
+    seen.append(1)
+    print(len(seen), flush=True)
+    if len(seen) == 2:
+        sys.exit()
+signal.signal(signal.SIGTERM, hear)
+print("on", flush=True)
+while True:
+    time.sleep(60)
+"""
+    made = plan("base", script, patience=60, hurried_patience=60)
+    child = Child(made, quiet)
+    keeping = asyncio.create_task(child.keep())
+    await until(lambda: made.log.last_line() == "on")
+    stopping = asyncio.create_task(child.stop())
+    await until(lambda: made.log.last_line() == "1")
+    child.hurry()
+    async with asyncio.timeout(5):
+        await stopping
+        await keeping
+    assert made.log.last_line() == "2"
+
+
 async def test_what_a_child_left_in_its_group_ends_with_it(plan: MakePlan, tmp_path: Path) -> None:
     script = "import subprocess, time; p = subprocess.Popen(['sleep', '60']); print(p.pid, flush=True); time.sleep(60)"
     made = plan("base", script)

@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,10 @@ def refusal(jarvis: Jarvis) -> str:
     return line
 
 
+def replaced(jarvis: Jarvis, name: str, who: processes.Identity) -> bool:
+    return jarvis.children().get(name, who) != who
+
+
 @pytest.mark.timeout(300)
 def test_everything_comes_up_survives_the_death_of_each_process_and_leaves_nothing(jarvis: Jarvis) -> None:
     jarvis.start()
@@ -123,7 +128,7 @@ def test_everything_comes_up_survives_the_death_of_each_process_and_leaves_nothi
 
     for name, who in jarvis.children().items():
         os.kill(who.pid, signal.SIGKILL)
-        until(lambda name=name, who=who: jarvis.children().get(name, who) != who)
+        until(partial(replaced, jarvis, name, who))
         until(jarvis.up)
         assert f"{name:<9} restarting: killed by SIGKILL" in jarvis.said()
     until(lambda: jarvis.answers(link[1]))  # it asks Postgres whether there is an administrator by now
@@ -201,7 +206,7 @@ def test_data_of_another_postgres_is_told_and_left_alone(folder: Path) -> None:
     [("DATABASE_URL", "postgresql://jarvis@127.0.0.1:9/jarvis"), ("REDIS_URL", "redis://127.0.0.1:9/0")],
 )
 def test_a_given_server_that_is_not_there_is_told(variable: str, url: str, folder: Path) -> None:
-    assert f"at {variable} cannot be used: " in refusal(Jarvis(folder / "var", **{variable: url}))
+    assert f"at {variable} cannot be used: " in refusal(Jarvis(folder / "var", None, **{variable: url}))
 
 
 def test_services_only_gives_a_database_and_a_redis_for_other_programs(jarvis: Jarvis) -> None:
