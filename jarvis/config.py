@@ -90,6 +90,10 @@ class Config(BaseSettings):
     engine_api_key: str = Field("", description="Bearer key that the server at JARVIS_ENGINE_URL wants.")
     engine_slots: int = Field(0, ge=0, le=4096, description="Generations that run at once; 0: what the engine can.")
     engine_args: str = Field("", description="More arguments for vLLM's server, as on its command line.")
+    engine_command: str = Field(
+        "",
+        description="Program to start in the place of vLLM's server, with its arguments: a wrapper of it, for example.",
+    )
     auto_cleanup_gpu: bool = Field(False, description="True ends engines of dead workers that cannot be used again.")
     engine_memory: float = Field(0.9, ge=0.05, le=0.99, description="Share of each GPU's memory that the engine takes.")
     engine_network: bool = Field(

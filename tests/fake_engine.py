@@ -499,16 +499,28 @@ async def serve(engine: FakeEngine) -> None:
         await stopped.wait()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def options_of(arguments: list[str]) -> tuple[str, int, dict[str, Any]]:
+    """Socket, port and settings out of a command line: this program's own, or vLLM's, of which it knows a few."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
     parser.add_argument("--uds", default="", help="unix socket to listen on")
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--served-model-name", default="")
     for field in dataclasses.fields(Settings):
         kind = type(field.default)
-        parse = (lambda text: text.lower() in ("1", "true", "yes")) if kind is bool else kind
+        parse: Any = (lambda text: text.lower() in ("1", "true", "yes")) if kind is bool else kind
+        if field.name == "max_model_len":
+            parse = lambda text: Settings.max_model_len if text == "auto" else int(text)  # noqa: E731
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=parse, default=field.default)
-    options = vars(parser.parse_args())
-    asyncio.run(serve(FakeEngine(options.pop("uds"), options.pop("port"), **options)))
+    options = vars(parser.parse_known_args(arguments)[0])
+    options["model"] = options.pop("served_model_name") or options["model"]
+    return options.pop("uds"), options.pop("port"), options
+
+
+def main() -> None:
+    path, port, settings = options_of(sys.argv[1:])
+    asyncio.run(serve(FakeEngine(path, port, **settings)))
 
 
 if __name__ == "__main__":

@@ -50,6 +50,7 @@ PASSED_GROUPS = (
     "HF_HOME",
     "HF_HUB_CACHE",
 )
+SERVER = (sys.executable, "-m", "vllm.entrypoints.openai.api_server")
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Options:
     memory: float = 0.9
     total: int = 0  # main memory of the machine, on a CPU
     threads: int = 1  # of the model's arithmetic, on a CPU
+    program: tuple[str, ...] = SERVER
     extra: tuple[str, ...] = ()
     trust_remote_code: bool = False
     telemetry: bool = False
@@ -113,7 +115,7 @@ def wanted_bytes(model: ModelFolder, options: Options) -> int:
 
 def command(model: ModelFolder, options: Options, socket: Path) -> list[str]:
     """The server's command line; the operator's arguments come last, and so win."""
-    line = [sys.executable, "-m", "vllm.entrypoints.openai.api_server"]
+    line = list(options.program)
     line += ["--model", str(model.folder), "--served-model-name", model.name, "--uds", str(socket)]
     line += ["--max-num-seqs", str(slots(options)), "--enable-prompt-tokens-details", "--enable-prefix-caching"]
     line += ["--max-model-len", "auto", "--disable-uvicorn-access-log", "--disable-fastapi-docs"]

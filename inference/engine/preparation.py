@@ -4,6 +4,7 @@ import contextlib
 import importlib.metadata
 import os
 import secrets
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ def options_of(config: "Config", model: ModelFolder, *, gpu: bool) -> Options:
         memory=config.engine_memory,
         total=memory.total_bytes(),
         threads=arguments.threads(model, arguments.usable_cores()),
+        program=tuple(shlex.split(config.engine_command)) or arguments.SERVER,
         extra=arguments.split(config.engine_args),
         trust_remote_code=config.engine_trust_remote_code or "--trust-remote-code" in config.engine_args,
         telemetry=config.engine_telemetry,
