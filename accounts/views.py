@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
@@ -23,6 +24,16 @@ class SignIn(LoginView):
         return super().get_context_data(first=setup.needed(), **kwargs)
 
 
+class FirstAdminForm(UserCreationForm[User]):
+    """A name and a password, twice; what will not do is said when it is tried."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].help_text = ""
+        self.fields["password1"].help_text = _("8 or more characters, not a common word, not like the name.")
+        self.fields["password2"].help_text = ""
+
+
 @never_cache
 @sensitive_post_parameters("password1", "password2")
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -30,7 +41,7 @@ def first_admin(request: HttpRequest, token: str) -> HttpResponse:
     """The one-time link: a name and a password make the first administrator and sign in."""
     if not setup.valid(token):
         return closed(request)
-    form: UserCreationForm[User] = UserCreationForm(request.POST or None)
+    form = FirstAdminForm(request.POST or None)
     if not form.is_valid():
         return render(request, "accounts/setup.html", {"form": form}, status=422 if form.is_bound else 200)
     user = setup.make_first_admin(form.cleaned_data["username"], form.cleaned_data["password1"])

@@ -96,10 +96,8 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         await self.tell_text(frames.encode(frame))
 
     async def tell_text(self, text: str) -> None:
-        try:
+        with contextlib.suppress(OSError):  # the client has left; `disconnect` comes and ends whatever still tells
             await self.send(text)
-        except OSError:
-            pass  # the client has left; `disconnect` is on its way and ends whatever still tells
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if self.window is None or self.window.void:

@@ -23,8 +23,8 @@ async def serving(port=0):
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
-    options = {"lifespan": "off", "log_config": None, "timeout_graceful_shutdown": 1}
-    server = uvicorn.Server(uvicorn.Config(application, **options))
+    config = uvicorn.Config(application, lifespan="off", log_config=None, timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve([listener]))
     try:
         while not server.started:
@@ -36,3 +36,8 @@ async def serving(port=0):
         server.should_exit = True
         await asyncio.wait_for(task, 10)
         listener.close()
+
+
+def tasks(prefix):
+    """The tasks of this event loop whose function's name begins so, such as `ChatConsumer.tail`."""
+    return [task for task in asyncio.all_tasks() if getattr(task.get_coro(), "__qualname__", "").startswith(prefix)]

@@ -112,7 +112,8 @@ def size(request):
 @pytest.fixture
 async def visit(browser, site):
     """Open a window: `await visit(size="phone", scheme="dark")`. At the end none of them may have complained."""
-    faults, expected = [], []
+    faults: list[str] = []
+    expected: list[str] = []
     async with contextlib.AsyncExitStack() as stack:
 
         async def visit(size="desktop", scheme="light", locale="en-GB", script=True):

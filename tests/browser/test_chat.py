@@ -8,7 +8,7 @@ from playwright.async_api import expect
 
 from accounts.setup import first_admin_link
 from chat.models import Message
-from inference.models import Generation
+from inference.models import Generation, LanguageModel
 from jarvis.database import in_database
 from tests.browser.conftest import PASSWORD, ask, shot, sign_in
 from tests.inference.conftest import numbered, working
@@ -113,10 +113,11 @@ async def test_both_windows_of_a_person_see_the_same_answer_grow(visit, worker, 
         assert await page.locator(".message").count() == 4
 
 
-async def test_while_the_model_loads_it_says_so_and_takes_questions(visit, site, held, alice, size):
+async def test_while_the_model_loads_it_says_so_and_takes_questions(visit, site, held, engine, alice, size):
     held.up.clear()
     held.state.phase, held.state.progress, held.state.detail = "loading", 0.43, "Reading the weights: 6.9 of 16 GB."
-    held.state.model = "Qwen/Qwen3-8B"
+    held.state.model = engine.settings.model = "Qwen/Qwen3-8B"
+    await in_database(LanguageModel.objects.serve, "Qwen/Qwen3-8B")
     async with working(held):
         page = await visit(size)
         await page.goto("/")
@@ -132,8 +133,6 @@ async def test_while_the_model_loads_it_says_so_and_takes_questions(visit, site,
         held.state.progress = 0.9
         await expect(page.locator("#state")).to_contain_text("90 %")
         held.state.phase, held.state.progress, held.state.detail = "ready", None, ""
-        held.state.model = "fake"
-        await in_database(Generation.objects.update, model="fake")
         held.up.set()
         await expect(page.locator("#banner")).to_be_hidden()
         await expect(page.locator(".assistant .said")).to_have_text(numbered(16).strip())

@@ -1,4 +1,4 @@
-"""How the page looks with words in it, in light and dark, on a desktop and a phone. `make screenshots` keeps pictures."""
+"""How the page looks with words in it, light and dark, on a desktop and a phone. `make screenshots` keeps pictures."""
 
 from datetime import timedelta
 
@@ -55,6 +55,11 @@ def some_conversations(owner):
         Conversation.objects.filter(pk=made.pk).update(updated_at=timezone.now() - timedelta(hours=hours))
 
 
+async def serve(held, model):
+    held.state.model = model
+    await in_database(LanguageModel.objects.serve, model)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_a_chat_with_a_long_answer(visit, held, engine, worker, alice, size, scheme):
     await in_database(some_conversations, alice)
@@ -62,21 +67,26 @@ async def test_a_chat_with_a_long_answer(visit, held, engine, worker, alice, siz
     await page.goto("/")
     await shot(page, f"sign-in-{size}-{scheme}")
     await sign_in(page)
-    held.state.model = "guide"
-    await in_database(LanguageModel.objects.serve, "guide")
-    await in_database(LanguageModel.objects.serve, "fake")
+    await serve(held, "guide")
     await page.reload()
-    await page.locator("#state[data-phase=ready]").wait_for()
-    await shot(page, f"empty-{size}-{scheme}")
-    held.state.model = "fake"
-    engine.story, engine.settings.rate = STORY, 200
+    await expect(page.locator("#state")).to_have_text("guide is ready")
+    await expect(page.locator("#welcome .note")).to_contain_text("JARVIS_MODEL=Qwen/Qwen3-8B make run")
+    await shot(page, f"guide-{size}-{scheme}")
+    engine.settings.model = "Qwen/Qwen3-8B"
+    await serve(held, "Qwen/Qwen3-8B")
+    await page.reload()
+    await expect(page.locator("#state")).to_have_text("Qwen/Qwen3-8B is ready")
+    await expect(page.locator("#welcome .note")).to_have_count(0)
+    engine.story, engine.settings.rate = STORY, 30
     await ask(page, "How do I create an API key, and how do I use it from Python?")
     await expect(page.locator(".assistant pre").first).to_contain_text("createuser")
     await shot(page, f"growing-{size}-{scheme}")
-    await expect(page.locator(".assistant[data-status=done]")).to_be_visible()
+    await expect(page.locator("#stop")).to_be_visible()
+    await expect(page.locator(".assistant[data-status=done]")).to_be_visible(timeout=15_000)
     said = page.locator(".assistant .said")
     assert await said.locator("pre").count() == 2
     assert await said.locator("strong").count() == 2
+    assert await said.locator("em").inner_text() == "API keys"
     assert await said.locator("a").get_attribute("rel") == "noopener noreferrer nofollow"
     await page.locator("#scroller").evaluate("box => box.scrollTop = 0")
     await expect(page.locator("#down")).to_be_visible()

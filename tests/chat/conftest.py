@@ -51,7 +51,7 @@ def handshake(origin=f"http://{HOST}", host=HOST, **headers):
     return [(name.encode(), value.encode()) for name, value in named.items() if value is not None]
 
 
-class Socket(WebsocketCommunicator):
+class Socket(WebsocketCommunicator):  # type: ignore[misc]
     """A client of the socket that speaks in frames."""
 
     def __init__(self, headers, path="/ws/chat/"):

@@ -15,6 +15,7 @@ from inference.states import EngineState, WorkerState
 from jarvis.config import config
 from jarvis.database import in_database
 from tests.inference.conftest import numbered
+from tests.live import tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -264,15 +265,13 @@ async def test_only_so_many_answers_can_be_followed_at_a_time(open_as, alice, mo
 
 async def test_leaving_ends_every_task_of_the_socket_and_not_the_generation(open_as, alice, worker, fake):
     fake.settings.rate = 50
-    before = asyncio.all_tasks()
     socket = await open_as(alice)
     accepted = await socket.ask()
     await socket.tell(type="follow", generation=accepted["generation"])
     await socket.frame("delta")
     await socket.disconnect()
     assert (await finished(accepted["generation"])).text == numbered(16)
-    names = {task.get_coro().__qualname__ for task in asyncio.all_tasks() - before}
-    assert not {name for name in names if name.startswith(("ChatConsumer", "Sockets"))}
+    assert not tasks(("ChatConsumer", "Sockets"))
     assert not Hub.here().followers
 
 

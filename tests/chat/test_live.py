@@ -16,7 +16,7 @@ from inference.models import Generation
 from jarvis.database import in_database
 from tests.chat.conftest import signed_in
 from tests.inference.conftest import numbered, until
-from tests.live import serving
+from tests.live import serving, tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -114,10 +114,6 @@ async def test_a_hundred_readers_of_one_answer_each_get_it_whole(address, key, w
     assert not Hub.here().followers
 
 
-def tails():
-    return [task for task in asyncio.all_tasks() if task.get_coro().__qualname__ == "ChatConsumer.tail"]
-
-
 async def test_a_client_that_does_not_read_stops_the_telling_and_not_the_others(address, key, alice):
     """The answers are more than the buffers of kernel and server hold: the rest waits where it is stored."""
     text = "x" * 2_000_000
@@ -131,11 +127,11 @@ async def test_a_client_that_does_not_read_stops_the_telling_and_not_the_others(
     for row in rows:
         await raw.send({"type": "follow", "generation": str(row.id)})
     await asyncio.sleep(3)
-    assert len(tails()) > 10  # they wait for the reader; otherwise all of it would lie in this process
+    assert len(tasks("ChatConsumer.tail")) > 10  # they wait for the reader; else all of it would lie in this process
     async with connect(address, additional_headers={"x-api-key": key}, max_size=None) as other:
         assert (await told(other, str(rows[0].id)))[0] == text
     writer.transport.abort()
-    await until(lambda: not tails())
+    await until(lambda: not tasks("ChatConsumer.tail"))
 
 
 class RawSocket:

@@ -147,7 +147,7 @@ def test_the_guide_is_named_for_what_it_is(reading, alice):
 
 def test_scripts_have_hashed_names_and_are_kept_for_ever(reading):
     page = reading.get("/").content.decode()
-    script = re.search(r'src="(/static/chat/page\.[0-9a-f]{12}\.js)"', page)[1]
+    (script,) = re.findall(r'src="(/static/chat/page\.[0-9a-f]{12}\.js)"', page)
     response = reading.get(script)
     assert "immutable" in response["cache-control"]
     modules = re.findall(r'from "\./([^"]+)"', response.content.decode())

@@ -5,7 +5,7 @@ import { element, say } from "./words.js";
 
 const FENCE = /^ {0,3}(```+|~~~+)\s*([\w+#.-]*)/;
 const ITEM = /^ {0,3}(?:([-*+])|(\d{1,4})[.)])\s+/;
-const INLINE = /`([^`\n]+)`|\*\*([^*\n]+)\*\*|\[([^\]\n]+)\]\((https?:\/\/[^\s)]+)\)|(https?:\/\/[^\s<>"')\]]*[^\s<>"')\].,;:!?])/g;
+const INLINE = /`([^`\n]+)`|\*\*([^*\n]+)\*\*|\*([^\s*](?:[^*\n]*[^\s*])?)\*|\[([^\]\n]+)\]\((https?:\/\/[^\s)]+)\)|(https?:\/\/[^\s<>"')\]]*[^\s<>"')\].,;:!?])/g;
 
 // Splits a text into blocks {kind, lines, …}. A block that is followed by another never changes as the text grows.
 export function blocks(text) {
@@ -122,9 +122,10 @@ function inline(text) {
   for (const match of text.matchAll(INLINE)) {
     if (match.index > end) nodes.push(text.slice(end, match.index));
     end = match.index + match[0].length;
-    const [whole, code, bold, label, address, bare] = match;
+    const [whole, code, bold, slanted, label, address, bare] = match;
     if (code !== undefined) nodes.push(element("code", {}, code));
     else if (bold !== undefined) nodes.push(element("strong", {}, bold));
+    else if (slanted !== undefined) nodes.push(element("em", {}, slanted));
     else nodes.push(element("a", { href: address ?? bare, target: "_blank", rel: "noopener noreferrer nofollow" }, label ?? whole));
   }
   if (end < text.length) nodes.push(text.slice(end));

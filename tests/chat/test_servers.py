@@ -1,0 +1,106 @@
+"""Each web server that can be configured serves pages, static files and sockets alike."""
+
+import asyncio
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+import websockets
+from django.conf import settings
+from django.db import connection
+
+from accounts.models import ApiKey
+from jarvis.config import BASE
+from jarvis.database import in_database
+from tests.chat.conftest import signed_in
+from tests.live import static_files
+
+pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
+
+
+def started(kind, listener):
+    """The server as the launcher starts it, on the test's database."""
+    fd = listener.fileno()
+    env = os.environ | {
+        "DATABASE_URL": urlsplit(os.environ["DATABASE_URL"])._replace(path=connection.settings_dict["NAME"]).geturl(),
+        "JARVIS_WEB_SERVER": kind,
+        "JARVIS_WEB_PORT": str(listener.getsockname()[1]),
+        "JARVIS_SECRET_KEY": settings.SECRET_KEY,
+    }
+    command = [sys.executable, "-m", "jarvis.launch.web"]
+    if kind == "granian":  # opens the port itself
+        listener.close()
+        return subprocess.Popen(command, cwd=BASE, env=env)
+    return subprocess.Popen([*command, "--fd", str(fd)], cwd=BASE, env=env, pass_fds=[fd])
+
+
+@pytest.fixture(params=["uvicorn", "daphne", "granian"])
+async def server(request, transactional_db):
+    static_files()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        child = started(request.param, listener)
+        try:
+            await answering(port, child)
+            yield f"127.0.0.1:{port}"
+        finally:
+            child.terminate()
+            child.wait(20)
+
+
+async def answering(port, child):
+    async with asyncio.timeout(60), aiohttp.ClientSession() as client:
+        while child.poll() is None:
+            try:
+                async with client.get(f"http://127.0.0.1:{port}/health"):
+                    return
+            except aiohttp.ClientConnectionError:
+                await asyncio.sleep(0.1)
+    raise RuntimeError("The server ended at once.")
+
+
+async def test_pages_and_static_files(server, alice):
+    cookies = {settings.SESSION_COOKIE_NAME: await in_database(signed_in, alice)}
+    async with aiohttp.ClientSession(f"http://{server}", cookies=cookies) as client:
+        async with client.get("/", headers={"accept-encoding": "gzip"}) as response:
+            page = await response.text()
+            assert response.status == 200
+            assert response.headers["content-encoding"] == "gzip"
+            assert "script-src 'self'" in response.headers["content-security-policy"]
+            assert response.headers["x-request-id"]
+        (script,) = re.findall(r'src="(/static/[^"]+)"[^>]*></script>', page)
+        async with client.get(script) as response:
+            assert "immutable" in response.headers["cache-control"]
+            assert "import" in await response.text()
+        async with client.get("/nowhere") as response:
+            assert response.status == 404
+            assert "There is nothing here" in await response.text()
+
+
+async def test_sockets_and_who_may_open_them(server, alice):
+    _, secret = await in_database(ApiKey.make, alice.pk, "test")
+    cookie = {"cookie": f"{settings.SESSION_COOKIE_NAME}={await in_database(signed_in, alice)}"}
+    address = f"ws://{server}/ws/chat/"
+    for opened in (
+        websockets.connect(address, additional_headers={"x-api-key": secret}),
+        websockets.connect(address, origin=f"http://{server}", additional_headers=cookie),
+    ):
+        async with opened as client:
+            assert json.loads(await client.recv())["type"] == "state"
+            await client.send("{")
+            assert json.loads(await client.recv())["code"] == "invalid_frame"
+    for refused in (
+        websockets.connect(address, origin="http://evil.example", additional_headers=cookie),
+        websockets.connect(address, additional_headers=cookie),
+        websockets.connect(address, additional_headers={"x-api-key": "jv_wrong"}),
+        websockets.connect(f"ws://{server}/ws/other/", additional_headers={"x-api-key": secret}),
+    ):
+        with pytest.raises(websockets.InvalidStatus) as error:
+            await refused
+        assert error.value.response.status_code in (401, 403)
