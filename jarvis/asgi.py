@@ -8,7 +8,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "jarvis.settings")
 from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
 
-from jarvis import logs
+from jarvis import logs, memory
 
 logs.set_up("web")
 pages = get_asgi_application()  # sets Django up, so what follows can import models
@@ -26,3 +26,4 @@ async def http(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 # Who may open a socket is decided in `chat.admission`: channels' own validator knows no keys, and no ports.
 application = ProtocolTypeRouter({"http": http, "websocket": sockets})
+memory.settle()

@@ -75,7 +75,7 @@ DATABASES = {
         "PORT": str(_postgres.pop("port", "")),
         # Threads come and go under ASGI, so connections are pooled by the process, not kept by the thread.
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {**_postgres, "connect_timeout": 3, "pool": {"min_size": 1, "max_size": 12, "timeout": 3}},
+        "OPTIONS": {**_postgres, "connect_timeout": 3, "pool": {"min_size": 3, "max_size": 12, "timeout": 3}},
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

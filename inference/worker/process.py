@@ -13,6 +13,7 @@ import uvloop
 
 from inference.engine import make_engine
 from inference.worker.worker import Worker
+from jarvis import memory
 from jarvis.config import config
 
 log = structlog.get_logger(__name__)
@@ -58,6 +59,7 @@ class WorkerProcess:
         loop = asyncio.get_running_loop()
         for signal_number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signal_number, worker.stop)
+        memory.settle()
         log.info("worker.started", name=worker.name, pid=os.getpid(), model=config.model_name)
         async with asyncio.TaskGroup() as group:
             keeper = group.create_task(engine.run())

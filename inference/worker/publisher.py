@@ -16,7 +16,7 @@ from inference.worker.answer import Journal
 
 log = structlog.get_logger(__name__)
 
-ENTRIES_PER_SECOND = 1500
+ENTRIES_PER_SECOND = 1200
 SHORTEST_TURN, LONGEST_TURN = 0.004, 0.25  # seconds
 GATHER = 0.002  # seconds in which relays take what the kernel has collected
 PAUSES = (0.1, 0.2, 0.5, 1.0)  # seconds between attempts while Redis is away

@@ -34,6 +34,7 @@ CONNECT_TRIES = 3
 BUSY = (429, 503)  # statuses by which a server elsewhere says that it cannot take more now
 UNBOUNDED = 1_000_000  # tokens; for a server that does not tell its window
 CONVERSATIONS = ("chat", "api")  # doors whose prompt is a conversation, which may be cut; others get what they ask
+LAST = 4  # tokens before the limit
 LONGEST_CHARACTER = 4  # tokens that one character may be made of, in a byte-level vocabulary
 
 
@@ -269,8 +270,14 @@ class Relay:
                 reason = self.take(chunk) or reason
             self.publisher.mark(self.row.id, urgent=not begun and not self.answer.empty)
             begun = not self.answer.empty
-            await self.publisher.turn()
+            if not self.nearly_done:
+                await self.publisher.turn()
         raise EngineLost("the stream broke off")
+
+    @property
+    def nearly_done(self) -> bool:
+        """Whether the limit is near: somebody waits for the end, so the last tokens are read as they come."""
+        return self.answer.count + LAST >= (self.request.max_tokens or UNBOUNDED)
 
     def take(self, chunk: EngineChunk) -> str | None:
         """Add a chunk to the answer and the journal; its finish reason, if it has one."""

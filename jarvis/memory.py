@@ -1,0 +1,16 @@
+"""Garbage collection for processes that hold many objects for ever and make few cycles."""
+
+import gc
+
+YOUNG = 20_000  # new objects between two collections of the youngest, instead of 700
+
+
+def settle() -> None:
+    """Call it when a process has loaded what it needs.
+
+    What is there now is left out of every later collection. Looking through all of Django, its models and its modules
+    takes tens of milliseconds, in which no token moves.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG, 20, 50)
