@@ -15,7 +15,7 @@ from accounts.authentication import Unauthenticated
 from chat import frames
 from chat.admission import ForeignOrigin, admit, headers_of
 from chat.ask import ask
-from chat.sockets import Sockets, Window
+from chat.sockets import VOID, Sockets, Window
 from inference.entries import Cursor
 from inference.follow import follow
 from inference.models import Generation
@@ -29,7 +29,6 @@ log = structlog.get_logger(__name__)
 
 LONGEST_FRAME = 4096 + 6 * config.max_message_chars  # characters; JSON may write one character with six
 MOST_FOLLOWED = 32  # answers at a time on one socket
-SIGNED_OUT = 4401  # the close code of a pass that is void
 
 NOT_FOUND = frames.Error("not_found", "There is no such generation, or it is not yours.")
 FULL = frames.Error("overloaded", "The queue is full. Try again in a moment.")
@@ -71,7 +70,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         """401 for a program; a browser is not told the status of a handshake, so it is told by the close code."""
         if "origin" in headers_of(self.scope):
             await self.accept()
-            await self.close(SIGNED_OUT, reason)
+            await self.close(VOID, reason)
         elif "websocket.http.response" in self.scope.get("extensions", {}):
             head = [(b"content-type", b"text/plain; charset=utf-8")]
             await self.base_send({"type": "websocket.http.response.start", "status": 401, "headers": head})
@@ -100,7 +99,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.send(text)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        if self.window is None or self.window.void:
+        if self.window is None or self.window.closes:
             return
         if text_data is None:
             await self.tell(frames.Error("invalid_frame", "Frames are text, one JSON object each, never binary."))
@@ -202,10 +201,10 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         while True:
             await window.news.wait()
             window.news.clear()
-            if window.void:
+            if window.closes:
                 for tail in self.tails.values():
                     tail.cancel()
-                await self.close(SIGNED_OUT, "This sign-in or key is no longer valid.")
+                await self.close(window.closes)
                 return
             if window.state is not None and window.state is not shown:
                 shown = window.state

@@ -19,6 +19,8 @@ log = structlog.get_logger(__name__)
 
 TICK = 0.8  # seconds: a pass that is void closes its sockets within one
 GROUP = "chat"
+VOID = 4401  # close code: the sign-in or key is no longer valid
+BROKE = 1011  # close code: a fault of the server, come again
 NOTICES = 64  # kept at most for a socket that does not read
 PHASES = ("ready", "warming", "loading", "starting", "failed", "stopped")  # the best worker's is shown
 
@@ -32,7 +34,7 @@ class Window:
         self.opened_by = opened_by
         self.notices: deque[str] = deque(maxlen=NOTICES)
         self.state: State | None = None
-        self.void = False
+        self.closes: int | None = None  # the code with which the socket is to close
         self.news = asyncio.Event()
 
     def show(self, state: State) -> None:
@@ -44,8 +46,8 @@ class Window:
         self.notices.append(frame)
         self.news.set()
 
-    def end(self) -> None:
-        self.void = True
+    def end(self, code: int) -> None:
+        self.closes = code
         self.news.set()
 
 
@@ -65,15 +67,30 @@ class Sockets:
         self.windows.add(window)
         if not self.tasks:
             self.tasks = [asyncio.create_task(self.tick_on()), asyncio.create_task(self.listen())]
+            for task in self.tasks:
+                task.add_done_callback(self.died)
         elif self.state is not None:
             window.show(self.state)
 
     def remove(self, window: Window) -> None:
         self.windows.discard(window)
         if not self.windows:
-            for task in self.tasks:
-                task.cancel()
-            self.tasks, self.state = [], None
+            self.rest()
+
+    def rest(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        self.tasks, self.state = [], None
+
+    def died(self, task: asyncio.Task[None]) -> None:
+        """A task never ends by itself. If it does, no socket stays open unwatched: all close, and come again."""
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        log.critical("sockets.died", exc_info=error)
+        self.rest()
+        for window in self.windows:
+            window.end(BROKE)
+        self.windows = set()
 
     async def tick_on(self) -> None:
         while True:
@@ -93,7 +110,7 @@ class Sockets:
             return
         for window in windows:
             if window.opened_by in gone:
-                window.end()
+                window.end(VOID)
 
     async def listen(self) -> None:
         """Hand on what `announce` tells, from whichever process."""

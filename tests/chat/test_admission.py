@@ -14,6 +14,7 @@ from django.utils import timezone
 from accounts.models import ApiKey
 from chat.admission import same_site
 from chat.routing import sockets
+from inference import wire
 from jarvis.database import in_database
 from tests.chat.conftest import HOST, handshake, opened, signed_in
 
@@ -181,3 +182,16 @@ async def test_what_a_closed_socket_still_sends_is_not_done(open_as, alice, mode
     await closing(socket)
     await socket.tell(type="ping")
     assert await socket.receive_nothing(0.3)
+
+
+async def test_when_what_watches_over_sockets_fails_they_close_and_can_be_opened_again(open_as, alice):
+    socket = await open_as(alice)
+    await socket.frame("state")
+    await wire.client().set("jarvis:worker:odd", "not what a worker tells", ex=5)
+    code, _ = await closing(socket)
+    assert code == 1011
+    await wire.client().delete("jarvis:worker:odd")
+    again = await open_as(alice)
+    assert await again.frame("state")
+    await in_database(deactivate, alice)
+    assert (await closing(again))[0] == 4401

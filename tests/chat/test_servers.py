@@ -14,6 +14,7 @@ import pytest
 import websockets
 from django.conf import settings
 from django.db import connection
+from websockets.typing import Origin
 
 from accounts.models import ApiKey
 from jarvis.config import BASE
@@ -89,14 +90,14 @@ async def test_sockets_and_who_may_open_them(server, alice):
     address = f"ws://{server}/ws/chat/"
     for opened in (
         websockets.connect(address, additional_headers={"x-api-key": secret}),
-        websockets.connect(address, origin=f"http://{server}", additional_headers=cookie),
+        websockets.connect(address, origin=Origin(f"http://{server}"), additional_headers=cookie),
     ):
         async with opened as client:
             assert json.loads(await client.recv())["type"] == "state"
             await client.send("{")
             assert json.loads(await client.recv())["code"] == "invalid_frame"
     for refused in (
-        websockets.connect(address, origin="http://evil.example", additional_headers=cookie),
+        websockets.connect(address, origin=Origin("http://evil.example"), additional_headers=cookie),
         websockets.connect(address, additional_headers=cookie),
         websockets.connect(address, additional_headers={"x-api-key": "jv_wrong"}),
         websockets.connect(f"ws://{server}/ws/other/", additional_headers={"x-api-key": secret}),
