@@ -5,10 +5,12 @@ from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "jarvis.settings")
 
+import structlog
 from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
 
 from jarvis import logs, memory
+from jarvis.config import config
 
 logs.set_up("web")
 pages = get_asgi_application()  # sets Django up, so what follows can import models
@@ -17,6 +19,8 @@ from chat.routing import sockets  # noqa: E402
 from jarvis.api import ApiHandler  # noqa: E402
 
 api = ApiHandler()
+if config.allow_anonymous:
+    structlog.get_logger(__name__).warning("anonymous.allowed", variable="JARVIS_ALLOW_ANONYMOUS")
 
 
 async def http(scope: dict[str, Any], receive: Any, send: Any) -> None:

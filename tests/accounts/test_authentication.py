@@ -1,0 +1,141 @@
+"""One function says who calls, whatever the door."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from accounts import authentication
+from accounts.authentication import Unauthenticated, caller_of, key_of, look_up
+from accounts.models import ApiKey, digest
+from jarvis.config import Config
+from jarvis.database import in_database
+
+ODD = ["' OR 1=1 --", "\x00", "x" * 1_000_000, "jv_" + "é" * 50, "\ud800", "%s", "jv_';--"]
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def alice(transactional_db):
+    return User.objects.create_user("alice")
+
+
+@pytest.fixture
+def key(alice):
+    return ApiKey.make(alice.pk, "laptop")
+
+
+def bearer(secret):
+    return {"authorization": f"Bearer {secret}"}
+
+
+async def refused(headers):
+    with pytest.raises(Unauthenticated):
+        await caller_of(headers)
+
+
+async def test_a_key_opens_from_either_header(key, alice):
+    row, secret = key
+    for headers in (bearer(secret), {"x-api-key": secret}, bearer(secret) | {"x-api-key": secret}):
+        caller = await caller_of(headers)
+        assert (caller.user_id, caller.key_id, caller.username) == (alice.pk, row.pk, "alice")
+
+
+async def test_without_a_key_nobody_comes_in(alice):
+    for headers in ({}, {"authorization": "Basic YTpi"}, {"authorization": ""}, {"x-api-key": ""}):
+        await refused(headers)
+
+
+async def test_two_different_keys_are_refused_whichever_is_right(key):
+    await refused(bearer(key[1]) | {"x-api-key": "jv_other"})
+    await refused(bearer("jv_other") | {"x-api-key": key[1]})
+
+
+@pytest.mark.parametrize("closed", ["revoked", "expired", "inactive"])
+async def test_a_closed_key_opens_nothing(key, alice, closed):
+    row, secret = key
+    now = timezone.now()
+    if closed == "inactive":
+        await in_database(User.objects.update, is_active=False)
+    else:
+        change = {"revoked_at": now} if closed == "revoked" else {"expires_at": now - timedelta(seconds=1)}
+        await in_database(lambda: ApiKey.objects.filter(pk=row.pk).update(**change))
+    await refused(bearer(secret))
+
+
+async def test_calls_that_come_together_share_one_look_up(key):
+    _row, secret = key
+    callers = await asyncio.gather(*(caller_of(bearer(secret)) for _ in range(50)))
+    assert len({id(caller) for caller in callers}) == 1
+
+
+async def test_a_look_up_that_failed_is_not_remembered(key, monkeypatch):
+    row, secret = key
+    monkeypatch.setattr(authentication, "LONGEST_KEY", 256)
+    place = (asyncio.get_running_loop(), digest(secret))
+    failed = asyncio.get_running_loop().create_future()
+    failed.set_exception(OSError("away"))
+    failed.exception()
+    authentication._cache[place] = (float("inf"), failed)
+    assert (await caller_of(bearer(secret))).key_id == row.pk
+
+
+def test_use_is_noted_at_most_once_a_minute(key):
+    row, secret = key
+    look_up(digest(secret))
+    row.refresh_from_db()
+    first = row.last_used_at
+    assert first is not None
+    look_up(digest(secret))
+    row.refresh_from_db()
+    assert row.last_used_at == first
+    ApiKey.objects.update(last_used_at=first - timedelta(minutes=2))
+    look_up(digest(secret))
+    row.refresh_from_db()
+    assert row.last_used_at > first
+
+
+def test_a_look_up_costs_two_queries(key):
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        look_up(digest(key[1]))
+    assert len(queries) == 2
+
+
+async def test_keys_from_the_environment_belong_to_an_account_nobody_can_sign_in_to(alice, monkeypatch):
+    monkeypatch.setattr(authentication, "config", Config(api_keys=("one", "two"), _env_file=None))
+    caller = await caller_of(bearer("two"))
+    assert (caller.username, caller.key_id) == ("jarvis:environment", None)
+    assert not (await in_database(User.objects.get, pk=caller.user_id)).has_usable_password()
+    await refused(bearer("three"))
+
+
+async def test_anonymous_use_has_to_be_switched_on_by_name(alice, monkeypatch):
+    await refused({})
+    monkeypatch.setattr(authentication, "config", Config(allow_anonymous=True, _env_file=None))
+    assert (await caller_of({})).username == "jarvis:anonymous"
+    await refused(bearer("jv_wrong"))  # a wrong key is still wrong
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.text(max_size=400)
+    | st.sampled_from(["' OR 1=1 --", "\x00", "x" * 1_000_000, "jv_" + "é" * 50, "\ud800", "%s", "jv_';--"])
+)
+def test_no_header_is_anything_but_a_wrong_key(alice, text):
+    with pytest.raises(Unauthenticated):
+        asyncio.run(caller_of({"authorization": f"Bearer {text}" if text.strip() else "Bearer x"}))
+
+
+def test_the_scheme_is_read_as_the_standard_says():
+    assert key_of({"authorization": "bearer  abc "}) == "abc"
+    assert key_of({"authorization": "BEARER abc"}) == "abc"
+    assert key_of({"authorization": "abc"}) is None

@@ -1,0 +1,96 @@
+"""Accounts and keys from a terminal."""
+
+import io
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+
+from accounts.authentication import look_up
+from accounts.models import ApiKey, digest
+
+GOOD = "correct horse battery"
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alice(db):
+    return User.objects.create_user("alice")
+
+
+def say(*arguments, **options):
+    out = io.StringIO()
+    call_command(*arguments, stdout=out, **options)
+    return out.getvalue().strip()
+
+
+def type_in(monkeypatch, text):
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+
+
+def test_a_user_is_made_with_a_password_from_standard_input(monkeypatch):
+    type_in(monkeypatch, "correct horse battery\n")
+    assert "bob" in say("createuser", "bob", "--password-stdin")
+    bob = User.objects.get(username="bob")
+    assert bob.check_password("correct horse battery")
+    assert bob.password.startswith("argon2")
+    assert not bob.is_staff
+
+
+def test_an_administrator_can_be_made(monkeypatch):
+    type_in(monkeypatch, "correct horse battery\n")
+    say("createuser", "carol", "--admin", "--password-stdin")
+    assert User.objects.get(username="carol").is_superuser
+
+
+@pytest.mark.parametrize(
+    ("name", "password"),
+    [
+        ("bob", "short"),
+        ("bob", "password123"),
+        ("alice", "correct horse battery"),
+        ("a b", "correct horse battery"),
+        ("bob", ""),
+    ],
+)
+def test_what_cannot_be_an_account_is_explained_and_not_made(monkeypatch, alice, name, password):
+    type_in(monkeypatch, f"{password}\n")
+    with pytest.raises(CommandError):
+        say("createuser", name, "--password-stdin")
+    assert User.objects.count() == 1
+
+
+def test_a_key_is_printed_once_and_only_its_hash_is_kept(alice):
+    secret = say("apikey", "create", "--user", "alice", "--name", "laptop")
+    assert secret.startswith("jv_")
+    assert len(secret) > 40
+    key = ApiKey.objects.get()
+    assert (key.owner, key.label, key.digest) == (alice, "laptop", digest(secret))
+    assert not [value for value in ApiKey.objects.values_list().get() if secret in str(value)]
+    assert look_up(digest(secret)).user_id == alice.pk
+
+
+def test_keys_are_listed_without_their_secrets_and_revoked_by_their_beginning(alice):
+    secret = say("apikey", "create", "--user", "alice", "--name", "laptop")
+    listed = say("apikey", "list")
+    assert "laptop" in listed
+    assert "usable" in listed
+    assert secret not in listed
+    assert "revoked" in say("apikey", "revoke", secret[:9])
+    assert look_up(digest(secret)) is None
+    assert "revoked" in say("apikey", "list", "--user", "alice")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("create", "--user", "nobody", "--name", "x"),
+        ("create", "--user", "alice", "--name", "x", "--days", "0"),
+        ("revoke", "jv_nothing"),
+    ],
+)
+def test_what_cannot_be_done_is_explained(alice, line):
+    with pytest.raises(CommandError, match=r"\w"):
+        say("apikey", *line.split())
+    assert not ApiKey.objects.exists()
