@@ -6,11 +6,11 @@ INSTALL := $(PYTHON) jarvis/launch/install.py
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock" $(ARGS)
 
-.PHONY: help run install test test-fast lint format lock bench guide soak clean
+.PHONY: help run install test test-fast lint format lock bench guide screenshots soak clean
 .DEFAULT_GOAL := help
 
 help: ## Show these lines.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## Install what is missing and start everything; the page is at http://127.0.0.1:8090.
 	@$(INSTALL) worker
@@ -29,7 +29,7 @@ lint: install ## Check style, types, migrations and the direction of imports.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
-	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python -m tests.services $(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/lint-imports
 
 format: install ## Format the code.
@@ -42,6 +42,9 @@ bench: install ## Measure Jarvis beside the bare engine and write docs/benchmark
 guide: install ## Train the built-in model again from nothing, then measure it; about an hour on two cores.
 	$(BIN)/python -m inference.guide.train $(ARGS)
 	$(BIN)/python -m inference.guide.measure
+
+screenshots: install ## Take the pictures in docs/screenshots/ again, with the tests in the browser.
+	JARVIS_SCREENSHOTS=1 $(BIN)/python -m pytest -q tests/browser
 
 soak: install ## Kill processes over and over: the tests that do so, TIMES times.
 	@for time in $$(seq $(TIMES)); do echo "Round $$time of $(TIMES)"; $(BIN)/python -m pytest -x -m processes || exit 1; done

@@ -1,12 +1,15 @@
 """A throw-away Postgres and Redis for one test session, on sockets in a folder of its own.
 
 Where DATABASE_URL or REDIS_URL is given, that server is used instead. Sessions that run at the same time share nothing.
+`python -m tests.services COMMAND …` runs any other program beside such servers.
 """
 
 import atexit
 import contextlib
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -41,3 +44,8 @@ def _remove_leftovers() -> None:
         pid = folder.name.removeprefix(PREFIX).partition("-")[0]
         if pid.isdigit() and not Path("/proc", pid).exists():
             shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    start()
+    sys.exit(subprocess.run(sys.argv[1:], check=False).returncode)
