@@ -126,10 +126,7 @@ async def test_anonymous_use_has_to_be_switched_on_by_name(alice, monkeypatch):
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.text(max_size=400)
-    | st.sampled_from(["' OR 1=1 --", "\x00", "x" * 1_000_000, "jv_" + "é" * 50, "\ud800", "%s", "jv_';--"])
-)
+@given(st.text(max_size=400) | st.sampled_from(ODD))
 def test_no_header_is_anything_but_a_wrong_key(alice, text):
     with pytest.raises(Unauthenticated):
         asyncio.run(caller_of({"authorization": f"Bearer {text}" if text.strip() else "Bearer x"}))

@@ -45,14 +45,7 @@ def test_an_administrator_can_be_made(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "password"),
-    [
-        ("bob", "short"),
-        ("bob", "password123"),
-        ("alice", "correct horse battery"),
-        ("a b", "correct horse battery"),
-        ("bob", ""),
-    ],
+    ("name", "password"), [("bob", "short"), ("bob", "password123"), ("alice", GOOD), ("a b", GOOD), ("bob", "")]
 )
 def test_what_cannot_be_an_account_is_explained_and_not_made(monkeypatch, alice, name, password):
     type_in(monkeypatch, f"{password}\n")
@@ -83,12 +76,7 @@ def test_keys_are_listed_without_their_secrets_and_revoked_by_their_beginning(al
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [
-        ("create", "--user", "nobody", "--name", "x"),
-        ("create", "--user", "alice", "--name", "x", "--days", "0"),
-        ("revoke", "jv_nothing"),
-    ],
+    "line", ["create --user nobody --name x", "create --user alice --name x --days 0", "revoke jv_no"]
 )
 def test_what_cannot_be_done_is_explained(alice, line):
     with pytest.raises(CommandError, match=r"\w"):
