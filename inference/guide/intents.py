@@ -1,0 +1,71 @@
+"""What the guide knows: the themes, read from the files in `themes/`, in two languages side by side."""
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from .phrases import Choice, parse
+
+THEMES = Path(__file__).with_name("themes")
+LANGUAGES = ("en", "es")
+DECLINED = "declined"
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One intent in one language: the answer, and the ways to ask for it."""
+
+    intent: str
+    language: str
+    answer: str
+    asks: tuple[Choice, ...]
+    bare: bool = False
+    near: tuple[Choice, ...] = ()
+
+
+@dataclass(frozen=True)
+class Around:
+    """What people put before and after a question in one language, and between the words that count."""
+
+    before: Choice
+    after: Choice
+    filler: Choice
+
+
+def read(name: str) -> dict[str, Any]:
+    with (THEMES / f"{name}.toml").open("rb") as file:
+        return tomllib.load(file)
+
+
+@cache
+def topics() -> tuple[Topic, ...]:
+    """All intents in all languages, the declining of everything else last."""
+    words = read("words")
+    found = []
+    for path in sorted(THEMES.glob("*.toml")):
+        if path.stem in ("words", DECLINED):
+            continue
+        for intent, entry in read(path.stem).items():
+            for language in LANGUAGES:
+                asks = tuple(parse(ask, words[language]) for ask in entry[language]["asks"])
+                found.append(Topic(intent, language, entry[language]["answer"], asks, entry.get("bare", False)))
+    return (*found, *(declining(language) for language in LANGUAGES))
+
+
+def declining(language: str) -> Topic:
+    entry = read(DECLINED)[language]
+    asks, near = (tuple(parse(ask, entry["words"]) for ask in entry[kind]) for kind in ("asks", "near"))
+    return Topic(DECLINED, language, entry["answer"], asks, near=near)
+
+
+@cache
+def around(language: str) -> Around:
+    entry = read("words")[language]["around"]
+    return Around(*(parse(entry[part], {}) for part in ("before", "after", "filler")))
+
+
+@cache
+def answer(intent: str, language: str) -> str:
+    return next(topic.answer for topic in topics() if (topic.intent, topic.language) == (intent, language))
