@@ -242,7 +242,6 @@ async def test_the_admin_works_under_the_policy_and_shows_a_new_key_once(visit, 
     await page.get_by_role("button", name="Save", exact=True).click()
     secret = await page.locator("#secret").input_value()
     assert secret.startswith("jv_")
-    await shot(page, "admin-new-key")
     await page.get_by_role("link", name="I have copied it").click()
     await expect(page.get_by_role("link", name="backup script")).to_be_visible()
     assert secret not in await page.content()

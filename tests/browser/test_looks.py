@@ -64,8 +64,6 @@ async def serve(held, model):
 async def test_a_chat_with_a_long_answer(visit, held, engine, worker, alice, size, scheme):
     await in_database(some_conversations, alice)
     page = await visit(size, scheme)
-    await page.goto("/")
-    await shot(page, f"sign-in-{size}-{scheme}")
     await sign_in(page)
     await serve(held, "guide")
     await page.reload()
@@ -98,7 +96,7 @@ async def test_a_chat_with_a_long_answer(visit, held, engine, worker, alice, siz
     if size == "phone":
         await page.locator("#open-sidebar").click()
         await expect(page.locator("#sidebar")).to_be_in_viewport(ratio=1)
-        await shot(page, f"drawer-{scheme}")
+        await shot(page, f"drawer-phone-{scheme}")
         await page.keyboard.press("Escape")
         await expect(page.locator("#sidebar")).not_to_be_in_viewport()
 
