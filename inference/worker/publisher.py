@@ -58,10 +58,12 @@ class Publisher:
 
     async def run(self) -> None:
         """Flush whatever is marked, until cancelled."""
+        loop = asyncio.get_running_loop()
         failures = 0
         while True:
             await self.news.wait()
             self.gate.clear()
+            overdue = loop.call_later(2 * LONGEST_TURN, self.gate.set)  # a Redis that is frozen holds up nothing
             try:
                 await self.take_turn()
                 failures = 0
@@ -75,6 +77,8 @@ class Publisher:
                 await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
                 failures += 1
                 continue
+            finally:
+                overdue.cancel()
             self.gate.set()
             await asyncio.sleep(GATHER)
 

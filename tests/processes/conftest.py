@@ -1,0 +1,22 @@
+"""One Jarvis for all crash tests: the supervisor brings back what each of them kills."""
+
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.launch.test_run import until
+from tests.processes.stack import running
+
+
+@pytest.fixture(scope="session")
+def whole():
+    with tempfile.TemporaryDirectory(prefix="jarvis-crash-") as name, running(Path(name)) as stack:
+        yield stack
+
+
+@pytest.fixture
+def stack(whole):
+    until(whole.ready, 60)
+    whole.clear()
+    return whole

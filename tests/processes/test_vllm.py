@@ -1,0 +1,88 @@
+"""Real vLLM under `manage.py run`: an answer at temperature 0 is the same, whatever is killed in its middle."""
+
+import asyncio
+import contextlib
+import tempfile
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.engine import tiny
+from tests.processes.stack import Stack, Stream, running
+
+pytestmark = [pytest.mark.vllm, pytest.mark.processes, pytest.mark.timeout(600)]
+
+START = 400.0  # seconds that an engine may take to start on two busy cores
+LENGTH = 600  # tokens; the model says no sense, half characters among it, so it is a hard one to continue
+NO_END = {"logit_bias": {"0": -100, "1": -100, "2": -100}}
+
+
+@pytest.fixture(scope="module")
+def whole():
+    with tempfile.TemporaryDirectory(prefix="jarvis-vllm-") as name:
+        folder = Path(name)
+        settings = {"JARVIS_MODEL": str(tiny.make(folder / "tiny")), "JARVIS_ENGINE_COMMAND": ""}
+        with running(folder, START, **settings) as stack:
+            yield stack
+
+
+@contextlib.asynccontextmanager
+async def asking(stack: Stack, question: str):
+    """A call under way."""
+    messages = [{"role": "user", "content": question}]
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=START)) as http:
+        fields = {"model": "tiny", "messages": messages, "max_tokens": LENGTH, "temperature": 0, **NO_END}
+        stream = Stream(stack, http, **fields)
+        call = asyncio.create_task(stream.run())
+        yield stream
+        await call
+
+
+async def uninterrupted(stack: Stack, question: str) -> str:
+    async with asking(stack, question) as stream:
+        pass
+    assert (stream.fault, stream.reason) == (None, "length")
+    return stream.text
+
+
+async def said(stream: Stream, characters: int) -> None:
+    async with asyncio.timeout(60):
+        while len(stream.text) < characters:
+            await asyncio.sleep(0.005)
+
+
+def check(stack: Stack, stream: Stream, text: str, attempt: int) -> None:
+    assert stream.fault is None
+    assert stream.text == text
+    row = next(row for row in stack.rows() if row["id"] == stream.id)
+    assert (row["status"], row["text"], row["attempt"]) == ("done", text, attempt)
+    assert row["completion_tokens"] == LENGTH
+    assert stream.usage is not None
+    assert stream.usage["completion_tokens"] == LENGTH
+
+
+@pytest.mark.parametrize("part", [0.1, 0.4, 0.7])
+async def test_an_answer_whose_worker_is_killed_goes_on_from_the_same_engine(whole, part, record_property):
+    question, engine = f"What is {part}?", whole.engine()
+    text = await uninterrupted(whole, question)
+    async with asking(whole, question) as stream:
+        await said(stream, int(len(text) * part))
+        whole.kill("worker")
+    check(whole, stream, text, attempt=2)
+    assert whole.engine() == engine
+    record_property("silence", stream.silence)
+    print(f"\nworker killed, real vLLM: next token after {stream.silence:.2f} s")
+    assert stream.silence < 6  # 3 on a machine that does nothing else
+
+
+async def test_an_answer_whose_engine_is_killed_goes_on_from_the_next_one(whole, record_property):
+    engine = whole.engine()
+    text = await uninterrupted(whole, "And now?")
+    async with asking(whole, "And now?") as stream:
+        await said(stream, len(text) // 2)
+        whole.kill("engine")
+    check(whole, stream, text, attempt=1)
+    assert whole.engine() not in (0, engine)
+    record_property("silence", stream.silence)
+    print(f"\nengine killed, real vLLM: next token after {stream.silence:.2f} s")
