@@ -1,6 +1,5 @@
 # Everything that a person or a machine does with Jarvis. `make help` lists it.
 PYTHON ?= python3
-TIMES ?= 10
 BIN := .venv/bin
 INSTALL := $(PYTHON) jarvis/launch/install.py
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -46,8 +45,8 @@ guide: install ## Train the built-in model again from nothing, then measure it; 
 screenshots: install ## Take the pictures in docs/screenshots/ again, with the tests in the browser.
 	JARVIS_SCREENSHOTS=1 $(BIN)/python -m pytest -q tests/browser
 
-soak: install ## Kill processes over and over: the tests that do so, TIMES times.
-	@for time in $$(seq $(TIMES)); do echo "Round $$time of $(TIMES)"; $(BIN)/python -m pytest -x -m processes || exit 1; done
+soak: install ## Kill processes at random while questions are asked (ARGS="--minutes 30").
+	$(BIN)/python -m tests.processes.soak $(ARGS)
 
 lock: install ## Make the locks again after a change to requirements/*.in (ARGS=--upgrade for newer versions).
 	$(LOCK) requirements/install.in -o requirements/install.txt
