@@ -42,7 +42,18 @@ GOALS = {
     "many": [("share of direct throughput", "x tok/s", True, 0.9), ("first token p99, ms", "ttft p99", False, 3000)],
     "small": [("requests/s", "req/s", True, 150)],
 }
-SHOWN = ("+ttft p50", "ttft p50", "ttft p99", "gap p99", "req/s", "tok/s", "x tok/s", "cpu us/tok", "cpu ms/req", "rss MB")
+SHOWN = (
+    "+ttft p50",
+    "ttft p50",
+    "ttft p99",
+    "gap p99",
+    "req/s",
+    "tok/s",
+    "x tok/s",
+    "cpu us/tok",
+    "cpu ms/req",
+    "rss MB",
+)
 
 
 def free_port() -> int:
@@ -149,7 +160,9 @@ def verdicts(results: dict, target: str) -> list[str]:
             value = rows[0].get(name)
             met = value is not None and (value >= limit if more else value <= limit) and not rows[0]["errors"]
             word = "at least" if more else "at most"
-            lines.append(f"| {scenario} | {about} | {word} {limit:,} | {cell(rows[0], name)} | {'yes' if met else 'NO'} |")
+            lines.append(
+                f"| {scenario} | {about} | {word} {limit:,} | {cell(rows[0], name)} | {'yes' if met else 'NO'} |"
+            )
     return lines
 
 

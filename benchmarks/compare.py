@@ -127,7 +127,15 @@ def add_ratios(rows):
 
 
 def print_rows(rows):
-    headings = [("target", 0), ("+ttft p50", 1), *((h, d) for h, _, d in COLUMNS), ("x req/s", 3), ("x tok/s", 3), ("ok", 0), ("errors", 0)]
+    headings = [
+        ("target", 0),
+        ("+ttft p50", 1),
+        *((h, d) for h, _, d in COLUMNS),
+        ("x req/s", 3),
+        ("x tok/s", 3),
+        ("ok", 0),
+        ("errors", 0),
+    ]
     table = [[heading for heading, _ in headings]]
     for row in rows:
         cells = []
