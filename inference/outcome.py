@@ -15,6 +15,8 @@ from inference.models import Generation
 
 NUL_IN_JSON = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")  # not the text `\u0000`, in which the backslash is escaped
 
+Key = tuple[UUID, int]
+
 # Sent inside the transaction that stores answers, with `outcomes`: those that were stored, each exactly once.
 generations_ended = Signal()
 
@@ -34,6 +36,11 @@ class Outcome(msgspec.Struct):
     finished_at: datetime | None = None
 
     @property
+    def key(self) -> Key:
+        """What tells it from the outcomes of other attempts at the same row."""
+        return self.id, self.attempt
+
+    @property
     def end(self) -> End:
         return End(self.status, self.finish_reason, self.usage, self.problem)
 
@@ -50,18 +57,18 @@ FROM unnest(%s::uuid[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[
     AS o(id, attempt, status, text, choices, finish_reason, prompt_tokens, completion_tokens, cached_tokens,
          error_code, error_message, first_token_at, finished_at)
 WHERE g.id = o.id AND g.attempt = o.attempt AND g.status IN ('queued', 'running')
-RETURNING g.id
+RETURNING g.id, g.attempt
 """
 
 
-def store(outcomes: Sequence[Outcome]) -> set[UUID]:
-    """Store the outcomes in one statement; the ids of those whose attempt still held its row. Safe to repeat."""
+def store(outcomes: Sequence[Outcome]) -> set[Key]:
+    """Store the outcomes in one statement; the keys of those whose attempt still held its row. Safe to repeat."""
     columns = zip(*(_row(outcome) for outcome in outcomes), strict=True)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(SQL, [list(column) for column in columns])
-        stored = {row[0] for row in cursor.fetchall()}
+        stored = {(id, attempt) for id, attempt in cursor.fetchall()}
         if stored:
-            kept = [outcome for outcome in outcomes if outcome.id in stored]
+            kept = [outcome for outcome in outcomes if outcome.key in stored]
             generations_ended.send(sender=Generation, outcomes=kept)
     return stored
 

@@ -1,7 +1,6 @@
 """Storing outcomes: those that come at the same time share a statement, and none is given up."""
 
 import asyncio
-from uuid import UUID
 
 import structlog
 from django.db import DataError
@@ -10,7 +9,7 @@ from django.db import Error as DatabaseError
 from inference.entries import Problem
 from inference.models import Generation
 from inference.openai import errors
-from inference.outcome import Outcome, store
+from inference.outcome import Key, Outcome, store
 from jarvis.database import in_database
 
 log = structlog.get_logger(__name__)
@@ -38,7 +37,7 @@ class Ledger:
             self.news.clear()
             batch, self.waiting = self.waiting, []
             try:
-                stored: set[UUID] = await in_database(store_all, [outcome for outcome, _ in batch])
+                stored: set[Key] = await in_database(store_all, [outcome for outcome, _ in batch])
                 failures = 0
             except DatabaseError as error:
                 if failures == 0:
@@ -50,10 +49,10 @@ class Ledger:
                 continue
             for outcome, done in batch:
                 if not done.done():
-                    done.set_result(outcome.id in stored)
+                    done.set_result(outcome.key in stored)
 
 
-def store_all(outcomes: list[Outcome]) -> set[UUID]:
+def store_all(outcomes: list[Outcome]) -> set[Key]:
     """As `store`; an answer that Postgres cannot hold fails alone, instead of holding up all others for ever."""
     try:
         return store(outcomes)

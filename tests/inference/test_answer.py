@@ -1,6 +1,7 @@
 """An answer while it grows, and the journal of what is told of it."""
 
 from inference.entries import Begin, Choices, Cursor, End, Fence, Finish, Prompt, Text, Usage
+from inference.follow import Batch
 from inference.worker.answer import Answer, Journal
 
 
@@ -8,7 +9,7 @@ def delta(content, index=0):
     return {"index": index, "delta": {"content": content}, "finish_reason": None}
 
 
-LOG = [
+LOG: Batch = [
     (Cursor(1, 1), Begin()),
     (Cursor(1, 2), Prompt([5, 6])),
     (Cursor(1, 3), Text("one ", 1, [10])),
@@ -71,20 +72,28 @@ def test_an_answer_is_restored_from_its_log_and_can_go_on():
 
 
 def test_a_continued_answer_is_restored_over_all_attempts():
-    more = [(Cursor(2, 0), Fence()), (Cursor(2, 1), Begin(after=Cursor(1, 4))), (Cursor(2, 2), Text("four ", 1, [13]))]
+    more: Batch = [
+        (Cursor(2, 0), Fence()),
+        (Cursor(2, 1), Begin(after=Cursor(1, 4))),
+        (Cursor(2, 2), Text("four ", 1, [13])),
+    ]
     answer, last = Answer.restore(LOG + more)
     assert (answer.text, last) == ("one two three four ", Cursor(2, 2))
     assert answer.can_go_on
 
 
 def test_an_answer_that_began_again_is_restored_from_there():
-    again = [(Cursor(2, 0), Fence()), (Cursor(2, 1), Begin(clear=True)), (Cursor(2, 2), Prompt([9]))]
+    again: Batch = [(Cursor(2, 0), Fence()), (Cursor(2, 1), Begin(clear=True)), (Cursor(2, 2), Prompt([9]))]
     answer, _ = Answer.restore([*LOG, *again, (Cursor(2, 3), Text("x", 1, [20]))])
     assert (answer.text, answer.ids, answer.prompt_ids) == ("x", [20], [9])
 
 
 def test_a_log_with_a_gap_tells_nothing():
-    gap = [(Cursor(2, 0), Fence()), (Cursor(2, 1), Begin(after=Cursor(1, 9))), (Cursor(2, 2), Text("four ", 1, [13]))]
+    gap: Batch = [
+        (Cursor(2, 0), Fence()),
+        (Cursor(2, 1), Begin(after=Cursor(1, 9))),
+        (Cursor(2, 2), Text("four ", 1, [13])),
+    ]
     for log in (LOG + gap, gap, LOG[2:]):
         answer, _ = Answer.restore(log)
         assert answer.empty
@@ -92,7 +101,7 @@ def test_a_log_with_a_gap_tells_nothing():
 
 
 def test_a_log_that_began_again_after_a_gap_is_whole():
-    gap = [
+    gap: Batch = [
         (Cursor(2, 1), Begin(after=Cursor(1, 9))),
         (Cursor(3, 1), Begin(clear=True)),
         (Cursor(3, 2), Text("x", 1, [1])),
@@ -129,7 +138,7 @@ def test_text_before_other_deltas_stays_in_the_first_choice():
     answer.add_text("one ", 1, [10])
     answer.add_choices([delta("two"), delta("deux", 1)])
     answer.finish = Finish("stop", Usage())
-    assert [choice["message"]["content"] for choice in answer.choices()] == ["one two", "deux"]
+    assert [choice["message"]["content"] for choice in answer.choices() or ()] == ["one two", "deux"]
 
 
 def test_tokens_are_counted_also_while_their_text_is_held_back():

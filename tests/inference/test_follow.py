@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from inference import wire
 from inference.entries import Begin, Choices, Cursor, End, Fence, Text, Usage
-from inference.follow import Hub, follow
+from inference.follow import Batch, Hub, follow
 from inference.models import Generation
 from jarvis.database import in_database
 from tests.inference.conftest import ask, clears, numbered, text_of, told, until, working
@@ -16,7 +16,7 @@ from tests.inference.conftest import ask, clears, numbered, text_of, told, until
 pytestmark = pytest.mark.django_db(transaction=True)
 
 END = End("done", "stop", Usage(1, 3))
-LOG = [
+LOG: Batch = [
     (Cursor(1, 1), Begin()),
     (Cursor(1, 2), Text("t0 ", 1, [1000])),
     (Cursor(1, 3), Text("t1 ", 1, [1001])),
@@ -123,7 +123,7 @@ async def test_the_row_is_not_told_before_it_has_ended(row):
 
 
 async def test_a_successor_that_goes_on_is_seen_as_one_answer(row):
-    more = [(Cursor(2, 0), Fence()), (Cursor(2, 1), Begin(after=Cursor(1, 4))), (Cursor(2, 2), Text("t3 ", 1))]
+    more: Batch = [(Cursor(2, 0), Fence()), (Cursor(2, 1), Begin(after=Cursor(1, 4))), (Cursor(2, 2), Text("t3 ", 1))]
     following = asyncio.create_task(told(row))
     await wire.publish({row.id: LOG})
     await wire.publish({row.id: [*more, (Cursor(2, 3), END)]})
@@ -155,7 +155,7 @@ async def test_a_viewer_who_saw_what_redis_lost_reads_again_from_the_start(row):
 
 
 async def test_a_log_with_a_gap_is_not_told_and_not_read_for_ever(row):
-    gap = [(Cursor(2, 0), Fence()), (Cursor(2, 1), Begin(after=Cursor(1, 4))), (Cursor(2, 2), Text("t3 ", 1))]
+    gap: Batch = [(Cursor(2, 0), Fence()), (Cursor(2, 1), Begin(after=Cursor(1, 4))), (Cursor(2, 2), Text("t3 ", 1))]
     await wire.publish({row.id: gap})
     following = asyncio.create_task(told(row))
     await asyncio.sleep(0.3)
@@ -170,7 +170,7 @@ async def test_a_log_with_a_gap_is_not_told_and_not_read_for_ever(row):
 
 
 async def test_an_answer_that_begins_again_after_a_gap_is_told(row):
-    gap = [(Cursor(2, 0), Fence()), (Cursor(2, 1), Begin(after=Cursor(1, 4))), (Cursor(2, 2), Text("t3 ", 1))]
+    gap: Batch = [(Cursor(2, 0), Fence()), (Cursor(2, 1), Begin(after=Cursor(1, 4))), (Cursor(2, 2), Text("t3 ", 1))]
     await wire.publish({row.id: gap})
     following = asyncio.create_task(told(row))
     await asyncio.sleep(0.2)

@@ -1,5 +1,7 @@
 """How the row takes an outcome: once, and only from the attempt that holds it."""
 
+from typing import Any
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -21,7 +23,7 @@ def row(alice):
 @pytest.fixture
 def ended():
     """The outcomes of which receivers were told, in order."""
-    heard: list = []
+    heard: list[Outcome] = []
 
     def hear(outcomes, **_):
         heard.extend(outcomes)
@@ -37,13 +39,13 @@ def running(owner, attempt=1):
 
 
 def done(row, attempt=1, **fields):
-    given = {"text": "t0 t1 ", "finish_reason": "stop", "usage": Usage(3, 2, 1)}
+    given: dict[str, Any] = {"text": "t0 t1 ", "finish_reason": "stop", "usage": Usage(3, 2, 1)}
     return Outcome(row.id, attempt, "done", **given | fields)
 
 
 def test_an_outcome_fills_the_row(row):
     at = timezone.now()
-    assert store([done(row, first_token_at=at, finished_at=at)]) == {row.id}
+    assert store([done(row, first_token_at=at, finished_at=at)]) == {(row.id, 1)}
     row.refresh_from_db()
     assert (row.status, row.text, row.choices, row.finish_reason) == ("done", "t0 t1 ", None, "stop")
     assert (row.prompt_tokens, row.completion_tokens, row.cached_tokens) == (3, 2, 1)
@@ -51,7 +53,7 @@ def test_an_outcome_fills_the_row(row):
 
 
 def test_an_outcome_is_stored_once(row, ended):
-    assert store([done(row)]) == {row.id}
+    assert store([done(row)]) == {(row.id, 1)}
     assert store([done(row, text="again")]) == set()
     row.refresh_from_db()
     assert row.text == "t0 t1 "
@@ -69,7 +71,7 @@ def test_an_attempt_that_does_not_hold_the_row_cannot_store(alice, ended, attemp
 
 def test_only_what_was_stored_is_told_to_receivers(alice, ended):
     mine, lost = running(alice), running(alice, attempt=2)
-    assert store([done(mine), done(lost)]) == {mine.id}
+    assert store([done(mine), done(lost)]) == {(mine.id, 1)}
     assert [outcome.id for outcome in ended] == [mine.id]
 
 
@@ -87,6 +89,12 @@ def test_what_a_receiver_cannot_take_is_not_stored(row):
     assert row.status == "running"
 
 
+def test_of_two_attempts_that_store_at_once_only_one_is_stored_and_told(alice, ended):
+    row = running(alice, attempt=2)
+    assert store([done(row, 1, text="old"), done(row, 2, text="new")]) == {(row.id, 2)}
+    assert [outcome.attempt for outcome in ended] == [2]
+
+
 @pytest.mark.parametrize("count", [1, 20])
 def test_many_outcomes_cost_as_much_as_one(alice, count):
     rows = [running(alice) for _ in range(count)]
@@ -98,7 +106,7 @@ def test_many_outcomes_cost_as_much_as_one(alice, count):
 
 def test_nul_characters_become_something_that_postgres_can_keep(row):
     choice = {"index": 0, "message": {"content": "a\x00b"}, "finish_reason": "stop"}
-    assert store([done(row, text="a\x00b", choices=[choice])]) == {row.id}
+    assert store([done(row, text="a\x00b", choices=[choice])]) == {(row.id, 1)}
     row.refresh_from_db()
     assert row.text == "a\ufffdb"
     assert row.choices[0]["message"]["content"] == "a\ufffdb"
@@ -106,7 +114,7 @@ def test_nul_characters_become_something_that_postgres_can_keep(row):
 
 def test_a_backslash_before_u0000_stays_what_it_was(row):
     choice = {"index": 0, "message": {"content": "write \\u0000 in C"}, "finish_reason": "stop"}
-    assert store([done(row, choices=[choice])]) == {row.id}
+    assert store([done(row, choices=[choice])]) == {(row.id, 1)}
     row.refresh_from_db()
     assert row.choices[0]["message"]["content"] == "write \\u0000 in C"
 
@@ -117,7 +125,7 @@ def test_clean_leaves_other_text_alone():
 
 def test_an_answer_that_cannot_be_stored_fails_alone(alice):
     good, bad = running(alice), running(alice)
-    assert store_all([done(bad, finish_reason="x" * 50), done(good)]) == {good.id, bad.id}
+    assert store_all([done(bad, finish_reason="x" * 50), done(good)]) == {(good.id, 1), (bad.id, 1)}
     good.refresh_from_db()
     bad.refresh_from_db()
     assert (good.status, good.text) == ("done", "t0 t1 ")

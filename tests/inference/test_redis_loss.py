@@ -3,9 +3,10 @@
 import asyncio
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from inference import wire
-from inference.entries import Begin, Cursor, End, Text
+from inference.entries import Begin, Cursor, End, Text, encode
 from inference.worker.worker import Worker
 from tests.inference.conftest import (
     ask,
@@ -105,7 +106,7 @@ async def lose_the_end_of(row):
     pipeline = wire.client().pipeline(transaction=True)
     pipeline.delete(wire.log_key(row.id))
     for cursor, entry in log[:-4]:
-        pipeline.execute_command("XADD", wire.log_key(row.id), str(cursor), "e", wire.encode(entry))
+        pipeline.execute_command("XADD", wire.log_key(row.id), str(cursor), "e", encode(entry))
     await pipeline.execute()
 
 
@@ -158,7 +159,7 @@ async def test_answers_go_on_and_are_stored_while_redis_is_away(alice, held, mon
 
 class Unreachable:
     async def publish(self, batch):
-        raise wire.RedisConnectionError("away")
+        raise RedisConnectionError("away")
 
     async def close(self):
         pass

@@ -1,6 +1,7 @@
 """What a relay makes of an engine's faults."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.inference.conftest import ask, clears, numbered, stored, text_of, tok
 pytestmark = pytest.mark.django_db(transaction=True)
 
 TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
-NOT_PLAIN = {
+NOT_PLAIN: dict[str, dict[str, Any]] = {
     "tools": {"tools": [TOOL], "tool_choice": "none"},
     "n": {"n": 2},
     "stop": {"stop": ["never said"]},

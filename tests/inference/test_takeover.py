@@ -2,15 +2,19 @@
 
 import asyncio
 import contextlib
+from datetime import timedelta
 
 import pytest
 from django.db.models.functions import Now
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from inference import wire
 from inference.entries import Begin, Cursor, End, Fence, Finish, Text
 from inference.models import MAX_ATTEMPTS, Generation
 from inference.submit import stop
 from inference.tasks import give_up
+from inference.worker.publisher import Publisher
+from inference.worker.relay import Relay
 from inference.worker.worker import Worker
 from jarvis.config import config
 from jarvis.database import in_database
@@ -150,7 +154,7 @@ async def finish_told(row):
 async def test_an_answer_that_was_stored_before_its_end_was_told_is_not_made_again(alice, held, fake):
     row = await ask(alice, LENGTH)
     async with doomed(held) as worker:
-        worker.publisher.writer.publish = refuse  # type: ignore[method-assign]
+        worker.publisher.writer.publish = refuse
         following = asyncio.create_task(told(row))
         await until(lambda: is_done(row))
     async with working(held):
@@ -161,7 +165,7 @@ async def test_an_answer_that_was_stored_before_its_end_was_told_is_not_made_aga
 
 
 async def refuse(batch):
-    raise wire.RedisConnectionError("away")
+    raise RedisConnectionError("away")
 
 
 async def is_done(row):
@@ -245,6 +249,25 @@ async def test_a_worker_that_takes_its_own_row_again_tells_it_to_the_end(alice, 
     assert (ended.attempt, ended.completion_tokens) == (2, LENGTH)
 
 
+async def test_a_worker_that_takes_a_row_again_while_it_stores_it_tells_the_end(alice, held):
+    row = await ask(alice, LENGTH)
+    async with working(held) as worker:
+        store, worker.ledger.news.set = worker.ledger.news.set, lambda: None
+        await until(lambda: bool(worker.ledger.waiting))
+        await expire(row)
+        assert await worker.claim() == 1
+        await until(lambda: len(worker.ledger.waiting) == 2)
+        worker.ledger.news.set = store
+        store()
+        await until(lambda: not worker.tasks)
+        entries = await told(row)
+        await until(lambda: not worker.publisher.journals)
+        log = await wire.read_log(row.id)
+    assert [type(entry) for _, entry in log[-1:]] == [End]
+    assert text_of(entries) == text_of(log) == numbered(LENGTH)
+    assert (await stored(row)).attempt == 2
+
+
 async def test_a_draining_worker_finishes_what_it_can(alice, held, fake):
     fake.settings.rate = 100
     row = await ask(alice, LENGTH)
@@ -318,6 +341,19 @@ async def test_what_was_stopped_while_its_worker_was_dead_keeps_its_text(alice, 
     assert fake.counters.requests == 1
 
 
+async def test_what_cannot_be_continued_and_was_stopped_keeps_its_text_too(alice, held, fake):
+    fake.settings.rate = 100
+    row = await ask(alice, LENGTH, logprobs=True)
+    async with doomed(held):
+        await until(lambda: something_told(row))
+    await stop(row.id)
+    shown = text_of(await wire.read_log(row.id))
+    async with working(held):
+        assert text_of(await told(row)) == shown != ""
+    ended = await stored(row)
+    assert (ended.status, ended.text) == ("stopped", shown)
+
+
 async def test_a_successor_closes_the_log_before_it_reads_it(alice, held, fake):
     fake.settings.rate = 200
     row = await ask(alice, LENGTH)
@@ -328,3 +364,18 @@ async def test_a_successor_closes_the_log_before_it_reads_it(alice, held, fake):
     fence = next(index for index, (_, entry) in enumerate(log) if isinstance(entry, Fence))
     assert log[fence][0] == Cursor(2, 0)
     assert log[fence + 1] == (Cursor(2, 1), Begin(after=log[fence - 1][0]))
+
+
+async def test_nothing_can_be_added_to_a_log_once_its_successor_has_read_it(alice, held, fake):
+    fake.settings.rate = 200
+    row = await ask(alice, LENGTH)
+    await killed_at(held, row, 10, fake)
+    last = (await wire.read_log(row.id))[-1][0]
+    await in_database(Generation.objects.release_place, "here", "here/next")
+    [again] = await in_database(Generation.objects.claim, "here/next", ["fake"], 1, timedelta(seconds=6))
+    relay = Relay(again, held, Publisher())
+    await relay.take_over()
+    await wire.publish({row.id: [(Cursor(last.attempt, last.index + 1), Text("too late ", 1, [1]))]})
+    await relay.publisher.writer.close()
+    assert await tokens_told(row) == 10
+    assert relay.answer.text == numbered(10)

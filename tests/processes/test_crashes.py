@@ -33,18 +33,17 @@ class Scene:
         return [stream.id for stream in self.streams]
 
     async def open_watchers(self) -> None:
-        """One on each web process; the kernel chooses, so it may take some tries."""
-        for _ in range(40):
-            watcher = Watcher(self.stack, self.http)
-            await watcher.open()
-            if watcher.web and watcher.web not in [other.web for other in self.watchers]:
-                self.watchers.append(watcher)
-                self.tasks.append(asyncio.create_task(watcher.run()))
-                if len(self.watchers) == 2:
-                    return
-            else:
-                await watcher.close()
-        raise AssertionError("both web processes should serve")
+        """One on each web process. The kernel chooses, and takes others than the first only for many at once."""
+        async with asyncio.timeout(PATIENCE):
+            while len(self.watchers) < 2:
+                opened = [Watcher(self.stack, self.http) for _ in range(12)]
+                await asyncio.gather(*(watcher.open() for watcher in opened))
+                for watcher in opened:
+                    if watcher.web and watcher.web not in [other.web for other in self.watchers]:
+                        self.watchers.append(watcher)
+                        self.tasks.append(asyncio.create_task(watcher.run()))
+                    else:
+                        await watcher.close()
 
     def call(self) -> None:
         self.calls = [asyncio.create_task(stream.run()) for stream in self.streams]

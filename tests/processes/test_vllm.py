@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import tempfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -28,7 +29,7 @@ def whole():
 
 
 @contextlib.asynccontextmanager
-async def asking(stack: Stack, question: str):
+async def asking(stack: Stack, question: str) -> AsyncIterator[Stream]:
     """A call under way."""
     messages = [{"role": "user", "content": question}]
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=START)) as http:
