@@ -14,7 +14,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--keep-engine", action="store_true", help="leave the engine running at the end, for the next worker to adopt"
+            "--keep-engine",
+            action="store_true",
+            help="leave the engine running at the end, for the next worker to adopt",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
