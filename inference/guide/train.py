@@ -33,28 +33,34 @@ def train(steps: int, peak: float, folder: Path, threads: int) -> None:
     tokenizer = vocabulary(SEED)
     shape = Shape(VOCABULARY)
     network = Network(shape, dropout=0.1)
-    matrices = [parameter for parameter in network.parameters() if parameter.dim() == 2]
-    vectors = [parameter for parameter in network.parameters() if parameter.dim() == 1]
-    groups = [{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=peak, betas=(0.9, 0.95), fused=True)
+    optimizers = optimizers_for(network, peak)
     started, average = time.monotonic(), 0.0
     for step, (ids, targets) in enumerate(islice(batches(tokenizer, SEED), steps)):
-        for group in optimizer.param_groups:
+        for group in (group for optimizer in optimizers for group in optimizer.param_groups):
             group["lr"] = rate(step, steps, peak)
         wanted = targets != IGNORED
         with torch.autocast("cpu", torch.bfloat16):
             logits = network(blurred(ids, targets, 0.04, shape.vocabulary), wanted)
         loss = F.cross_entropy(logits.float(), targets[wanted])
-        optimizer.zero_grad()
+        network.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
         average += (loss.item() - average) / min(step + 1, 50)
         if step % 50 == 49:
             print(f"step {step + 1}/{steps}  loss {average:.4f}  {time.monotonic() - started:.0f} s", flush=True)
         if step % 500 == 499:
             save(network, shape, tokenizer, folder)
     save(network, shape, tokenizer, folder)
+
+
+def optimizers_for(network: Network, peak: float) -> list[torch.optim.Optimizer]:
+    """Muon (Jordan et al. 2024) for the matrices inside the layers, AdamW for the embedding and the norms."""
+    matrices = [parameter for name, parameter in network.named_parameters() if name.endswith("proj.weight")]
+    others = [parameter for name, parameter in network.named_parameters() if not name.endswith("proj.weight")]
+    muon = torch.optim.Muon(matrices, lr=peak, weight_decay=0.1, adjust_lr_fn="match_rms_adamw")
+    return [muon, torch.optim.AdamW(others, lr=peak, betas=(0.9, 0.95), weight_decay=0.0, fused=True)]
 
 
 def save(network: Network, shape: Shape, tokenizer: Tokenizer, folder: Path) -> None:
@@ -72,7 +78,7 @@ def save(network: Network, shape: Shape, tokenizer: Tokenizer, folder: Path) -> 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=2600)
+    parser.add_argument("--steps", type=int, default=1800)
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--folder", type=Path, default=MODEL)
