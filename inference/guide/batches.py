@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from . import tokenizer as bpe
-from .dialogues import dialogues
+from .dialogues import Dialogue, dialogues
 from .folding import prompt
 from .intents import topics
 from .questions import Forbidden
@@ -28,14 +28,18 @@ def vocabulary(seed: int) -> Tokenizer:
     return bpe.learn([*sample, *answers], VOCABULARY)
 
 
+def allowed(seed: int) -> Iterator[Dialogue]:
+    """The dialogues that may be trained on: all but those in which a measured question has come about."""
+    forbidden = Forbidden()
+    return (dialogue for dialogue in dialogues(seed) if not forbidden.has(dialogue))
+
+
 def examples(tokenizer: Tokenizer, seed: int) -> Iterator[tuple[list[int], int]]:
     """Token ids of prompt and answer, and how many of them are prompt."""
     random = Random(seed)
     end = bpe.number(tokenizer, bpe.END)
     answers = {topic.answer: [*tokenizer.encode(topic.answer).ids, end] for topic in topics()}
-    forbidden = Forbidden()
-    for dialogue in dialogues(seed):
-        forbidden.check(dialogue)
+    for dialogue in allowed(seed):
         asked = tokenizer.encode(prompt(dialogue.questions)).ids
         answer = answers[dialogue.topic.answer]
         if random.random() > WHOLE:

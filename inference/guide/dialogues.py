@@ -9,7 +9,8 @@ from .folding import fold
 from .intents import DECLINED, LANGUAGES, Topic, around, topics
 from .phrases import Choice
 
-DECLINED_SHARE = 0.22
+DECLINED_SHARE = 0.3
+PHRASED_SHARE = 0.6  # of questions: taken from phrasings, not from the patterns of the themes
 STEMS = {
     "en": re.compile("(ing|ed|es|s|e)$"),
     "es": re.compile("(ando|iendo|ados|adas|ado|ido|ar|er|ir|as|os|a|o|s)$"),
@@ -58,7 +59,9 @@ def dialogues(seed: int) -> Iterator[Dialogue]:
 
 def question(topic: Topic, random: Random) -> str:
     """One way to ask, with the noise of real typing."""
-    asks = topic.near if topic.near and random.random() < 0.35 else topic.asks
+    asks = topic.near if topic.near and random.random() < 0.5 else topic.asks
+    if random.random() < PHRASED_SHARE:
+        asks = topic.phrasings
     text = fold(random.choice(asks).draw(random))
     extra = around(topic.language)
     if random.random() < 0.08:

@@ -9,18 +9,24 @@ from typing import Any
 from .phrases import Choice, parse
 
 THEMES = Path(__file__).with_name("themes")
+PHRASINGS = Path(__file__).with_name("phrasings")
 LANGUAGES = ("en", "es")
 DECLINED = "declined"
 
 
 @dataclass(frozen=True)
 class Topic:
-    """One intent in one language: the answer, and the ways to ask for it."""
+    """One intent in one language: the answer, and the ways to ask for it.
+
+    `asks` are patterns that stand for many sentences each, `phrasings` sentences of many people; `near` (of what is
+    declined) are those that sound like a question about Jarvis.
+    """
 
     intent: str
     language: str
     answer: str
     asks: tuple[Choice, ...]
+    phrasings: tuple[Choice, ...]
     bare: bool = False
     near: tuple[Choice, ...] = ()
 
@@ -34,9 +40,20 @@ class Around:
     filler: Choice
 
 
-def read(name: str) -> dict[str, Any]:
-    with (THEMES / f"{name}.toml").open("rb") as file:
+def read(name: str, folder: Path = THEMES) -> dict[str, Any]:
+    with (folder / f"{name}.toml").open("rb") as file:
         return tomllib.load(file)
+
+
+@cache
+def phrasings() -> dict[str, Any]:
+    """By intent and language: {"asks": patterns with no names in them}."""
+    files = (read(path.stem, PHRASINGS) for path in sorted(PHRASINGS.glob("*.toml")))
+    return {intent: entry for file in files for intent, entry in file.items()}
+
+
+def phrased(intent: str, language: str) -> tuple[Choice, ...]:
+    return tuple(parse(ask, {}) for ask in phrasings()[intent][language]["asks"])
 
 
 @cache
@@ -50,14 +67,15 @@ def topics() -> tuple[Topic, ...]:
         for intent, entry in read(path.stem).items():
             for language in LANGUAGES:
                 asks = tuple(parse(ask, words[language]) for ask in entry[language]["asks"])
-                found.append(Topic(intent, language, entry[language]["answer"], asks, entry.get("bare", False)))
+                more = phrased(intent, language)
+                found.append(Topic(intent, language, entry[language]["answer"], asks, more, entry.get("bare", False)))
     return (*found, *(declining(language) for language in LANGUAGES))
 
 
 def declining(language: str) -> Topic:
     entry = read(DECLINED)[language]
     asks, near = (tuple(parse(ask, entry["words"]) for ask in entry[kind]) for kind in ("asks", "near"))
-    return Topic(DECLINED, language, entry["answer"], asks, near=near)
+    return Topic(DECLINED, language, entry["answer"], asks, phrased(DECLINED, language), near=near)
 
 
 @cache
