@@ -50,7 +50,7 @@ class ApiHandler(ASGIHandler):
             await self.send_response(await refuse(ASGIRequest(scope, io.BytesIO())), send)
             return
         work = asyncio.create_task(self.respond(request, send))
-        gone = asyncio.create_task(receive())  # after the body, the only message is that the client has left
+        gone = asyncio.ensure_future(receive())  # after the body, the only message is that the client has left
         await asyncio.wait([work, gone], return_when=asyncio.FIRST_COMPLETED)
         gone.cancel()
         if not work.done():

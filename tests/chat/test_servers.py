@@ -66,6 +66,19 @@ async def answering(port, child):
     raise RuntimeError("The server ended at once.")
 
 
+async def test_the_api(server, alice):
+    _row, secret = await in_database(ApiKey.make, alice.pk, "test")
+    async with aiohttp.ClientSession(f"http://{server}") as client:
+        async with client.get("/health") as response:
+            assert (response.status, (await response.json())["status"]) == (200, "ok")
+        async with client.get("/api/history", headers={"x-api-key": secret}) as response:
+            assert (response.status, (await response.json())["total"]) == (200, 0)
+        async with client.post("/api/chat", data=b"{") as response:
+            assert response.status == 401
+        async with client.post("/api/chat", data=b"{", headers={"x-api-key": secret}) as response:
+            assert response.status == 400
+
+
 async def test_pages_and_static_files(server, alice):
     cookies = {settings.SESSION_COOKIE_NAME: await in_database(signed_in, alice)}
     async with aiohttp.ClientSession(f"http://{server}", cookies=cookies) as client:
