@@ -175,6 +175,7 @@ async def test_a_text_that_is_too_long_cannot_be_sent_and_says_so(visit, worker,
 async def test_a_draft_and_the_whole_way_to_an_answer_need_no_mouse(visit, worker, alice):
     page = await visit()
     await page.goto("/")
+    await expect(page.get_by_label("Username")).to_be_focused()
     await page.keyboard.type("alice")
     await page.keyboard.press("Tab")
     await page.keyboard.type(PASSWORD)
