@@ -1,6 +1,6 @@
 """Around every request: an id that follows it through all logs, and a log line at its end.
 
-Written for both kinds of stack, so that no thread is taken for it.
+Written for async stacks, so that no thread is taken for it.
 """
 
 import re
@@ -39,7 +39,6 @@ def request_context(get_response: Handler) -> Handler:
         response.headers.setdefault("openai-processing-ms", str(round(took)))
         return response
 
-    middleware._is_coroutine = True  # type: ignore[attr-defined]
     return middleware
 
 
