@@ -1,4 +1,4 @@
-"""API keys. A secret is shown once, when it is made; only its hash is kept."""
+"""API keys and preferences. A key's secret is shown once, when it is made; only its hash is kept."""
 
 import hashlib
 import secrets
@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 SECRET_BYTES = 32
 PREFIX = "jv_"
@@ -59,3 +60,27 @@ class ApiKey(models.Model):
         """Close the key now. Web processes hear of it within a second (see `authentication.REMEMBER`)."""
         self.revoked_at = timezone.now()
         self.save(update_fields=["revoked_at"])
+
+
+class Preferences(models.Model):
+    """What a person has chosen for themselves; a person without a row has chosen nothing."""
+
+    class Theme(models.TextChoices):
+        SYSTEM = "system", _("as the device")
+        LIGHT = "light", _("light")
+        DARK = "dark", _("dark")
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="preferences")
+    language = models.CharField(max_length=10, blank=True, help_text="Empty: as the browser asks.")
+    theme = models.CharField(max_length=10, choices=Theme, default=Theme.SYSTEM)
+    model = models.CharField(max_length=200, blank=True, help_text="Empty: the site's default.")
+    system_prompt = models.TextField(blank=True, help_text="Empty: the site's.")
+    temperature = models.FloatField(null=True, blank=True, help_text="Empty: the model's own.")
+    speak = models.BooleanField(default=False, help_text="The browser reads answers aloud.")
+    listen = models.BooleanField(default=False, help_text="The browser takes questions by voice.")
+
+    class Meta:
+        verbose_name_plural = "preferences"
+
+    def __str__(self) -> str:
+        return f"preferences of {self.user_id}"
