@@ -70,6 +70,19 @@ async def caller_of(headers: Mapping[str, str]) -> Caller:
     return caller
 
 
+def caller_now(headers: Mapping[str, str]) -> Caller:
+    """The same for sync code: who calls with these headers. Raises Unauthenticated."""
+    key = key_of(headers)
+    if key is None:
+        if config.allow_anonymous:
+            return service_caller("anonymous")
+        raise Unauthenticated("No API key was given.")
+    caller = look_up(digest(key)) if len(key) <= LONGEST_KEY else None
+    if caller is None:
+        raise Unauthenticated("This API key is not known, has expired or was revoked.")
+    return caller
+
+
 def looked_up(found: str) -> asyncio.Task[Caller | None]:
     """The look-up of a digest that began at most REMEMBER seconds ago and has not failed."""
     now, place = time.monotonic(), (asyncio.get_running_loop(), found)

@@ -19,12 +19,14 @@ from chat.routing import sockets  # noqa: E402
 from jarvis.api import ApiHandler  # noqa: E402
 
 api = ApiHandler()
+ON_PAGES = ("/api/v1/", "/api/schema/", "/api/docs/")  # REST resources are ordinary sync Django
 if config.allow_anonymous:
     structlog.get_logger(__name__).warning("anonymous.allowed", variable="JARVIS_ALLOW_ANONYMOUS")
 
 
 async def http(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    app = api if scope["path"].startswith(ApiHandler.PREFIXES) else pages
+    path = scope["path"]
+    app = api if path.startswith(ApiHandler.PREFIXES) and not path.startswith(ON_PAGES) else pages
     await app(scope, receive, send)
 
 

@@ -12,6 +12,7 @@ admin.site.site_header = admin.site.site_title = "Jarvis"
 urlpatterns = [
     path("", include("jarvis.api_urls")),
     path("v1/", include("inference.openai.urls")),
+    path("api/", include("jarvis.rest.urls")),
     path("", home, name="home"),
     path("c/<uuid:id>/", conversation, name="conversation"),
     path("favicon.ico", favicon),

@@ -1,0 +1,35 @@
+"""Who calls a REST resource: by API key as at every other door, else by the session of the page."""
+
+from django.contrib.auth.models import User
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from accounts.authentication import Caller, Unauthenticated, caller_now
+
+
+class KeyAuthentication(BaseAuthentication):
+    """`X-API-Key` or `Authorization: Bearer`; `request.auth` is then the `Caller`. Sessions are DRF's own business."""
+
+    def authenticate(self, request: Request) -> tuple[User, Caller] | None:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        if not ("authorization" in headers or "x-api-key" in headers):
+            return None
+        try:
+            caller = caller_now(headers)
+        except Unauthenticated as error:
+            raise AuthenticationFailed(str(error)) from None
+        return User.objects.get(pk=caller.user_id), caller
+
+    def authenticate_header(self, request: Request) -> str:
+        """What makes DRF answer 401 where nobody is known, instead of 403."""
+        return "Bearer"
+
+
+class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = KeyAuthentication
+    name = "apiKey"
+
+    def get_security_definition(self, auto_schema: object) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer"}

@@ -1,0 +1,61 @@
+"""Errors of the REST resources in the one shape that all doors share."""
+
+from typing import Any
+
+import structlog
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpResponse
+from rest_framework import exceptions
+from rest_framework.views import set_rollback
+
+from inference.http import error_response
+from inference.openai import errors
+from inference.openai.errors import ApiError
+
+log = structlog.get_logger(__name__)
+
+
+def answer(error: Exception, context: dict[str, Any]) -> HttpResponse:
+    """DRF's exception handler: JSON, whatever the view answers otherwise."""
+    fault = told(error, context)
+    if fault is None:
+        log.error("request.failed", path=context["request"].path, exc_info=error)
+        fault = errors.internal_error()
+    set_rollback()
+    response = error_response(fault)
+    if fault.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def told(error: Exception, context: dict[str, Any]) -> ApiError | None:
+    match error:
+        case ApiError():
+            return error
+        case Http404() | exceptions.NotFound():
+            return errors.make(404, "not_found", "There is no such thing, or it belongs to somebody else.")
+        case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
+            return errors.invalid_api_key(str(error.detail))
+        case PermissionDenied() | exceptions.PermissionDenied():
+            return errors.permission_denied("do this")
+        case exceptions.MethodNotAllowed():
+            request, view = context["request"], context["view"]
+            return errors.method_not_allowed(request.method, ", ".join(view.allowed_methods))
+        case exceptions.ValidationError():
+            name, fault = first_fault(error.detail)
+            return errors.invalid_request(f"{name}: {fault}" if name else fault, name)
+        case exceptions.APIException():
+            code = str(error.default_code)
+            return errors.make(error.status_code, code, str(error.detail))
+    return None
+
+
+def first_fault(detail: Any, name: str | None = None) -> tuple[str | None, str]:
+    """The first field that is not in order, and what is wrong with it."""
+    if isinstance(detail, dict):
+        field, inner = next(iter(detail.items()))
+        path = None if field == "non_field_errors" else str(field)
+        return first_fault(inner, path if name is None else f"{name}.{path}")
+    if isinstance(detail, list):
+        return first_fault(detail[0], name)
+    return name, str(detail)

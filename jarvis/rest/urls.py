@@ -1,0 +1,30 @@
+"""Addresses of the REST resources: each app registers its own in `rest.py`."""
+
+from django.urls import URLPattern, URLResolver, include, path, re_path
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.request import Request
+from rest_framework.routers import SimpleRouter
+from rest_framework.views import APIView
+
+from inference.openai import errors
+
+router = SimpleRouter()
+
+
+@extend_schema(exclude=True)
+class Nothing(APIView):
+    """Any other address: an error like all others here, also for who is not known."""
+
+    permission_classes = ()
+
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
+        raise errors.not_found(request.path)
+
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("v1/", include(router.urls)),
+    re_path("^v1/", Nothing.as_view()),
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
+]
