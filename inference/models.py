@@ -14,7 +14,7 @@ from django.utils import timezone
 from inference import claim
 from jarvis.config import config
 
-MAX_ENGINE_DEATHS = 2
+MAX_ENGINE_DEATHS = 6  # during one generation, whoever was to blame; see `inference.worker.probation`
 MAX_ATTEMPTS = 20
 
 

@@ -23,6 +23,7 @@ from inference.openai.sse import DONE, EngineChunk, SseParser, decode_chunk
 from inference.outcome import Outcome
 from inference.worker.answer import Answer, Journal
 from inference.worker.fit import Message, estimate, fit
+from inference.worker.probation import Gate
 from inference.worker.publisher import Publisher
 from jarvis.config import config
 from jarvis.database import in_database
@@ -57,13 +58,16 @@ class Refused(Exception):
 class Relay:
     """`run` gives the outcome; `stop` makes it give what there is. Cancelling `run` gives and stores nothing."""
 
-    def __init__(self, row: Generation, engine: Engine, publisher: Publisher) -> None:
+    def __init__(self, row: Generation, engine: Engine, publisher: Publisher, gate: Gate) -> None:
         self.row = row
         self.engine = engine
         self.publisher = publisher
+        self.gate = gate
         self.journal = Journal(row.attempt)
         self.answer = Answer()
         self.losses = row.engine_deaths
+        self.reached = 0  # tokens at the last loss of the engine
+        self.suspect = False  # nothing has come since then
         self.reading: asyncio.Task[None] | None = None
         self.stopped = row.stop_asked_at is not None
 
@@ -136,7 +140,8 @@ class Relay:
             await self.engine.ready()
             deaths = self.engine.deaths
             try:
-                await self.read()
+                async with self.gate.passing(alone=self.suspect) as self.passage:
+                    await self.read()
             except EngineAway as error:
                 log.info("engine.away", generation=str(self.row.id), error=str(error))
                 await asyncio.sleep(random.uniform(0.1, 0.3))
@@ -144,18 +149,20 @@ class Relay:
             except EngineLost as error:
                 log.warning("engine.lost", generation=str(self.row.id), error=str(error), tokens=self.answer.tokens)
                 await self.count_loss()
-                if self.losses >= MAX_ENGINE_DEATHS:
+                if self.suspect or self.losses >= MAX_ENGINE_DEATHS:
                     raise
                 if self.engine.deaths == deaths:  # it may be going down, or only have dropped this one
                     await asyncio.sleep(random.uniform(0.1, 0.3))
                     await self.engine.verify()
                 if not (self.plain and self.answer.can_go_on):
                     self.start_again()
+                self.suspect, self.reached = True, self.answer.count
 
     def start_again(self) -> None:
         if not self.answer.empty:
             self.journal.add(Begin(clear=True))
         self.answer.clear()
+        self.reached = 0
 
     async def count_loss(self) -> None:
         self.losses += 1
@@ -225,15 +232,22 @@ class Relay:
         return int((await response.json())["count"])
 
     async def post(self, path: str, body: bytes) -> aiohttp.ClientResponse:
-        """The engine's answer, status 200. Tried again only while no byte of it has come."""
+        """The engine's answer, status 200. Tried again only while no byte of it has come.
+
+        An engine that takes the request and closes the connection may only have closed an idle one, or may die of it:
+        where it cannot be had again, it counts as lost, not as away.
+        """
+        taken = False
         for attempt in range(CONNECT_TRIES):
             try:
                 response = await self.engine.session().post(
                     self.engine.base_url + path, data=body, headers={"content-type": "application/json"}
                 )
             except (aiohttp.ClientError, OSError) as error:
+                taken = taken or not isinstance(error, aiohttp.ClientConnectorError)
                 if attempt == CONNECT_TRIES - 1:
-                    raise EngineAway(f"{type(error).__name__}: {error}") from error
+                    fault = f"{type(error).__name__}: {error}"
+                    raise (EngineLost(fault) if taken else EngineAway(fault)) from error
                 await asyncio.sleep(random.uniform(0.05, 0.1) * 2**attempt)
                 continue
             if response.status == 200:
@@ -270,6 +284,9 @@ class Relay:
                 reason = self.take(chunk) or reason
             self.publisher.mark(self.row.id, urgent=not begun and not self.answer.empty)
             begun = not self.answer.empty
+            if self.suspect and self.answer.count > self.reached:
+                self.suspect = False
+                self.passage.clear()
             if not self.nearly_done:
                 await self.publisher.turn()
         raise EngineLost("the stream broke off")

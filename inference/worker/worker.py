@@ -18,6 +18,7 @@ from inference.engine import Engine
 from inference.models import Generation, LanguageModel
 from inference.states import WorkerState
 from inference.worker.ledger import Ledger
+from inference.worker.probation import Gate
 from inference.worker.publisher import Publisher
 from inference.worker.relay import Relay
 from jarvis.config import config
@@ -38,6 +39,7 @@ class Worker:
         self.name = f"{place}/{os.getpid()}-{secrets.token_hex(4)}"  # in a container the pid is always the same
         self.publisher = Publisher()
         self.ledger = Ledger()
+        self.gate = Gate()
         self.relays: dict[UUID, Relay] = {}
         self.tasks: dict[UUID, asyncio.Task[None]] = {}
         self.bell = asyncio.Event()
@@ -138,7 +140,7 @@ class Worker:
         for row in rows:
             if row.id in self.relays:
                 self.drop(row.id)
-            relay = self.relays[row.id] = Relay(row, self.engine, self.publisher)
+            relay = self.relays[row.id] = Relay(row, self.engine, self.publisher, self.gate)
             self.tasks[row.id] = asyncio.create_task(self.see_through(relay))
         return len(rows)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from inference.entries import Choices, End, Text
-from inference.models import Generation
+from inference.models import MAX_ENGINE_DEATHS, Generation
 from inference.submit import submit
 from tests.inference.conftest import ask, clears, numbered, stored, text_of, tokens_told, told, until, working
 
@@ -75,18 +75,27 @@ async def test_an_error_in_the_stream_is_a_loss_and_the_answer_goes_on(alice, he
     assert (await stored(row)).engine_deaths == 1
 
 
-async def test_an_engine_that_breaks_twice_fails_the_answer_with_a_reason(alice, held, fake):
+async def test_an_engine_that_breaks_again_and_again_but_gets_on_gives_the_whole_answer(alice, held, fake):
     fake.settings.cut_after = 10
+    async with working(held):
+        row = await ask(alice, 40)
+        assert text_of(await told(row)) == numbered(40)
+    ended = await stored(row)
+    assert (ended.status, ended.completion_tokens, ended.engine_deaths) == ("done", 40, 3)
+
+
+async def test_an_engine_that_breaks_too_often_fails_the_answer_with_a_reason(alice, held, fake):
+    fake.settings.cut_after = 3
     async with working(held):
         row = await ask(alice, 40)
         entries = await told(row)
     end = entries[-1][1]
     assert (end.status, end.finish_reason, end.problem.code) == ("failed", "error", "engine_error")
     ended = await stored(row)
-    assert (ended.status, ended.engine_deaths, ended.error_code) == ("failed", 2, "engine_error")
+    assert (ended.status, ended.engine_deaths, ended.error_code) == ("failed", MAX_ENGINE_DEATHS, "engine_error")
     assert ended.error_message == end.problem.message
-    assert ended.text == numbered(20)  # what there is, is kept
-    assert ended.completion_tokens == 20
+    assert ended.text == numbered(3 * MAX_ENGINE_DEATHS)  # what there is, is kept
+    assert ended.completion_tokens == 3 * MAX_ENGINE_DEATHS
 
 
 async def test_a_refusal_is_told_at_once_and_not_tried_again(alice, held, fake):
