@@ -40,7 +40,7 @@ class MortalEngine(FakeEngine):
 
 @pytest.fixture
 async def mortal(tmp_path):
-    async with MortalEngine(tmp_path / "engine.sock", rate=100, ttft=0.02) as engine:
+    async with MortalEngine(tmp_path / "engine.sock", rate=100, ttft=0.15) as engine:
         yield engine
 
 
