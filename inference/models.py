@@ -6,16 +6,27 @@ from datetime import timedelta
 from typing import ClassVar
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from inference import claim
+from inference.engine import arguments
+from inference.engine.faults import EngineError
 from jarvis.config import config
 
 MAX_ENGINE_DEATHS = 6  # during one generation, whoever was to blame; see `inference.worker.probation`
 MAX_ATTEMPTS = 20
+
+
+def usable_arguments(text: str) -> None:
+    """Validator: what the worker would refuse when it starts the engine."""
+    try:
+        arguments.split(text)
+    except EngineError as error:
+        raise ValidationError(str(error)) from error
 
 
 class LanguageModelQuerySet(models.QuerySet["LanguageModel"]):
@@ -47,7 +58,11 @@ class LanguageModel(models.Model):
     name = models.CharField(max_length=200, unique=True, help_text="What people and scripts call it.")
     source = models.CharField(max_length=500, help_text="`guide`, a hub id, a folder, or a server's address.")
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.LOCAL)
-    engine_args = models.TextField(blank=True, help_text="More arguments for vLLM's server.")
+    engine_args = models.TextField(
+        blank=True,
+        validators=[usable_arguments],
+        help_text="More arguments for vLLM's server, as on its command line. Taken when the engine next starts.",
+    )
     max_model_len = models.PositiveIntegerField(default=0, help_text="Context window in tokens; 0: not known yet.")
     default = models.BooleanField(default=False)
     enabled = models.BooleanField(default=True)

@@ -6,6 +6,7 @@ await engine.ready()
 async with engine.session().post(engine.base_url + "/v1/chat/completions", json=…) as response: …
 """
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 import aiohttp
@@ -52,8 +53,8 @@ class Engine(Protocol):
         """The GPUs of this machine, for people to see; none where the engine uses none."""
 
 
-def make_engine(config: "Config") -> VllmEngine | RemoteEngine:
-    """The engine that the configuration asks for."""
+def make_engine(config: "Config", more: Callable[[], Awaitable[str]] | None = None) -> VllmEngine | RemoteEngine:
+    """The engine that the configuration asks for; `more` gives the model's own arguments for vLLM's server."""
     if config.engine_url:
         return RemoteEngine(config.engine_url, config.engine_api_key, slots=config.engine_slots)
-    return VllmEngine(config, nvml=memory.nvml() if is_gpu_build() else None)
+    return VllmEngine(config, more=more, nvml=memory.nvml() if is_gpu_build() else None)

@@ -69,14 +69,17 @@ class Options:
 
 
 def split(text: str) -> tuple[str, ...]:
-    """JARVIS_ENGINE_ARGS as a list. Raises EngineError for what would open a port or belongs to another variable."""
+    """Arguments of the server as a list. Raises EngineError for what would open a port or belongs to a variable."""
     try:
         parts = tuple(shlex.split(text))
     except ValueError as error:
-        raise EngineError(f"JARVIS_ENGINE_ARGS cannot be read ({error}).", permanent=True) from error
+        raise EngineError(
+            f"The engine's arguments cannot be read ({error}): see JARVIS_ENGINE_ARGS, and the model in the admin.",
+            permanent=True,
+        ) from error
     for part in parts:
         if part.partition("=")[0].replace("_", "-") in OURS:
-            raise EngineError(f"JARVIS_ENGINE_ARGS may not hold {part}: Jarvis sets that itself.", permanent=True)
+            raise EngineError(f"The engine's arguments may not hold {part}: Jarvis sets that itself.", permanent=True)
     return parts
 
 

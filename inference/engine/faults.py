@@ -31,12 +31,12 @@ KNOWN: list[tuple[re.Pattern[str], str, bool]] = [
         ),
         (
             r"error: unrecognized arguments: (?P<what>.+)",
-            "vLLM does not know the argument {what}; correct JARVIS_ENGINE_ARGS.",
+            "vLLM does not know the argument {what}; correct the engine's arguments.",
             PERMANENT,
         ),
         (
             r"api_server\.py: error: (?P<what>.+)",
-            "vLLM refuses its arguments ({what}); correct JARVIS_ENGINE_ARGS.",
+            "vLLM refuses its arguments ({what}); correct the engine's arguments.",
             PERMANENT,
         ),
         (
@@ -68,13 +68,13 @@ KNOWN: list[tuple[re.Pattern[str], str, bool]] = [
         ),
         (
             r"User-specified max_model_len \((?P<what>\d+)\) is greater",
-            "The model has a shorter context than --max-model-len {what}; correct JARVIS_ENGINE_ARGS.",
+            "The model has a shorter context than --max-model-len {what}; correct the engine's arguments.",
             PERMANENT,
         ),
         (
             r"KV cache is needed, which is larger than the available|No available memory for the cache blocks",
             "The memory left beside the weights is too small for one answer; raise JARVIS_ENGINE_MEMORY, "
-            "or set --max-model-len lower in JARVIS_ENGINE_ARGS.",
+            "or set --max-model-len lower in the engine's arguments.",
             PERMANENT,
         ),
         (
@@ -86,7 +86,7 @@ KNOWN: list[tuple[re.Pattern[str], str, bool]] = [
         ),
         (
             r"ValidationError: \d+ validation errors? for \w+\n\s+(?:Value error, )?(?P<what>[^\n[]+)",
-            "vLLM refuses its configuration ({what}); correct JARVIS_ENGINE_ARGS or JARVIS_MODEL.",
+            "vLLM refuses its configuration ({what}); correct the engine's arguments or JARVIS_MODEL.",
             PERMANENT,
         ),
         (

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,13 +56,15 @@ class Patience:
 class VllmEngine:
     """An engine that Jarvis itself holds. See `inference.engine.Engine` for the contract.
 
-    `command` replaces vLLM's command line, `nvml` NVIDIA's library: both for tests and for other builds of vLLM.
+    `more` gives further arguments of the server, and is asked at each start. `command` replaces vLLM's command line,
+    `nvml` NVIDIA's library: both for tests and for other builds of vLLM.
     """
 
     def __init__(
         self,
         config: "Config",
         *,
+        more: Callable[[], Awaitable[str]] | None = None,
         command: Command | None = None,
         nvml: memory.Nvml | None = None,
         patience: Patience | None = None,
@@ -77,6 +79,7 @@ class VllmEngine:
         self.socket = self.home / "engine.sock"
         self.log_file = config.var / "log" / "engine.log"
         self.held: Held | None = None
+        self._more = more
         self._command = command
         self._nvml = nvml
         self._read_buffer = read_buffer
@@ -172,7 +175,8 @@ class VllmEngine:
         self._lock.take()
         self.state.model = self.config.model_name
         model = await self._model()
-        options = options_of(self.config, model, gpu=self._nvml is not None)
+        more = await self._more() if self._more else ""
+        options = options_of(self.config, model, gpu=self._nvml is not None, more=more)
         line = self._command(model, self.socket) if self._command else arguments.command(model, options, self.socket)
         plan = draft(model, options, line, self.home, self.socket)
         self.held = await self._take_over(plan.fingerprint) or await self._start(model, options, plan)

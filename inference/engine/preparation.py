@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from jarvis.config import Config
 
 
-def options_of(config: "Config", model: ModelFolder, *, gpu: bool) -> Options:
-    """How the configuration wants an engine to be run on this machine."""
+def options_of(config: "Config", model: ModelFolder, *, gpu: bool, more: str = "") -> Options:
+    """How the configuration wants an engine to be run on this machine; `more`: the model's own arguments, which win."""
+    extra = arguments.split(config.engine_args) + arguments.split(more)
     return Options(
         gpu=gpu,
         slots=config.engine_slots,
@@ -26,8 +27,8 @@ def options_of(config: "Config", model: ModelFolder, *, gpu: bool) -> Options:
         total=memory.total_bytes(),
         threads=arguments.threads(model, arguments.usable_cores()),
         program=tuple(shlex.split(config.engine_command)) or arguments.SERVER,
-        extra=arguments.split(config.engine_args),
-        trust_remote_code=config.engine_trust_remote_code or "--trust-remote-code" in config.engine_args,
+        extra=extra,
+        trust_remote_code=config.engine_trust_remote_code or "--trust-remote-code" in extra,
         telemetry=config.engine_telemetry,
     )
 

@@ -10,11 +10,14 @@ from contextlib import contextmanager
 
 import structlog
 import uvloop
+from django.db import Error as DatabaseError
 
 from inference.engine import make_engine
-from inference.worker.worker import Worker
+from inference.models import LanguageModel
+from inference.worker.worker import PAUSE, Worker
 from jarvis import memory
 from jarvis.config import config
+from jarvis.database import in_database
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +44,17 @@ def place() -> Iterator[str]:
         yield f"{socket.gethostname()}:{config.run_dir}"
 
 
+async def engine_args() -> str:
+    """What the catalogue adds to the model's command line. Waits for Postgres: without it there is no work either."""
+    row = LanguageModel.objects.filter(name=config.model_name).values_list("engine_args", flat=True)
+    while True:
+        try:
+            return await in_database(row.first) or ""
+        except DatabaseError as error:
+            log.warning("postgres.away", error=str(error).strip())
+            await asyncio.sleep(PAUSE)
+
+
 class WorkerProcess:
     def __init__(self, *, keep_engine: bool = False) -> None:
         self.keep_engine = keep_engine
@@ -54,7 +68,7 @@ class WorkerProcess:
             uvloop.run(self.work(name))
 
     async def work(self, place: str) -> None:
-        engine = make_engine(config)
+        engine = make_engine(config, engine_args)
         worker = Worker(engine, place)
         loop = asyncio.get_running_loop()
         for signal_number in (signal.SIGTERM, signal.SIGINT):

@@ -52,8 +52,8 @@ class Bench:
         line = [sys.executable, str(SERVER), "--uds", str(socket), "--model", str(model.folder)]
         return [*line, "--served-model-name", model.name, "--plan", str(self.plan_file)]
 
-    def engine(self, *, patience: Patience = QUICK, nvml: Any = None, **changes: Any) -> VllmEngine:
-        return VllmEngine(self.config(**changes), command=self.command, nvml=nvml, patience=patience)
+    def engine(self, *, patience: Patience = QUICK, nvml: Any = None, more: Any = None, **changes: Any) -> VllmEngine:
+        return VllmEngine(self.config(**changes), more=more, command=self.command, nvml=nvml, patience=patience)
 
     def keep(self, engine: VllmEngine) -> VllmEngine:
         """Start a keeper's task."""

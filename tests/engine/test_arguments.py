@@ -33,7 +33,7 @@ def test_the_server_listens_on_the_socket_and_on_no_port(model):
 
 @pytest.mark.parametrize("given", ["--port 8000", "--host=0.0.0.0", "--uds /tmp/x", "--api_key=x", "--model other"])
 def test_what_would_open_a_port_or_is_set_elsewhere_is_refused_by_name(given):
-    with pytest.raises(EngineError, match="JARVIS_ENGINE_ARGS may not hold") as caught:
+    with pytest.raises(EngineError, match="arguments may not hold") as caught:
         arguments.split(given)
     assert caught.value.permanent
 

@@ -11,7 +11,7 @@ NOISE = (
 )
 
 LASTING = [
-    ("api_server.py: error: unrecognized arguments: --nonsense", "--nonsense; correct JARVIS_ENGINE_ARGS"),
+    ("api_server.py: error: unrecognized arguments: --nonsense", "--nonsense; correct the engine's arguments"),
     (
         "api_server.py: error: argument --max-num-seqs: invalid int value: 'many'",
         "--max-num-seqs: invalid int value: 'many'",

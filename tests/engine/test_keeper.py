@@ -270,9 +270,23 @@ async def test_a_permanent_fault_is_given_up_after_three_starts_with_what_to_do(
     bench.plan(exit=2, say="api_server.py: error: unrecognized arguments: --nonsense 3")
     engine = bench.keep(bench.engine())
     await until(lambda: engine.state.phase == "failed" and "Next try" not in engine.state.detail)
-    assert engine.state.detail == "vLLM does not know the argument --nonsense 3; correct JARVIS_ENGINE_ARGS."
+    assert engine.state.detail == "vLLM does not know the argument --nonsense 3; correct the engine's arguments."
     assert len(list(engine.log_file.parent.glob("engine.log*"))) == 3
     assert bench.marked() == []
+
+
+async def test_the_models_own_arguments_win_and_are_asked_for_at_each_start(bench):
+    asked = []
+
+    async def more():
+        asked.append("--max-num-seqs 7")
+        return asked[-1]
+
+    engine = bench.keep(bench.engine(engine_args="--max-num-seqs 9", more=more))
+    await asyncio.wait_for(engine.ready(), 10)
+    assert engine.state.slots == 7
+    os.kill(engine.state.pid, signal.SIGKILL)
+    await until(lambda: len(asked) == 2)
 
 
 async def test_a_folder_that_is_not_there_is_a_failure_with_what_to_do(bench):

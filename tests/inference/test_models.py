@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
@@ -264,3 +265,11 @@ def test_a_model_that_no_worker_serves_any_more_is_not_offered():
     assert [(m.name, m.default) for m in LanguageModel.objects.offered()] == [("other", True)]
     LanguageModel.objects.serve("guide", 2048, alive={"other"})
     assert {m.name for m in LanguageModel.objects.offered()} == {"guide", "other"}
+
+
+def test_arguments_that_the_engine_may_not_have_are_refused_where_they_are_written(db):
+    model = LanguageModel(name="mine", source="/models/mine", engine_args="--max-num-seqs 8")
+    model.full_clean()
+    model.engine_args = "--port 80"
+    with pytest.raises(ValidationError, match="may not hold --port"):
+        model.full_clean()
