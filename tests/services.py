@@ -16,6 +16,7 @@ from pathlib import Path
 from jarvis.launch.embedded import EmbeddedPostgres, EmbeddedRedis, Running, Service
 
 PREFIX = "jarvis-test-"
+STARTED = "JARVIS_TEST_STARTED"  # what a session has started itself: a part of it that runs beside starts its own
 
 
 def start() -> None:
@@ -29,13 +30,16 @@ def start() -> None:
         "DATABASE_URL": EmbeddedPostgres(folder / "postgres", folder / "run", durable=False),
         "REDIS_URL": EmbeddedRedis(folder / "redis", folder / "run", durable=False),
     }
+    started: list[str] = []
     session = contextlib.ExitStack()
     atexit.register(session.close)
     session.callback(shutil.rmtree, folder, ignore_errors=True)
     for variable, service in wanted.items():
-        if not os.environ.get(variable):
+        if not os.environ.get(variable) or variable in os.environ.get(STARTED, "").split():
             session.enter_context(Running(service, folder / f"{service.name}.log"))
             os.environ[variable] = service.url
+            started.append(variable)
+    os.environ[STARTED] = " ".join(started)
 
 
 def _remove_leftovers() -> None:
