@@ -9,6 +9,7 @@ import sys
 import tempfile
 from functools import cached_property
 from hashlib import sha256
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
@@ -59,6 +60,10 @@ class Config(BaseSettings):
         description="Host names under which the page is reached, separated by commas; any other gets 400.",
     )
     cors_origins: Names = Field((), description="Origins whose pages may call the API, separated by commas.")
+    trusted_proxies: Names = Field(
+        (),
+        description="Proxies in front whose X-Forwarded-For is believed: addresses, networks, or `unix` for sockets.",
+    )
     secret_key: str = Field("", description="Signs sessions, 50 or more characters. Empty: made once and kept in var/.")
     secure: bool = Field(False, description="True behind HTTPS: secure cookies, HSTS, redirects.")
     max_body_bytes: int = Field(4_000_000, ge=10_000, le=500_000_000, description="Largest request body accepted.")
@@ -109,10 +114,21 @@ class Config(BaseSettings):
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is written.")
 
-    @field_validator("allowed_hosts", "cors_origins", "api_keys", mode="before")
+    @field_validator("allowed_hosts", "cors_origins", "api_keys", "trusted_proxies", mode="before")
     @classmethod
     def split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for word in value:
+            try:
+                if word != "unix":
+                    ip_network(word, strict=False)
+            except ValueError:
+                raise ValueError(f"{word!r} is no address such as 10.0.0.1, no network such as 10.0.0.0/8") from None
+        return value
 
     @field_validator("database_url")
     @classmethod

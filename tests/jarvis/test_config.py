@@ -28,6 +28,7 @@ def start(**variables):
         ("REDIS_URL", "localhost", "redis://"),
         ("JARVIS_SECRET_KEY", "short", "50"),
         ("JARVIS_AUTO_CLEANUP_GPU", "perhaps", "boolean"),
+        ("JARVIS_TRUSTED_PROXIES", "10.0.0.1,proxy", "10.0.0.0/8"),
     ],
 )
 def test_a_wrong_value_stops_the_start_with_one_line_that_names_it(name, value, word):
