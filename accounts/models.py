@@ -1,13 +1,15 @@
-"""API keys and preferences. A key's secret is shown once, when it is made; only its hash is kept."""
+"""API keys, preferences, invitations. A key's secret is shown once, when it is made; only its hash is kept."""
 
 import hashlib
 import secrets
-from datetime import datetime
-from typing import ClassVar
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
 
 from django.conf import settings
+from django.contrib.auth.models import AbstractUser, AnonymousUser, Group
+from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -19,6 +21,10 @@ SHOWN = len(PREFIX) + 6
 def digest(secret: str) -> str:
     """SHA-256 in hex. A fast hash is right here: the secret has 256 random bits, so there is nothing to guess."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def in_a_week() -> datetime:
+    return timezone.now() + timedelta(days=7)
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
@@ -84,3 +90,72 @@ class Preferences(models.Model):
 
     def __str__(self) -> str:
         return f"preferences of {self.user_id}"
+
+    @classmethod
+    def of(cls, user: AbstractUser | AnonymousUser) -> "Preferences":
+        """What this person prefers; not stored yet where they have chosen nothing."""
+        if not isinstance(user, AbstractUser):
+            return cls()
+        return getattr(user, "preferences", None) or cls(user_id=user.pk)
+
+
+class InvitationQuerySet(models.QuerySet["Invitation"]):
+    def usable(self) -> "InvitationQuerySet":
+        """Links that still make an account: not withdrawn, not expired, not used up."""
+        return self.filter(withdrawn_at=None, expires_at__gt=timezone.now(), uses__lt=F("limit"))
+
+
+class Invitation(models.Model):
+    """A link under which somebody makes an account of their own. The link is shown once; only its hash is kept."""
+
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    note = models.CharField(_("note"), max_length=100, help_text=_("To know the link by."))
+    group = models.ForeignKey(
+        Group,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        verbose_name=_("group"),
+        help_text=_("Who comes by this link is a member of it."),
+    )
+    limit = models.PositiveIntegerField(
+        _("accounts"), default=1, validators=[MinValueValidator(1)], help_text=_("How many it may make.")
+    )
+    uses = models.PositiveIntegerField(_("made"), default=0, editable=False)
+    expires_at = models.DateTimeField(_("expires"), default=in_a_week)
+    withdrawn_at = models.DateTimeField(_("withdrawn"), null=True, blank=True, editable=False)
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("made by"),
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    objects: ClassVar[InvitationQuerySet] = InvitationQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        verbose_name = _("invitation")
+        verbose_name_plural = _("invitations")
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return self.note
+
+    @classmethod
+    def make(cls, made_by_id: int | None, note: str, **fields: Any) -> tuple["Invitation", str]:
+        """A new invitation and the secret of its link, which cannot be had again."""
+        secret = secrets.token_urlsafe(SECRET_BYTES)
+        return cls.objects.create(digest=digest(secret), made_by_id=made_by_id, note=note, **fields), secret
+
+    @classmethod
+    def find(cls, secret: str) -> "Invitation | None":
+        """The invitation of a link, while it is usable."""
+        return cls.objects.usable().filter(digest=digest(secret)).first()
+
+    def take(self) -> bool:
+        """Count one account, in the transaction that makes it. False where it is used up or over meanwhile: the row
+        itself decides, so that of sign-ups that come at the same moment no more than the limit succeed."""
+        return bool(Invitation.objects.usable().filter(pk=self.pk).update(uses=F("uses") + 1))

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from accounts.authentication import Caller, Unauthenticated, caller_of, session_user
 from accounts.models import ApiKey
+from accounts.sessions import seen
 from jarvis.database import in_database
 
 
@@ -43,6 +44,7 @@ def void(passes: Collection[Pass]) -> set[Pass]:
     session_keys = {p.session_key for p in passes if p.session_key}
     sessions = Session.objects.filter(session_key__in=session_keys, expire_date__gt=timezone.now())
     live_sessions = set(sessions.values_list("session_key", flat=True)) if session_keys else set()
+    seen(live_sessions)
     key_ids = {p.caller.key_id for p in passes if p.caller.key_id}
     live_keys = set(ApiKey.objects.usable().filter(id__in=key_ids).values_list("id", flat=True)) if key_ids else set()
 

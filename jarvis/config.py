@@ -12,15 +12,24 @@ from hashlib import sha256
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 BASE = Path(__file__).resolve().parent.parent
 SOCKET_PATH_LIMIT = 107  # bytes; sun_path of a unix socket on Linux
 
-SECRET = ("database_url", "redis_url", "secret_key", "api_keys", "engine_api_key", "hf_token")  # never shown
+SECRET = (  # never shown
+    "database_url",
+    "redis_url",
+    "secret_key",
+    "api_keys",
+    "email_url",
+    "oidc_client_secret",
+    "engine_api_key",
+    "hf_token",
+)
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Names = Annotated[tuple[str, ...], NoDecode]
@@ -69,6 +78,25 @@ class Config(BaseSettings):
     max_body_bytes: int = Field(4_000_000, ge=10_000, le=500_000_000, description="Largest request body accepted.")
 
     # Accounts
+    signup: Literal["closed", "invitation", "open"] = Field(
+        "closed",
+        description="Who makes accounts. closed: administrators; invitation: who has a link of theirs; open: anybody.",
+    )
+    email_url: str = Field(
+        "",
+        description="Mail server for password resets, as smtp://user:password@host:587 or smtps://… Empty: none.",
+    )
+    email_from: str = Field("jarvis@localhost", description="Sender of e-mails.")
+    oidc_server_url: str = Field(
+        "", description="Sign-in by OpenID Connect: the provider's address, such as https://id.example.com. Empty: off."
+    )
+    oidc_client_id: str = Field("", description="Name under which the provider knows Jarvis.", validate_default=True)
+    oidc_client_secret: str = Field("", description="Secret that the provider gave for it.", validate_default=True)
+    oidc_name: str = Field("Single sign-on", max_length=40, description="The provider's name, on the sign-in button.")
+    oidc_signup: bool = Field(False, description="True makes an account for whoever the provider lets in.")
+    oidc_match_email: bool = Field(
+        False, description="True signs in to the account with the same e-mail, where the provider has verified it."
+    )
     api_keys: Names = Field((), description="API keys for a small set-up without accounts, separated by commas.")
     allow_anonymous: bool = Field(False, description="True lets anyone who reaches the port use the API without a key.")
 
@@ -142,6 +170,28 @@ class Config(BaseSettings):
     def is_redis(cls, value: str) -> str:
         if value and not value.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("must start with redis://, rediss:// or unix://")
+        return value
+
+    @field_validator("email_url")
+    @classmethod
+    def is_smtp(cls, value: str) -> str:
+        if value and not value.startswith(("smtp://", "smtps://", "smtp+plain://")):
+            raise ValueError("must start with smtp://, smtps:// or smtp+plain:// (no encryption)")
+        return value
+
+    @field_validator("oidc_server_url")
+    @classmethod
+    def is_secure(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+            raise ValueError("must start with https://")
+        return value
+
+    @field_validator("oidc_client_id", "oidc_client_secret")
+    @classmethod
+    def is_there(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("oidc_server_url") and not value:
+            raise ValueError("must be set where JARVIS_OIDC_SERVER_URL is")
         return value
 
     @field_validator("engine_url")

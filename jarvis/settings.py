@@ -4,7 +4,9 @@ import django_stubs_ext
 from psycopg.conninfo import conninfo_to_dict
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.retry import Retry as SyncRetry
 
+from jarvis import mail
 from jarvis.config import BASE, config
 from jarvis.secret import secret_key
 
@@ -31,6 +33,12 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "jarvis.static.OurStaticFiles",
     "django.contrib.postgres",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
     "django_filters",
     "rest_framework",
     "drf_spectacular",
@@ -50,6 +58,9 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "accounts.middleware.reader",
+    "allauth.account.middleware.AccountMiddleware",
+    "accounts.limits.Limits",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -63,6 +74,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "accounts.context.look",
             ]
         },
     }
@@ -94,6 +106,21 @@ CHANNEL_LAYERS = {
         },
     }
 }
+
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": config.redis,
+        "KEY_PREFIX": "jarvis-cache",  # never cache.clear(): it would empty the whole database
+        "OPTIONS": {
+            "serializer": "jarvis.cache.JsonSerializer",
+            "socket_connect_timeout": 2,
+            "socket_timeout": 2,
+            "retry": SyncRetry(NoBackoff(), 0),
+        },
+    }
+}
+SILENCED_SYSTEM_CHECKS = ["django_ratelimit.W001"]  # Django's own Redis cache adds and counts in one step, as it must
 
 CELERY_BROKER_URL = config.redis.replace("unix://", "redis+socket://", 1)
 CELERY_TASK_ACKS_LATE = True
@@ -136,6 +163,64 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "login"
+PASSWORD_RESET_TIMEOUT = 24 * 3600
+AUTHENTICATION_BACKENDS = ["accounts.backend.Backend"]
+
+ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
+ACCOUNT_FORMS = {
+    "login": "accounts.forms.SignInForm",
+    "signup": "accounts.forms.SignUpForm",
+    "change_password": "accounts.forms.ChangePasswordForm",
+    "set_password": "accounts.forms.SetPasswordForm",
+    "reset_password_from_key": "accounts.forms.ResetPasswordForm",
+}
+ACCOUNT_EMAIL_VERIFICATION = "optional" if config.email_url else "none"
+ACCOUNT_CHANGE_EMAIL = True  # one address; a new one takes its place once it is verified
+ACCOUNT_EMAIL_NOTIFICATIONS = bool(config.email_url)
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+# What is counted, and answered with 429, is in `accounts.limits`; of allauth's own only the pause between mails stays.
+_counted = (
+    "change_password manage_email reset_password reset_password_from_key reauthenticate signup login login_failed"
+)
+ACCOUNT_RATE_LIMITS = dict.fromkeys(_counted.split())
+MFA_ADAPTER = "accounts.adapters.MfaAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # an e-mail address is optional, and cannot be verified without a mail server
+MFA_FORMS = {"add_webauthn": "accounts.forms.PasskeyForm"}
+MFA_RATE_LIMITS = False
+MFA_TOTP_ISSUER = "Jarvis"
+MFA_TOTP_TOLERANCE = 1  # steps of 30 seconds that a phone's clock may be off
+SOCIALACCOUNT_ADAPTER = "accounts.adapters.SocialAdapter"
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = config.oidc_match_email
+SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": "sso",
+                "name": config.oidc_name,
+                "client_id": config.oidc_client_id,
+                "secret": config.oidc_client_secret,
+                "settings": {"server_url": config.oidc_server_url.rstrip("/")},
+            }
+        ]
+        if config.oidc_server_url
+        else [],
+    }
+}
+
+if config.email_url:
+    _mail = mail.server(config.email_url)
+    EMAIL_HOST, EMAIL_PORT = _mail.host, _mail.port
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail.user, _mail.password
+    EMAIL_USE_SSL, EMAIL_USE_TLS = _mail.tls == "from the start", _mail.tls == "upgraded"
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = config.email_from
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("es", "Español")]

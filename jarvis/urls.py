@@ -1,13 +1,16 @@
 """All addresses: the API's are answered by `jarvis.api`, the others are pages."""
 
+from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
-from django.contrib.auth.views import LogoutView
 from django.urls import include, path
+from django.views.generic import RedirectView
 
-from accounts.views import SignIn, first_admin
+from chat.defaults import defaults
 from chat.views import conversation, favicon, home
+from jarvis.manifest import manifest
 
 admin.site.site_header = admin.site.site_title = "Jarvis"
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # one door, with all its locks
 
 urlpatterns = [
     path("", include("jarvis.api_urls")),
@@ -16,8 +19,11 @@ urlpatterns = [
     path("", home, name="home"),
     path("c/<uuid:id>/", conversation, name="conversation"),
     path("favicon.ico", favicon),
-    path("sign-in/", SignIn.as_view(), name="login"),
-    path("sign-out/", LogoutView.as_view(), name="logout"),
-    path("setup/<str:token>/", first_admin, name="setup"),
+    path("manifest.webmanifest", manifest, name="manifest"),
+    path("", include("accounts.urls")),
+    path("settings/chat/", defaults, name="settings_chat"),
+    path("admin/password_change/", RedirectView.as_view(pattern_name="account_change_password")),
     path("admin/", admin.site.urls),
 ]
+
+handler429 = "accounts.limits.too_many"

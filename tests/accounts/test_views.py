@@ -91,14 +91,14 @@ def test_more_fields_than_the_form_has_change_nothing(client):
 def test_every_form_needs_its_token(carol):
     client = Client(enforce_csrf_checks=True)
     for address in ("/sign-in/", "/sign-out/"):
-        response = client.post(address, {"username": "carol", "password": "a long enough word"})
+        response = client.post(address, {"login": "carol", "password": "a long enough word"})
         assert response.status_code == 403
         assert "The form is too old" in response.content.decode()
 
 
 def test_signing_in_and_out(client, carol):
     assert client.get("/")["location"] == "/sign-in/?next=/"
-    response = client.post("/sign-in/", {"username": "carol", "password": "a long enough word", "next": "/"})
+    response = client.post("/sign-in/", {"login": "carol", "password": "a long enough word", "next": "/"})
     assert (response.status_code, response["location"]) == (302, "/")
     cookie = response.cookies["sessionid"]
     assert cookie["httponly"]
@@ -111,7 +111,7 @@ def test_signing_in_and_out(client, carol):
 
 def test_a_wrong_password_and_an_unknown_name_are_answered_alike(client, carol):
     def answer(name):
-        page = client.post("/sign-in/", {"username": name, "password": "wrong"}).content.decode()
+        page = client.post("/sign-in/", {"login": name, "password": "wrong"}).content.decode()
         return page[page.index('role="alert"') : page.index("<label")]
 
     assert answer("carol") == answer("nobody")
@@ -119,12 +119,12 @@ def test_a_wrong_password_and_an_unknown_name_are_answered_alike(client, carol):
 
 def test_somebody_who_is_not_active_cannot_sign_in(client, carol):
     User.objects.update(is_active=False)
-    client.post("/sign-in/", {"username": "carol", "password": "a long enough word"})
+    client.post("/sign-in/", {"login": "carol", "password": "a long enough word"})
     assert client.get("/").status_code == 302
 
 
 def test_signing_in_leads_nowhere_else(client, carol):
-    data = {"username": "carol", "password": "a long enough word", "next": "https://evil.example/"}
+    data = {"login": "carol", "password": "a long enough word", "next": "https://evil.example/"}
     assert client.post("/sign-in/", data)["location"] == "/"
 
 

@@ -77,6 +77,7 @@ def test_nothing_that_was_written_becomes_markup(reading, alice):
     assert [name for _, attributes in tags.found for name, _ in attributes if name.startswith("on")] == []
     assert [dict(attributes).get("type") for tag, attributes in tags.found if tag == "script"] == [
         "module",
+        "module",
         "application/json",
     ]
 

@@ -28,6 +28,9 @@ def start(**variables):
         ("REDIS_URL", "localhost", "redis://"),
         ("JARVIS_SECRET_KEY", "short", "50"),
         ("JARVIS_AUTO_CLEANUP_GPU", "perhaps", "boolean"),
+        ("JARVIS_SIGNUP", "perhaps", "invitation"),
+        ("JARVIS_EMAIL_URL", "mail.example", "smtp://"),
+        ("JARVIS_OIDC_SERVER_URL", "http://id.example", "https://"),
         ("JARVIS_TRUSTED_PROXIES", "10.0.0.1,proxy", "10.0.0.0/8"),
     ],
 )
@@ -40,7 +43,12 @@ def test_a_wrong_value_stops_the_start_with_one_line_that_names_it(name, value, 
     assert word in ended.stderr
 
 
-@pytest.mark.parametrize("name", ["JARVIS_SECRET_KEY", "JARVIS_API_KEYS", "DATABASE_URL"])
+def test_sign_in_by_openid_connect_needs_a_client():
+    ended = start(JARVIS_OIDC_SERVER_URL="https://id.example")
+    assert ended.stderr.startswith("Jarvis cannot start. JARVIS_OIDC_CLIENT_ID")
+
+
+@pytest.mark.parametrize("name", ["JARVIS_SECRET_KEY", "JARVIS_API_KEYS", "DATABASE_URL", "JARVIS_EMAIL_URL"])
 def test_a_wrong_secret_is_not_shown(name):
     assert "hunter2" not in start(**{name: "hunter2"}).stderr
 

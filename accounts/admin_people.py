@@ -1,0 +1,160 @@
+"""People in the admin: reset links, second factors, invitations. Only a superuser touches superusers and rights."""
+
+from importlib import import_module
+from typing import Any
+
+from allauth.account.forms import default_token_generator
+from allauth.account.models import EmailAddress
+from allauth.account.utils import user_pk_to_url_str
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
+from allauth.usersessions.models import UserSession
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from accounts.models import Invitation
+from jarvis.config import config
+
+RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
+
+# What allauth shows by itself holds secrets, or is settled elsewhere: in the configuration, by its owner, by an action.
+for app in ("account", "mfa", "socialaccount", "usersessions"):
+    import_module(f"allauth.{app}.admin")  # registers them; importing it here first lets them be taken off again
+for model in (Authenticator, EmailAddress, SocialAccount, SocialApp, SocialToken, UserSession):
+    admin.site.unregister(model)
+admin.site.unregister(User)
+
+
+def shown_once(
+    request: HttpRequest, site: admin.AdminSite, title: str, about: str, address: str, back: str
+) -> HttpResponse:
+    """A link that nobody can see again, in the page itself: not in a session, a cookie or an address."""
+    link = request.build_absolute_uri(address)
+    context = {**site.each_context(request), "title": title, "about": about, "link": link, "back": reverse(back)}
+    return TemplateResponse(request, "admin/accounts/link.html", context, headers={"Cache-Control": "no-store"})
+
+
+@admin.register(User)
+class PersonAdmin(UserAdmin[User]):
+    actions = ["make_reset_link", "remove_second_factor", "end_sessions"]
+    list_display = ["username", "email", "first_name", "is_active", "is_staff", "last_login"]
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        may = super().has_change_permission(request, obj)
+        return may and (obj is None or not obj.is_superuser or above(request))
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        may = super().has_delete_permission(request, obj)
+        return may and (obj is None or not obj.is_superuser or above(request))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        """Whoever may change accounts could otherwise make themselves a superuser."""
+        fields = tuple(str(field) for field in super().get_readonly_fields(request, obj))
+        return fields if above(request) else (*fields, *RIGHTS)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        super().delete_queryset(request, self.touchable(request, queryset))
+
+    def touchable(self, request: HttpRequest, people: QuerySet[User]) -> QuerySet[User]:
+        return people if above(request) else people.filter(is_superuser=False)
+
+    @admin.action(description=gettext_lazy("Make a link to set a new password"), permissions=["change"])
+    def make_reset_link(self, request: HttpRequest, people: QuerySet[User]) -> HttpResponse | None:
+        person = self.touchable(request, people).filter(is_active=True).first()
+        if person is None or people.count() != 1:
+            told = _("Choose one account: an active one, and a superuser's only if you are one.")
+            self.message_user(request, told, messages.ERROR)
+            return None
+        key = {"uidb36": user_pk_to_url_str(person), "key": default_token_generator.make_token(person)}
+        self.log_change(request, person, "Made a link to set a new password.")
+        about = _("Give this link to %(name)s. It sets a new password once, and works for a day.") % {"name": person}
+        address = reverse("account_reset_password_from_key", kwargs=key)
+        title = _("A link to set a new password")
+        return shown_once(request, self.admin_site, title, about, address, "admin:auth_user_changelist")
+
+    @admin.action(description=gettext_lazy("Remove two-factor sign-in and passkeys"), permissions=["change"])
+    def remove_second_factor(self, request: HttpRequest, people: QuerySet[User]) -> None:
+        with_factors = list(self.touchable(request, people).filter(authenticator__isnull=False).distinct())
+        for person in with_factors:
+            Authenticator.objects.filter(user=person).delete()
+            self.log_change(request, person, "Removed two-factor sign-in and passkeys.")
+        count = len(with_factors)
+        self.message_user(
+            request, ngettext("%d account signs in without it.", "%d accounts sign in without it.", count) % count
+        )
+
+    @admin.action(description=gettext_lazy("End all their sessions"), permissions=["change"])
+    def end_sessions(self, request: HttpRequest, people: QuerySet[User]) -> None:
+        for person in self.touchable(request, people):
+            for session in UserSession.objects.filter(user=person):
+                session.end()
+            self.log_change(request, person, "Ended all sessions.")
+        self.message_user(request, _("Their sessions are ended."))
+
+
+def above(request: HttpRequest) -> bool:
+    return bool(getattr(request.user, "is_superuser", False))
+
+
+@admin.register(Invitation)
+class InvitationAdmin(admin.ModelAdmin[Invitation]):
+    """Made (the link is shown once), listed, withdrawn; never deleted, for they tell how people came in."""
+
+    list_display = ["note", "state", "uses", "limit", "group", "expires_at", "made_by", "created_at"]
+    list_select_related = ["group", "made_by"]
+    search_fields = ["note"]
+    actions = ["withdraw"]
+    fields = ["note", "limit", "expires_at", "group"]
+
+    @admin.display(description=gettext_lazy("state"))
+    def state(self, invitation: Invitation) -> str:
+        if invitation.withdrawn_at:
+            return _("withdrawn")
+        if invitation.uses >= invitation.limit:
+            return _("used up")
+        if invitation.expires_at <= timezone.now():
+            return _("expired")
+        return _("usable") if config.signup != "closed" else _("switched off (JARVIS_SIGNUP)")
+
+    @admin.action(description=gettext_lazy("Withdraw the selected invitations"), permissions=["change"])
+    def withdraw(self, request: HttpRequest, invitations: QuerySet[Invitation]) -> None:
+        for invitation in invitations.filter(withdrawn_at=None):
+            invitation.withdrawn_at = timezone.now()
+            invitation.save(update_fields=["withdrawn_at"])
+            self.log_change(request, invitation, "Withdrawn.")
+        self.message_user(request, _("Their links open nothing any more."))
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if db_field.name == "group" and field is not None and not above(request):
+            field.queryset = field.queryset.filter(pk__in=request.user.groups.all())  # rights one has oneself
+        return field
+
+    def save_model(self, request: HttpRequest, obj: Invitation, form: ModelForm[Invitation], change: bool) -> None:
+        if change:
+            super().save_model(request, obj, form, change)
+            return
+        fields = {name: form.cleaned_data[name] for name in ("note", "limit", "expires_at", "group")}
+        made, secret = Invitation.make(request.user.pk, **fields)
+        obj.pk, obj.digest, obj.created_at = made.pk, made.digest, made.created_at
+        request.new_secret = secret  # type: ignore[attr-defined]
+
+    def response_add(self, request: HttpRequest, obj: Invitation, post_url_continue: str | None = None) -> HttpResponse:
+        about = _("Send this link to whom you invite. It is shown this once, and only a hash of it is kept.")
+        if config.signup == "closed":
+            about = _("Links of invitation are switched off: it works once JARVIS_SIGNUP is “invitation” or “open”.")
+        address = reverse("join", args=[request.new_secret])  # type: ignore[attr-defined]
+        title = _("The link of invitation")
+        return shown_once(request, self.admin_site, title, about, address, "admin:accounts_invitation_changelist")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Invitation | None = None) -> bool:
+        return False

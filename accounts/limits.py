@@ -1,0 +1,127 @@
+"""Guessing is slowed: attempts are counted by address and by account, in Redis, for all processes together."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from allauth.account.internal.stagekit import LOGIN_SESSION_KEY
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django_ratelimit.core import get_usage
+from redis.exceptions import RedisError
+
+from jarvis.address import bucket, client_address
+
+log = structlog.get_logger(__name__)
+
+AWAY_SECONDS = 5  # after which to try again where Redis cannot be reached
+
+
+def name_given(request: HttpRequest) -> str:
+    return request.POST.get("login", "").strip().lower()
+
+
+def address_given(request: HttpRequest) -> str:
+    return request.POST.get("email", "").strip().lower()
+
+
+def half_signed_in(request: HttpRequest) -> str:
+    """Whose second factor is asked for: the password was right, or there would be no such session."""
+    login = request.session.get(LOGIN_SESSION_KEY)
+    return str(login.get("user_pk", "")) if isinstance(login, dict) else ""
+
+
+def signed_in(request: HttpRequest) -> str:
+    return str(request.user.pk or "")
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Attempts by one address, and on one account (a flood of wrong passwords keeps its owner out for as long; a
+    passkey still opens, since nothing can be guessed there)."""
+
+    group: str
+    by_address: str
+    by_account: str = ""
+    account: Callable[[HttpRequest], str] = signed_in
+    methods: tuple[str, ...] = ("POST",)
+
+
+SIGN_IN = Limit("sign-in", "60/m", "10/5m", name_given)
+SECOND = Limit("second factor", "60/m", "5/5m", half_signed_in)
+AGAIN = Limit("again", "60/m", "10/5m")
+RESET = Limit("reset", "10/m", "3/10m", address_given)
+MAKE = Limit("sign-up", "20/m")
+PASSKEY = Limit("passkey", "60/m", methods=("GET", "POST"))  # also the question, for it makes a session
+
+LIMITED = {  # by the names of addresses
+    "login": SIGN_IN,
+    "setup": MAKE,
+    "account_signup": MAKE,
+    "join": MAKE,
+    "socialaccount_signup": MAKE,
+    "openid_connect_login": PASSKEY,
+    "openid_connect_callback": PASSKEY,
+    "account_reset_password": RESET,
+    "account_reset_password_from_key": MAKE,
+    "account_reauthenticate": AGAIN,
+    "account_change_password": AGAIN,
+    "account_email": AGAIN,
+    "mfa_authenticate": SECOND,
+    "mfa_reauthenticate": AGAIN,
+    "mfa_reauthenticate_webauthn": AGAIN,
+    "mfa_activate_totp": AGAIN,
+    "mfa_login_webauthn": PASSKEY,
+}
+
+
+class Limits:
+    """Middleware: 429 for whoever tries too often, 503 where the counting cannot be done."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
+        match = request.resolver_match
+        limit = LIMITED.get(match.url_name or "") if match is not None else None
+        if limit is None or request.method not in limit.methods:
+            return None
+        try:
+            wait = seconds_to_wait(request, limit)
+        except RedisError as error:
+            return away(request, error)
+        return too_many(request, wait) if wait else None
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return away(request, exception) if isinstance(exception, RedisError) else None
+
+
+def seconds_to_wait(request: HttpRequest, limit: Limit) -> int:
+    """Count this attempt; 0 where it may go on. What one address may not do any more does not count on the account."""
+    client = client_address(request)
+    counted = [("address", limit.by_address, bucket(client))]
+    if limit.by_account and (account := limit.account(request)):
+        counted.append(("account", limit.by_account, account))
+    for kind, rate, value in counted:
+        group = f"{limit.group} {kind} "
+        usage = get_usage(request, group, key=lambda *_, value=value: value, rate=rate, increment=True)
+        if usage is not None and usage["should_limit"]:
+            log.warning("limit.reached", limit=limit.group, by=kind, client=client)
+            return max(1, int(usage["time_left"]))
+    return 0
+
+
+def too_many(request: HttpRequest, wait: int = 60) -> HttpResponse:
+    """429, and when to come again."""
+    return render(request, "429.html", {"wait": wait}, status=429, headers={"Retry-After": str(wait)})
+
+
+def away(request: HttpRequest, error: Exception) -> HttpResponse:
+    """503: a sign-in that nobody counts would be one that anybody may guess at. Who is signed in already goes on."""
+    log.warning("redis.away", error=str(error))
+    return render(request, "503.html", status=503, headers={"Retry-After": str(AWAY_SECONDS)})

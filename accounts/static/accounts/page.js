@@ -1,0 +1,23 @@
+// On every page: tells the server the time zone, copies what has a button for it, sends what needs no button.
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (zone && !document.cookie.includes(`tz=${zone}`)) {
+  document.cookie = `tz=${zone}; path=/; max-age=31536000; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
+}
+
+for (const button of document.querySelectorAll("[data-copy]")) {
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    const field = document.getElementById(button.dataset.copy);
+    field.select();
+    try {
+      await navigator.clipboard.writeText(field.value);
+    } catch {
+      return; // the text is selected, so the keyboard copies it
+    }
+    document.getElementById(button.dataset.told).textContent = button.dataset.done;
+  });
+}
+
+for (const form of document.querySelectorAll("form[data-send-on-change]")) {
+  form.addEventListener("change", () => form.requestSubmit());
+}

@@ -1,0 +1,41 @@
+"""One's own API keys: made (the secret is shown once), listed, revoked."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from accounts.forms import KeyForm
+from accounts.models import ApiKey
+from accounts.views.settings import PAGE, owner
+
+
+@never_cache
+@login_required
+@require_http_methods(PAGE)
+def keys(request: HttpRequest) -> HttpResponse:
+    """The list, and a form for one more. The secret is in the answer to the form itself, so that it is kept nowhere:
+    not in a session, a cookie or an address."""
+    form = KeyForm(request.POST or None)
+    if form.is_valid():
+        key, secret = ApiKey.make(owner(request).pk, **form.cleaned_data)
+        return render(request, "accounts/key_made.html", {"key": key, "secret": secret})
+    found = ApiKey.objects.filter(owner=owner(request)).order_by("revoked_at", "-created_at")
+    context = {"form": form, "keys": found, "usable": set(ApiKey.objects.usable().filter(owner=owner(request)))}
+    return render(request, "accounts/keys.html", context, status=422 if form.is_bound else 200)
+
+
+@never_cache
+@login_required
+@require_http_methods(PAGE)
+def revoke_key(request: HttpRequest, id: int) -> HttpResponse:
+    """Ask, then close one of one's own keys; 404 for anybody else's."""
+    key = get_object_or_404(ApiKey, pk=id, owner=owner(request), revoked_at=None)
+    if request.method != "POST":
+        return render(request, "accounts/key_revoke.html", {"key": key})
+    key.revoke()
+    messages.success(request, _("The key “%(name)s” is revoked. It opens nothing any more.") % {"name": key.label})
+    return redirect("settings_keys")
