@@ -10,8 +10,11 @@ from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from allauth.usersessions.models import UserSession
 from django.contrib import admin, messages
+from django.contrib.admin.options import FORMFIELD_FOR_DBFIELD_DEFAULTS
+from django.contrib.admin.widgets import AdminSplitDateTime
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import User
+from django.db import models
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
@@ -25,6 +28,19 @@ from accounts.models import Invitation
 from jarvis.config import config
 
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
+
+
+class LabelledMoment(AdminSplitDateTime):
+    """Django's two fields for a moment, each with a name of its own: their common label names neither for a reader."""
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        context = super().get_context(name, value, attrs)
+        day, hour = context["widget"]["subwidgets"]
+        day["attrs"]["aria-label"], hour["attrs"]["aria-label"] = _("Date"), _("Time")
+        return context
+
+
+FORMFIELD_FOR_DBFIELD_DEFAULTS[models.DateTimeField]["widget"] = LabelledMoment
 
 # What allauth shows by itself holds secrets, or is settled elsewhere: in the configuration, by its owner, by an action.
 for app in ("account", "mfa", "socialaccount", "usersessions"):

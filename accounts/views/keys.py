@@ -2,6 +2,7 @@
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -23,7 +24,7 @@ def keys(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         key, secret = ApiKey.make(owner(request).pk, **form.cleaned_data)
         return render(request, "accounts/key_made.html", {"key": key, "secret": secret})
-    found = ApiKey.objects.filter(owner=owner(request)).order_by("revoked_at", "-created_at")
+    found = ApiKey.objects.filter(owner=owner(request)).order_by(F("revoked_at").asc(nulls_first=True), "-created_at")
     context = {"form": form, "keys": found, "usable": set(ApiKey.objects.usable().filter(owner=owner(request)))}
     return render(request, "accounts/keys.html", context, status=422 if form.is_bound else 200)
 

@@ -1,0 +1,174 @@
+"""axe finds nothing on any page: in light and dark, on a desktop and a phone."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from axe_playwright_python.base import AXE_FILE_PATH
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import ApiKey, Invitation
+from accounts.setup import first_admin_link
+from jarvis.database import in_database
+from tests.browser.conftest import PASSWORD, SIZES
+from tests.chat.conftest import signed_in
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+AXE = Path(AXE_FILE_PATH).read_text()
+SETTLED = """Promise.allSettled(document.getAnimations()
+    .filter(one => one.effect.getComputedTiming().endTime < Infinity).map(one => one.finished))"""  # colours may fade
+LOOK = Path(os.environ["JARVIS_LOOK"]) if "JARVIS_LOOK" in os.environ else None  # a folder for pictures of all pages
+
+# Django's own pages of the admin, which are not ours to write. Each rule with what it finds there.
+ADMIN_IS_DJANGOS = {
+    "aria-prohibited-attr": "The icons beside the lists of groups and rights (SelectFilter2.js) are labelled spans.",
+}
+
+
+async def faults(page, address, *, left_out=()):
+    """What axe finds, in light on a desktop and in dark on a phone; colours in dark on the desktop as well."""
+    found = []
+    await page.emulate_media(color_scheme="light")
+    await page.set_viewport_size(SIZES["desktop"])
+    response = await page.goto(address)
+    await page.evaluate(AXE)
+
+    async def run(name, only=None):
+        await page.evaluate(SETTLED)
+        options = {"runOnly": only or RULES, "resultTypes": ["violations"], "preload": False}
+        if left_out and not only:
+            options["rules"] = {rule: {"enabled": False} for rule in left_out}
+        told = await page.evaluate("options => axe.run(document, options)", options)
+        for fault in told["violations"]:
+            for node in fault["nodes"]:
+                found.append(f"{address} {name} {fault['id']}: {node['html'][:160]} {node['failureSummary'][:200]}")
+        if LOOK:
+            await page.screenshot(path=LOOK / f"{address.strip('/').replace('/', '-') or 'home'}-{name}.png")
+
+    await run("desktop-light")
+    await page.emulate_media(color_scheme="dark")
+    await run("desktop-dark", None if LOOK else {"type": "rule", "values": ["color-contrast"]})
+    await page.set_viewport_size(SIZES["phone"])
+    await run("phone-dark")
+    wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    if wide > 0 and not address.startswith("/admin"):
+        found.append(f"{address} on a phone sticks out by {wide} pixels")
+    return response.status, found
+
+
+async def look_over(page, addresses, **options):
+    found = []
+    for address, status in addresses.items():
+        got, faults_there = await faults(page, address, **options)
+        found += faults_there
+        if got != status:
+            found.append(f"{address} answered {got}, not {status}")
+    assert not found, "\n".join(found)
+
+
+async def come_in(page, site, user):
+    """Signed in without the sign-in page."""
+    cookie = await in_database(signed_in, user)
+    await page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": site}])
+
+
+def things(alice):
+    """Something of everything that settings list; gives the passkey's number."""
+    ApiKey.make(alice.pk, "backup script")
+    old, _ = ApiKey.make(alice.pk, "old laptop", timezone.now() - timedelta(days=1))
+    old.revoke()
+    Client().force_login(alice)
+    TOTP.activate(alice, generate_totp_secret())
+    RecoveryCodes.activate(alice)
+    passkey = {"name": "Phone", "passwordless": True, "credential": {}}
+    return Authenticator.objects.create(user=alice, type="webauthn", data=passkey).pk
+
+
+async def test_the_door_and_pages_of_errors(visit, site):
+    link = await in_database(first_admin_link)
+    _, secret = await in_database(Invitation.make, None, "for bob")
+    page = await visit()
+    for status in (400, 401, 403, 404, 405, 410, 429, 503):
+        page.expect_complaint(f"status of {status}")
+    await look_over(page, {link: 200, "/sign-in/": 200})
+    await in_database(User.objects.create_superuser, "carol")
+    await look_over(
+        page,
+        {
+            "/sign-in/": 200,
+            "/sign-up/": 403,
+            f"/join/{secret}/": 410,
+            "/reset/": 200,
+            "/reset/sent/": 200,
+            "/reset/done/": 200,
+            "/reset/1-x/": 200,
+            "/sign-in/inactive/": 200,
+            "/sign-in/cancelled/": 200,
+            "/sign-in/failed/": 401,
+            "/confirm-email/x/": 200,
+            link: 410,
+            "/nowhere/": 404,
+        },
+    )
+
+
+async def test_settings_and_the_chat(visit, site, alice):
+    page = await visit()
+    for status in (400, 403, 404, 429, 503):
+        page.expect_complaint(f"status of {status}")
+    await come_in(page, site, alice)
+    await look_over(page, {"/sign-in/again/": 200})
+    await page.goto("/sign-in/again/?next=/settings/")
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Go on").click()
+    await look_over(page, {"/settings/two-factor/": 200, "/settings/passkeys/add/": 200})
+    passkey = await in_database(things, alice)
+    key = await in_database(ApiKey.objects.usable().get)
+    await look_over(
+        page,
+        {
+            "/": 200,
+            "/settings/": 200,
+            "/settings/appearance/": 200,
+            "/settings/chat/": 200,
+            "/settings/security/": 200,
+            "/settings/sessions/": 200,
+            "/settings/keys/": 200,
+            f"/settings/keys/{key.pk}/revoke/": 200,
+            "/settings/password/": 200,
+            "/settings/email/": 200,
+            "/settings/two-factor/off/": 200,
+            "/settings/two-factor/codes/": 200,
+            "/settings/two-factor/codes/new/": 200,
+            f"/settings/passkeys/{passkey}/": 200,
+            f"/settings/passkeys/{passkey}/remove/": 200,
+            "/settings/connections/": 200,
+            "/sign-in/again/code/": 200,
+            "/admin/": 403,
+        },
+    )
+
+
+async def test_the_admin(visit, site, carol, alice):
+    await in_database(things, carol)
+    page = await visit()
+    await come_in(page, site, carol)
+    addresses = [
+        "/admin/",
+        "/admin/auth/user/",
+        "/admin/auth/user/add/",
+        f"/admin/auth/user/{alice.pk}/change/",
+        "/admin/accounts/apikey/",
+        "/admin/accounts/apikey/add/",
+        "/admin/accounts/invitation/add/",
+    ]
+    await look_over(page, dict.fromkeys(addresses, 200), left_out=ADMIN_IS_DJANGOS)
