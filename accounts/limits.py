@@ -118,10 +118,15 @@ def seconds_to_wait(request: HttpRequest, limit: Limit) -> int:
 
 def too_many(request: HttpRequest, wait: int = 60) -> HttpResponse:
     """429, and when to come again."""
-    return render(request, "429.html", {"wait": wait}, status=429, headers={"Retry-After": str(wait)})
+    return later(render(request, "429.html", {"wait": wait}, status=429), wait)
 
 
 def away(request: HttpRequest, error: Exception) -> HttpResponse:
     """503: a sign-in that nobody counts would be one that anybody may guess at. Who is signed in already goes on."""
     log.warning("redis.away", error=str(error))
-    return render(request, "503.html", status=503, headers={"Retry-After": str(AWAY_SECONDS)})
+    return later(render(request, "503.html", status=503), AWAY_SECONDS)
+
+
+def later(response: HttpResponse, seconds: int) -> HttpResponse:
+    response.headers["Retry-After"] = str(seconds)
+    return response
