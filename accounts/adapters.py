@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
+from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialLogin
@@ -15,6 +16,7 @@ from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -42,6 +44,12 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def is_safe_url(self, url: str) -> bool:
         """Where `next` may lead: to a page of this site, written as a path. Names of hosts are not even looked at."""
         return url.startswith("/") and super().is_safe_url(url) and not url.startswith(("//", "/\\"))
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        """The ways to say once more who one is, in our words."""
+        words = {"reauthenticate": _("With the password"), "mfa_reauthenticate": _("With a code")}
+        words["mfa_reauthenticate:webauthn"] = _("With a passkey")
+        return [way | {"description": words[way["id"]]} for way in super().get_reauthentication_methods(user)]
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send it, or say that it could not be sent: what was done before stays done."""
@@ -78,7 +86,11 @@ class MfaAdapter(DefaultMFAAdapter):  # type: ignore[misc]
 
 class SocialAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
-        return config.oidc_signup
+        """Whether somebody whom the provider let in, and nobody here knows, gets an account."""
+        if config.oidc_signup:
+            return True
+        told = render(request, "socialaccount/unknown.html", {"sso": config.oidc_name}, status=403)
+        raise ImmediateHttpResponse(told)
 
     def get_connect_redirect_url(self, request: HttpRequest, socialaccount: Any) -> str:
         return reverse("settings_security")

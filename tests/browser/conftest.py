@@ -116,9 +116,14 @@ async def visit(browser, site):
     expected: list[str] = []
     async with contextlib.AsyncExitStack() as stack:
 
-        async def visit(size="desktop", scheme="light", locale="en-GB", script=True):
+        async def visit(size="desktop", scheme="light", locale="en-GB", script=True, zone=None, base="127.0.0.1"):
             context = await browser.new_context(
-                base_url=site, viewport=SIZES[size], color_scheme=scheme, locale=locale, java_script_enabled=script
+                base_url=site.replace("127.0.0.1", base),
+                viewport=SIZES[size],
+                color_scheme=scheme,
+                locale=locale,
+                java_script_enabled=script,
+                timezone_id=zone,
             )
             stack.push_async_callback(context.close)
             context.set_default_timeout(15_000)
