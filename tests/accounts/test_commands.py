@@ -3,6 +3,8 @@
 import io
 
 import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
@@ -82,3 +84,12 @@ def test_what_cannot_be_done_is_explained(alice, line):
     with pytest.raises(CommandError, match=r"\w"):
         say("apikey", *line.split())
     assert not ApiKey.objects.exists()
+
+
+def test_a_second_factor_that_is_lost_is_removed(alice):
+    TOTP.activate(alice, generate_totp_secret())
+    assert "password alone" in say("twofactor", "off", "alice")
+    assert not Authenticator.objects.exists()
+    assert "had none" in say("twofactor", "off", "alice")
+    with pytest.raises(CommandError, match="no account"):
+        say("twofactor", "off", "nobody")

@@ -1,0 +1,91 @@
+"""Sockets end with the session that opened them: within a second, whoever ends it and wherever."""
+
+import asyncio
+import time
+
+import pytest
+from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.test import Client
+
+from accounts import sessions
+from chat.sockets import VOID
+from jarvis.database import in_database
+from tests.accounts.conftest import PASSWORD
+from tests.chat.conftest import clean_redis, handshake, opened  # noqa: F401
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def alice(transactional_db):
+    return User.objects.create_user("alice", password=PASSWORD)
+
+
+def came_in(name):
+    client = Client()
+    response = client.post("/sign-in/", {"login": name, "password": PASSWORD})
+    assert response.status_code == 302
+    return client
+
+
+def headers(client):
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+    return handshake(cookie=f"{settings.SESSION_COOKIE_NAME}={cookie}")
+
+
+async def closes(socket):
+    """The code with which a socket closes, and after how many seconds."""
+    began = time.monotonic()
+    async with asyncio.timeout(5):
+        while True:
+            event = await socket.receive_output(5)
+            if event["type"] == "websocket.close":
+                return event["code"], time.monotonic() - began
+
+
+def end_from_the_list(client, other):
+    ended = UserSession.objects.get(session_key=other.session.session_key)
+    client.post(f"/settings/sessions/{ended.pk}/end/")
+
+
+def end_all_others(client, other):
+    client.post("/settings/sessions/end-others/")
+
+
+def sign_out(client, other):
+    other.post("/sign-out/")
+
+
+def change_the_password(client, other):
+    new = {"password1": "another long word", "password2": "another long word"}
+    client.post("/settings/password/", {"oldpassword": PASSWORD} | new)
+
+
+def deactivate(client, other):
+    User.objects.update(is_active=False)
+
+
+@pytest.mark.parametrize("how", [end_from_the_list, end_all_others, sign_out, change_the_password, deactivate])
+async def test_a_session_that_ends_closes_its_sockets_within_a_second(alice, clean_redis, how):  # noqa: F811
+    here, there = await in_database(came_in, "alice"), await in_database(came_in, "alice")
+    async with opened(headers(here)) as mine, opened(headers(there)) as other:
+        await other.frame("state")
+        await in_database(how, here, there)
+        code, seconds = await closes(other)
+        assert code == VOID
+        assert seconds < 1.2  # a second, and what the closing itself takes
+        if how in (end_from_the_list, end_all_others, sign_out):
+            await mine.tell(type="ping")
+            await mine.frame("pong")  # this one stays
+
+
+async def test_a_socket_keeps_its_session_on_the_list_as_seen(alice, clean_redis):  # noqa: F811
+    client = await in_database(came_in, "alice")
+    await in_database(lambda: UserSession.objects.update(last_seen_at="2020-01-01T00:00:00Z"))
+    sessions._noted.clear()
+    async with opened(headers(client)) as socket, asyncio.timeout(5):
+        await socket.frame("state")
+        while (await in_database(UserSession.objects.get)).last_seen_at.year == 2020:
+            await asyncio.sleep(0.05)
