@@ -13,7 +13,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.options import FORMFIELD_FOR_DBFIELD_DEFAULTS
 from django.contrib.admin.widgets import AdminSplitDateTime
 from django.contrib.auth.admin import UserAdmin
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.db import models
 from django.db.models import QuerySet
 from django.forms import ModelForm
@@ -152,7 +152,7 @@ class InvitationAdmin(admin.ModelAdmin[Invitation]):
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_foreignkey(db_field, request, **kwargs)
         if db_field.name == "group" and field is not None and not above(request):
-            field.queryset = field.queryset.filter(pk__in=request.user.groups.all())  # rights one has oneself
+            field.queryset = Group.objects.filter(user=request.user.pk)  # rights that one has oneself
         return field
 
     def save_model(self, request: HttpRequest, obj: Invitation, form: ModelForm[Invitation], change: bool) -> None:

@@ -23,7 +23,7 @@ def reader(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[
         request.preferences = preferences  # type: ignore[attr-defined]
         if preferences.language in LANGUAGES:
             translation.activate(preferences.language)
-            request.LANGUAGE_CODE = preferences.language  # type: ignore[attr-defined]
+            request.LANGUAGE_CODE = preferences.language
         if request.user.is_authenticated and request.session.session_key:
             seen([request.session.session_key])
         with timezone.override(zone(request.COOKIES.get(ZONE_COOKIE, ""))):

@@ -25,9 +25,10 @@ def keep(request: HttpRequest, user: User, **_: Any) -> None:
     """Put a new session on its owner's list, whichever way they signed in."""
     if not request.session.session_key:
         request.session.save()
+    key = str(request.session.session_key)
     where = {"ip": address_of(request), "user_agent": request.META.get("HTTP_USER_AGENT", "")[:200]}
-    UserSession.objects.update_or_create(session_key=request.session.session_key, defaults={"user": user, **where})
-    _noted[request.session.session_key] = time.monotonic()
+    UserSession.objects.update_or_create(session_key=key, defaults={"user": user, **where})
+    _noted[key] = time.monotonic()
 
 
 def address_of(request: HttpRequest) -> str:

@@ -40,7 +40,7 @@ class SignUp(SignupView):  # type: ignore[misc]
         if form.errors:
             return self.form_invalid(form)  # type: ignore[no-any-return]
         if user is None:
-            return self.closed()  # type: ignore[no-any-return]
+            return self.closed()
         return complete_signup(self.request, user=user, redirect_url=self.get_success_url())  # type: ignore[no-any-return]
 
     def make(self, form: Any) -> Any:
