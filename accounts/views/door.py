@@ -64,6 +64,9 @@ class Join(SignUp):
     def is_open(self) -> bool:
         return self.invitation is not None
 
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(invitation=self.invitation, **kwargs)  # type: ignore[no-any-return]
+
     def make(self, form: Any) -> Any:
         assert self.invitation is not None
         if not self.invitation.take():
