@@ -9,7 +9,13 @@ import msgspec
 from inference.entries import START, Begin, Choices, Cursor, End, Entry, Problem, Text, Usage
 
 NO_CURSOR = str(START)
+PROMPT_CHARS = 20_000
 CursorText = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,10}-[0-9]{1,10}$")]
+MessageId = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+WITHOUT_NUL = r"^[^\x00]*$"
+ModelName = Annotated[str, msgspec.Meta(max_length=200, pattern=WITHOUT_NUL)]
+Prompt = Annotated[str, msgspec.Meta(max_length=PROMPT_CHARS, pattern=WITHOUT_NUL)]
+Temperature = Annotated[float, msgspec.Meta(ge=0, le=2)]
 
 
 class FromClient(msgspec.Struct, tag_field="type", tag=str.lower, forbid_unknown_fields=True):
@@ -17,12 +23,62 @@ class FromClient(msgspec.Struct, tag_field="type", tag=str.lower, forbid_unknown
 
 
 class Ask(FromClient):
-    """A question. The same `client_key` is asked once, however often it comes."""
+    """A question. The same `client_key` is asked once, however often it comes; so with the other three that ask.
+
+    Prompt and temperature are those of the conversation that the question begins; in one that is there, `Configure`.
+    """
 
     text: str
     client_key: UUID
     conversation: UUID | None = None
-    model: Annotated[str, msgspec.Meta(max_length=200)] | None = None
+    model: ModelName | None = None
+    system_prompt: Prompt = ""
+    temperature: Temperature | None = None
+
+
+class Edit(FromClient):
+    """Ask a question in other words; the former ones stay as a version of it."""
+
+    message: MessageId
+    text: str
+    client_key: UUID
+    model: ModelName | None = None
+
+
+class Regenerate(FromClient):
+    """Another answer to the same question."""
+
+    message: MessageId
+    client_key: UUID
+    model: ModelName | None = None
+
+
+class Continue(FromClient):
+    """Let an answer go on that was stopped, failed or reached its longest length."""
+
+    message: MessageId
+    client_key: UUID
+
+
+class Show(FromClient):
+    """Show this version of a message, with what came after it last."""
+
+    message: MessageId
+
+
+class Configure(FromClient):
+    """A chat's model, prompt and temperature; what is left out stays. Empty or null: the person's or the site's."""
+
+    conversation: UUID
+    model: ModelName | msgspec.UnsetType = msgspec.UNSET
+    system_prompt: Prompt | msgspec.UnsetType = msgspec.UNSET
+    temperature: Temperature | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class Details(FromClient):
+    """How long an answer took, and of how many tokens it is."""
+
+    generation: UUID
 
 
 class Follow(FromClient):
@@ -44,7 +100,9 @@ class Ping(FromClient):
     pass
 
 
-read = msgspec.json.Decoder(Ask | Follow | Unfollow | Stop | Ping).decode
+Asking = Ask | Edit | Regenerate | Continue
+Other = Show | Configure | Details | Follow | Unfollow | Stop | Ping
+read = msgspec.json.Decoder(Asking | Other).decode
 
 
 class FromServer(msgspec.Struct, tag_field="type", tag=str.lower):
@@ -52,26 +110,75 @@ class FromServer(msgspec.Struct, tag_field="type", tag=str.lower):
 
 
 class Accepted(FromServer):
-    """The question and its answer are in the queue, or were before."""
+    """The question and its answer are in the queue, or were before.
 
-    client_key: UUID
+    They come after the message `follows` (null: they are the first), in the place of whatever was shown there. The
+    versions of a message are the ids of all that was said in its place. An answer may go on with that of `continues`.
+    """
+
+    client_key: UUID | None
     conversation: UUID
     title: str
     question: int
     answer: int
     generation: UUID
+    follows: int | None
+    question_versions: list[int]
+    answer_versions: list[int]
+    continues: int | None
 
 
-class Conversation(FromServer):
+class Conversation(Accepted):
     """Something was asked in a conversation of this person, in this window or another."""
 
-    conversation: UUID
-    title: str
-    question: int
-    answer: int
-    generation: UUID
     text: str
-    client_key: UUID | None = None
+
+
+class Shown(FromServer):
+    """Another version is shown in a conversation now; `leaf` is its last message."""
+
+    conversation: UUID
+    leaf: int
+
+
+class Configured(FromServer):
+    """What is set for a conversation now."""
+
+    conversation: UUID
+    model: str
+    system_prompt: str
+    temperature: float | None
+
+
+class Detailed(FromServer, tag="details"):
+    """Figures of an answer; times in seconds from the moment it was asked for, null where there is none yet."""
+
+    generation: UUID
+    model: str
+    status: str
+    asked_at: str
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+    queue_seconds: float | None
+    first_token_seconds: float | None
+    seconds: float | None
+    tokens_per_second: float | None
+    temperature: float | None
+
+
+class Queue(FromServer):
+    """How many are served before a queued generation, itself counted, and in how many seconds it may begin."""
+
+    generation: UUID
+    position: int
+    wait_seconds: int | None
+
+
+class Growing(FromServer):
+    """The conversations of this person in which answers grow or wait now: all of them, when that changes."""
+
+    conversations: list[UUID]
 
 
 class Began(FromServer, tag="begin"):
@@ -97,20 +204,24 @@ class Ended(FromServer, tag="end"):
 
 
 class State(FromServer):
-    """The engine. `phase` is one of `inference.states.Phase`, or `absent` (no worker), or `unknown` (no Redis)."""
+    """The engine. `phase` is one of `inference.states.Phase`, or `absent` (no worker), or `unknown` (no Redis).
+
+    `ready` are the models that can answer at once.
+    """
 
     phase: str
     detail: str = ""
     progress: float | None = None
     model: str = ""
+    ready: list[str] = []
 
 
 class Error(FromServer):
-    """What went wrong, and what to do; `reply_to` is the client_key or the generation that the frame named."""
+    """What went wrong, and what to do; `reply_to` is what the frame named: its client_key, or else an id in it."""
 
     code: str
     message: str
-    reply_to: UUID | None = None
+    reply_to: UUID | int | None = None
 
 
 class Pong(FromServer):

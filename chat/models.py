@@ -83,9 +83,7 @@ class Conversation(models.Model):
         words = " ".join(text.split())
         return words if len(words) <= TITLE_CHARS else words[:TITLE_CHARS].rsplit(" ", 1)[0] + "…"
 
-    def path(
-        self, limit: int | None = None, before: int | None = None, leaf: int | None = None
-    ) -> "MessageQuerySet":
+    def path(self, limit: int | None = None, before: int | None = None, leaf: int | None = None) -> "MessageQuerySet":
         """The messages that are shown, newest first: the last one and what led to it.
 
         At most `limit` of them; with `before`, those that led to that message of this conversation; with `leaf`, as if
@@ -121,9 +119,7 @@ class MessageQuerySet(models.QuerySet["Message"]):
         others = Message.objects.filter(continued_by=None).order_by("id").values("id")
         beside = others.filter(parent=OuterRef("parent"))
         first = others.filter(parent=None, conversation=OuterRef("conversation"))
-        return self.annotate(
-            versions=Case(When(parent=None, then=ArraySubquery(first)), default=ArraySubquery(beside))
-        )
+        return self.annotate(versions=Case(When(parent=None, then=ArraySubquery(first)), default=ArraySubquery(beside)))
 
 
 class Message(models.Model):

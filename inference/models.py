@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Collection, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from django.conf import settings
@@ -186,6 +186,9 @@ class Generation(models.Model):
                 fields=["status", "created_at"], name="open_generations", condition=Q(status__in=["queued", "running"])
             ),
             models.Index(fields=["owner", "-created_at"], name="generations_of_owner"),
+            models.Index(
+                fields=["model", "-finished_at"], name="ended_of_model", condition=Q(finished_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -194,3 +197,15 @@ class Generation(models.Model):
     @property
     def ended(self) -> bool:
         return self.status not in self.OPEN
+
+    def seconds_to(self, moment: datetime | None) -> float | None:
+        """From when it was asked for to a moment of its life; None where that has not come."""
+        return None if moment is None else round(max(0.0, (moment - self.created_at).total_seconds()), 3)
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """How fast it was written, from the first token to the end; None for an answer too short to tell."""
+        if self.first_token_at is None or self.finished_at is None or self.completion_tokens < 2:
+            return None
+        seconds = (self.finished_at - self.first_token_at).total_seconds()
+        return round((self.completion_tokens - 1) / seconds, 1) if seconds > 0 else None

@@ -32,7 +32,7 @@ class Gpu(msgspec.Struct):
 
 
 class WorkerState(msgspec.Struct):
-    """A worker, as `/api/status` and the page show it. Times are Unix seconds."""
+    """A worker, as `/api/status` and the page show it. Times are Unix seconds; `slots` is what it runs at once."""
 
     name: str
     host: str
@@ -40,5 +40,6 @@ class WorkerState(msgspec.Struct):
     started: float
     engine: EngineState
     running: int = 0
+    slots: int = 0
     draining: bool = False
     gpus: list[Gpu] = []

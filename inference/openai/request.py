@@ -99,6 +99,14 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
             "return_token_ids": True,
         }
 
+    def going_on(self) -> "ChatRequest":
+        """The same, but the answer goes on with the last message instead of beginning a new one.
+
+        Of a caller these fields are refused (`inference.openai.fields`); the page's "Continue" sets them.
+        """
+        own = {"continue_final_message": True, "add_generation_prompt": False}
+        return msgspec.structs.replace(self, fields=self.fields | own)
+
     def to_row(self) -> dict[str, Any]:
         """A dict for a JSON column."""
         row: dict[str, Any] = msgspec.to_builtins(self)

@@ -209,7 +209,8 @@ class Worker:
 
     async def tell(self) -> None:
         self.state.engine, self.state.gpus = self.engine.state, self.engine.gpus()
-        self.state.running, self.state.draining = len(self.relays), self.stopping.is_set()
+        self.state.running, self.state.slots = len(self.relays), self.slots
+        self.state.draining = self.stopping.is_set()
         await wire.tell_state(self.state)
 
     async def keep_telling(self) -> None:

@@ -1,0 +1,58 @@
+"""What a person chooses for a conversation, the version that is shown and its settings, and what they look up."""
+
+from uuid import UUID
+
+import msgspec
+
+from chat import frames
+from chat.models import Conversation, Message
+from chat.prompt import model_for
+from inference.models import Generation
+from inference.openai import errors
+from jarvis.times import iso
+
+
+def show(user_id: int, message: int) -> frames.Shown:
+    """Show a version of a message from now on, with what came after it last. Raises ApiError 404."""
+    chosen = Message.objects.of(user_id).filter(pk=message).first()
+    leaf = chosen.newest_below() if chosen is not None else 0
+    if chosen is None or not Conversation.objects.of(user_id).filter(pk=chosen.conversation_id).update(leaf=leaf):
+        raise errors.make(404, "not_found", "There is no such message, or it is not yours.")
+    return frames.Shown(chosen.conversation_id, leaf)
+
+
+def configure(user_id: int, wanted: frames.Configure) -> frames.Configured:
+    """Set what the frame names. Raises ApiError 404 for a conversation or a model that the person does not have."""
+    conversation = Conversation.objects.of(user_id).filter(pk=wanted.conversation).first()
+    if conversation is None:
+        raise errors.make(404, "conversation_not_found", "There is no such conversation, or it is not yours.")
+    changed = []
+    for name in ("model", "system_prompt", "temperature"):
+        value = getattr(wanted, name)
+        if value is not msgspec.UNSET:
+            setattr(conversation, name, model_for(user_id, value) if name == "model" else value)
+            changed.append(name)
+    if changed:
+        conversation.save(update_fields=changed)
+    return frames.Configured(conversation.pk, conversation.model, conversation.system_prompt, conversation.temperature)
+
+
+def details(user_id: int, generation: UUID) -> frames.Detailed | None:
+    """The figures of an answer of one's own, else None."""
+    row = Generation.objects.filter(pk=generation, owner_id=user_id).first()
+    if row is None:
+        return None
+    return frames.Detailed(
+        generation=row.pk,
+        model=row.model,
+        status=row.status,
+        asked_at=iso(row.created_at),
+        prompt_tokens=row.prompt_tokens,
+        completion_tokens=row.completion_tokens,
+        cached_tokens=row.cached_tokens,
+        queue_seconds=row.seconds_to(row.started_at),
+        first_token_seconds=row.seconds_to(row.first_token_at),
+        seconds=row.seconds_to(row.finished_at),
+        tokens_per_second=row.tokens_per_second,
+        temperature=((row.request or {}).get("fields") or {}).get("temperature"),
+    )
