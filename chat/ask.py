@@ -275,4 +275,4 @@ def queued(
 def versions(*messages: Message) -> dict[int, list[int]]:
     """The ids of each message's versions, by its own."""
     those = Message.objects.filter(pk__in=[message.pk for message in messages]).with_versions()
-    return dict(those.values_list("pk", "versions"))
+    return {one.pk: one.versions for one in those}  # type: ignore[attr-defined]

@@ -14,10 +14,11 @@ from django.db import Error as DatabaseError
 from accounts.authentication import Unauthenticated
 from chat import frames
 from chat.admission import ForeignOrigin, admit, headers_of
-from chat.ask import ask
-from chat.sockets import VOID, Sockets, Window
-from inference.entries import Cursor
-from inference.follow import follow
+from chat.ask import Asked, Origin, ask, edit, go_on, regenerate
+from chat.choices import configure, details, show
+from chat.log import looked_up, told_from
+from chat.sockets import VOID, Sockets, Window, announce
+from inference.entries import START, Cursor
 from inference.models import Generation
 from inference.openai.errors import ApiError
 from inference.submit import Away, QueueFull, stop
@@ -27,7 +28,8 @@ from jarvis.middleware import request_id
 
 log = structlog.get_logger(__name__)
 
-LONGEST_FRAME = 4096 + 6 * config.max_message_chars  # characters; JSON may write one character with six
+# Characters; JSON may write one character with six.
+LONGEST_FRAME = 4096 + 6 * (config.max_message_chars + frames.PROMPT_CHARS)
 MOST_FOLLOWED = 32  # answers at a time on one socket
 
 NOT_FOUND = frames.Error("not_found", "There is no such generation, or it is not yours.")
@@ -117,11 +119,20 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def answer(self, frame: frames.FromClient) -> None:
         """Do what a frame asks for; whatever fails becomes an `error` frame."""
-        reply_to: UUID | None = getattr(frame, "client_key", None) or getattr(frame, "generation", None)
+        names = ("client_key", "generation", "message", "conversation")
+        reply_to: UUID | int | None = next((getattr(frame, name) for name in names if hasattr(frame, name)), None)
         try:
             match frame:
-                case frames.Ask():
-                    await self.ask(frame)
+                case frames.Ask() | frames.Edit() | frames.Regenerate() | frames.Continue():
+                    await self.tell((await self.asked(frame)).accepted())
+                case frames.Show():
+                    await self.tell_all(await in_database(show, self.caller.user_id, frame.message))
+                case frames.Configure():
+                    await self.tell_all(await in_database(configure, self.caller.user_id, frame))
+                case frames.Details():
+                    if (found := await in_database(details, self.caller.user_id, frame.generation)) is None:
+                        raise Refused(NOT_FOUND)
+                    await self.tell(found)
                 case frames.Follow():
                     await self.follow(frame)
                 case frames.Unfollow():
@@ -147,25 +158,33 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             problem = BROKE
         await self.tell(msgspec.structs.replace(problem, reply_to=reply_to))
 
-    async def ask(self, frame: frames.Ask) -> None:
-        asked = await ask(
+    async def asked(self, frame: frames.Asking) -> Asked:
+        """Have accepted what asks for an answer. Raises as `chat.ask.ask`."""
+        request_id = structlog.contextvars.get_contextvars()["request_id"]
+        origin = Origin(self.caller, "chat", request_id, frame.client_key)
+        match frame:
+            case frames.Edit():
+                return await edit(origin, frame.message, frame.text, frame.model)
+            case frames.Regenerate():
+                return await regenerate(origin, frame.message, frame.model)
+            case frames.Continue():
+                return await go_on(origin, frame.message)
+        return await ask(
             self.caller,
             frame.text,
             door="chat",
-            request_id=structlog.contextvars.get_contextvars()["request_id"],
+            request_id=request_id,
             conversation=frame.conversation,
             model=frame.model,
             client_key=frame.client_key,
+            system_prompt=frame.system_prompt,
+            temperature=frame.temperature,
         )
-        accepted = frames.Accepted(
-            frame.client_key,
-            asked.conversation.id,
-            asked.conversation.title,
-            asked.question.pk,
-            asked.answer.pk,
-            asked.generation.id,
-        )
-        await self.tell(accepted)
+
+    async def tell_all(self, frame: frames.FromServer) -> None:
+        """Tell this window, and all others of the person; this one is told twice, where Redis is there."""
+        await self.tell(frame)
+        await announce(self.caller.user_id, frames.encode(frame))
 
     async def check_mine(self, generation: UUID) -> None:
         """Raise Refused where there is no such generation for this person."""
@@ -174,18 +193,24 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             raise Refused(NOT_FOUND)
 
     async def follow(self, frame: frames.Follow) -> None:
-        await self.check_mine(frame.generation)
+        found = await in_database(looked_up, self.caller.user_id, frame.generation)
+        if found is None or self.window is None:
+            raise Refused(NOT_FOUND)
         if former := self.tails.pop(frame.generation, None):
             former.cancel()
         if len(self.tails) >= MOST_FOLLOWED:
             raise Refused(TOO_MANY)
-        self.tails[frame.generation] = self.start(self.tail(frame.generation, Cursor.parse(frame.after)))
+        if found.waits:
+            self.window.waiting[frame.generation] = None
+        self.tails[frame.generation] = self.start(self.tail(frame.generation, Cursor.parse(frame.after), found.begun))
 
-    async def tail(self, generation: UUID, after: Cursor) -> None:
+    async def tail(self, generation: UUID, after: Cursor, begun: str) -> None:
         """Tell an answer to its end. While the client does not read, what comes is gathered into one frame."""
         try:
-            async with contextlib.aclosing(follow(generation, after)) as batches:
+            async with contextlib.aclosing(told_from(generation, after, begun)) as batches:
                 async for batch in batches:
+                    if batch[-1][0] > START:
+                        self.no_longer_waits(generation)
                     for frame in frames.told(generation, batch):
                         await self.tell(frame)
         except Exception:
@@ -194,6 +219,12 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         finally:
             if self.tails.get(generation) is asyncio.current_task():
                 del self.tails[generation]
+            if generation not in self.tails:
+                self.no_longer_waits(generation)
+
+    def no_longer_waits(self, generation: UUID) -> None:
+        if self.window is not None:
+            self.window.waiting.pop(generation, None)
 
     async def tell_news(self, window: Window) -> None:
         """Tell the engine's state when it changes and what was asked elsewhere; close when the pass is void."""

@@ -10,9 +10,10 @@ from inference.outcome import Outcome, clean
 def fill_messages(outcomes: Sequence[Outcome], **_: Any) -> None:
     """Receiver of `generations_ended`: the text of each answer that belongs to a conversation."""
     texts = {outcome.id: clean(outcome.text) for outcome in outcomes}
-    messages = list(Message.objects.filter(generation_id__in=texts).only("id", "generation_id"))
+    mine = Message.objects.filter(generation_id__in=texts).select_related("continues")
+    messages = list(mine.only("id", "generation_id", "continues__text"))
     for message in messages:
         assert message.generation_id is not None
-        message.text = texts[message.generation_id]
+        message.text = message.begun + texts[message.generation_id]
     if messages:
         Message.objects.bulk_update(messages, ["text"])

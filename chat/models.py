@@ -1,6 +1,7 @@
 """Conversations and what was said in them."""
 
 import uuid
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -8,6 +9,8 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db import models
 from django.db.models import Case, OuterRef, Q, When
 from django.db.models.expressions import RawSQL
+
+from inference.models import Generation
 
 TITLE_CHARS = 60
 FOLDER_CHARS = 60
@@ -110,6 +113,14 @@ class MessageQuerySet(models.QuerySet["Message"]):
     def said(self) -> "MessageQuerySet":
         """Messages that have a text: questions, and answers that have come, whole or stopped."""
         return self.exclude(text="")
+
+    def growing(self, user_ids: Collection[int]) -> dict[int, frozenset[uuid.UUID]]:
+        """The conversations of each of these people in which answers wait or grow now."""
+        open_ones = Generation.objects.open().filter(owner_id__in=user_ids, message__isnull=False)
+        found: dict[int, set[uuid.UUID]] = {}
+        for user_id, conversation in open_ones.values_list("owner_id", "message__conversation_id"):
+            found.setdefault(user_id, set()).add(conversation)
+        return {user_id: frozenset(conversations) for user_id, conversations in found.items()}
 
     def with_versions(self) -> "MessageQuerySet":
         """Each with `versions`, the ids of what was said in its place, itself among them, oldest first.

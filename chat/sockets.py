@@ -1,17 +1,21 @@
 """All sockets of a web process: one task looks after who may stay, one hears what other windows ask."""
 
 import asyncio
+import math
 import weakref
 from collections import deque
 from typing import Any
+from uuid import UUID
 
 import structlog
 from channels.layers import get_channel_layer
 from django.db import Error as DatabaseError
 
 from accounts.passes import Pass, void
-from chat.frames import State
+from chat.frames import Growing, Queue, State, encode
+from chat.models import Message
 from inference import wire
+from inference.queue import Place, places
 from inference.states import WorkerState
 from jarvis.database import in_database
 
@@ -35,12 +39,24 @@ class Window:
         self.notices: deque[str] = deque(maxlen=NOTICES)
         self.state: State | None = None
         self.closes: int | None = None  # the code with which the socket is to close
+        self.waiting: dict[UUID, Place | None] = {}  # generations that it follows and that wait: the place told last
+        self.growing: frozenset[UUID] = frozenset()  # the person's conversations in which answers grow, as told last
         self.news = asyncio.Event()
 
     def show(self, state: State) -> None:
         if state != self.state:
             self.state = state
             self.news.set()
+
+    def show_place(self, generation: UUID, place: Place) -> None:
+        if generation in self.waiting and self.waiting[generation] != place:
+            self.waiting[generation] = place
+            self.notice(encode(Queue(generation, place.position, rounded(place.wait_seconds))))
+
+    def show_growing(self, conversations: frozenset[UUID]) -> None:
+        if conversations != self.growing:
+            self.growing = conversations
+            self.notice(encode(Growing(sorted(conversations))))
 
     def notice(self, frame: str) -> None:
         self.notices.append(frame)
@@ -94,10 +110,12 @@ class Sockets:
 
     async def tick_on(self) -> None:
         while True:
-            self.state = await engine_state()
+            workers = await live_workers()
+            self.state = state_of(workers)
             for window in self.windows:
                 window.show(self.state)
             await self.check()
+            await self.tell_progress(workers or [])
             await asyncio.sleep(TICK)
 
     async def check(self) -> None:
@@ -111,6 +129,22 @@ class Sockets:
         for window in windows:
             if window.opened_by in gone:
                 window.end(VOID)
+
+    async def tell_progress(self, workers: list[WorkerState]) -> None:
+        """Tell each window its place in the queue, and where answers grow; a query each for all windows together."""
+        windows = list(self.windows)
+        people = {window.opened_by.caller.user_id for window in windows}
+        waiting = {generation for window in windows for generation in window.waiting}
+        try:
+            growing = await in_database(Message.objects.growing, people)
+            found = await in_database(places, waiting, workers)
+        except DatabaseError as error:
+            log.warning("postgres.away", error=str(error).strip())
+            return
+        for window in windows:
+            window.show_growing(growing.get(window.opened_by.caller.user_id, frozenset()))
+            for generation in found.keys() & window.waiting.keys():
+                window.show_place(generation, found[generation])
 
     async def listen(self) -> None:
         """Hand on what `announce` tells, from whichever process."""
@@ -140,18 +174,29 @@ async def announce(user_id: int, frame: str) -> None:
         log.warning("redis.away", error=str(error))
 
 
-async def engine_state() -> State:
-    """The engine as people are shown it; of several workers the one that is furthest."""
+async def live_workers() -> list[WorkerState] | None:
+    """The workers that are there; None where Redis cannot tell."""
     try:
-        workers = await wire.worker_states()
+        return await wire.worker_states()
     except wire.AWAY:
+        return None
+
+
+def state_of(workers: list[WorkerState] | None) -> State:
+    """The engine as people are shown it; of several workers the one that is furthest."""
+    if workers is None:
         return State("unknown", "Redis cannot be reached. Answers wait until it is back.")
     if not workers:
         return State("absent", "No worker is running. Questions wait in the queue until one is.")
-    return shown(min(workers, key=lambda worker: PHASES.index(worker.engine.phase)))
+    best = min(workers, key=lambda worker: PHASES.index(worker.engine.phase)).engine
+    progress = None if best.progress is None else round(best.progress, 2)
+    ready = sorted({worker.engine.model for worker in workers if worker.engine.phase == "ready"})
+    return State(best.phase, best.detail, progress, best.model, ready)
 
 
-def shown(worker: WorkerState) -> State:
-    engine = worker.engine
-    progress = None if engine.progress is None else round(engine.progress, 2)
-    return State(engine.phase, engine.detail, progress, engine.model)
+def rounded(seconds: float | None) -> int | None:
+    """A wait as people are told it: no more exact than it is, so that it does not change with each look."""
+    if seconds is None:
+        return None
+    step = 1 if seconds < 10 else 5 if seconds < 60 else 30
+    return math.ceil(seconds / step) * step

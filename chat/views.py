@@ -13,6 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from chat.models import Conversation, Message
+from chat.prompt import preferences_of
 from chat.strings import script_strings, suggestions
 from inference.models import LanguageModel
 from jarvis.config import config
@@ -52,7 +53,10 @@ def user_id(request: HttpRequest) -> int:
 
 def page(request: HttpRequest, shown: Conversation | None) -> HttpResponse:
     models = list(LanguageModel.objects.offered())
-    model = shown.model if shown and shown.model else models[0].name if models else config.model_name
+    preferences = preferences_of(user_id(request))
+    offered = [model.name for model in models]
+    wanted = shown.model if shown and shown.model else preferences.model
+    model = wanted if wanted in offered else offered[0] if offered else config.model_name
     limit = None if "all" in request.GET else SHOWN
     messages = list(messages_of(shown)[:limit])[::-1] if shown else []
     context: dict[str, Any] = {
@@ -71,7 +75,7 @@ def page(request: HttpRequest, shown: Conversation | None) -> HttpResponse:
 
 
 def messages_of(conversation: Conversation) -> QuerySet[Message]:
-    """Newest first, each with what the page shows of its generation."""
+    """Newest first, each with its versions and what the page shows of its generation."""
     fields = [f"generation__{name}" for name in ("status", "error_code", "error_message", "finish_reason", "model")]
-    messages = Message.objects.filter(conversation=conversation).select_related("generation").order_by("-id")
-    return messages.only("role", "text", "created_at", "client_key", "conversation_id", *fields)
+    messages = conversation.path().with_versions().select_related("generation")
+    return messages.only("role", "text", "created_at", "client_key", "conversation_id", "parent_id", *fields)

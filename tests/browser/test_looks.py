@@ -51,7 +51,7 @@ More about it is in https://example.com/docs/keys."""
 def some_conversations(owner):
     for hours, title in enumerate(TITLES, 1):
         made = Conversation.objects.create(owner=owner, title=title)
-        made.messages.create(role="user", text=title)
+        made.add("user", title)
         Conversation.objects.filter(pk=made.pk).update(updated_at=timezone.now() - timedelta(hours=hours))
 
 

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import importlib
 import json
 import uuid
 
 import pytest
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
+from django.db import connection
 from django.test import Client
 
 from chat.routing import sockets
@@ -18,6 +20,7 @@ from tests.inference.conftest import alice, bob, clean_redis, fake, held, workin
 __all__ = ["alice", "bob", "clean_redis", "fake", "held"]
 
 HOST = "localhost:8090"
+migration = importlib.import_module("chat.migrations.0004_in_a_line")
 
 
 @pytest.fixture
@@ -108,3 +111,10 @@ async def open_as():
             return await stack.enter_async_context(opened(headers))
 
         yield open_as
+
+
+def in_a_line():
+    """Link messages that were written in bulk, each to the one before it."""
+    with connection.cursor() as cursor:
+        cursor.execute(migration.LINK)
+        cursor.execute(migration.END)

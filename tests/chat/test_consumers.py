@@ -139,10 +139,12 @@ async def test_the_engines_state_is_told_when_it_changes(open_as, alice):
         "detail": "Reading weights.",
         "progress": 0.43,
         "model": "guide",
+        "ready": [],
     }
     engine.phase, engine.progress = "ready", None
     await wire.tell_state(state)
-    assert (await socket.frame("state"))["phase"] == "ready"
+    told = await socket.frame("state")
+    assert (told["phase"], told["ready"]) == ("ready", ["guide"])
     assert await socket.receive_nothing(2)  # nothing changes, so nothing is told
 
 
@@ -169,6 +171,21 @@ MALFORMED = [
     '{"type": "follow", "generation": "GENERATION", "after": "99999999999999999999-1"}',
     '{"type": "follow", "generation": "GENERATION", "after": null}',
     '{"type": "stop", "generation": {"$ne": 1}}',
+    '{"type": "edit", "message": 1, "text": "x"}',
+    '{"type": "edit", "message": "1", "text": "x", "client_key": "GENERATION"}',
+    '{"type": "regenerate", "message": 0, "client_key": "GENERATION"}',
+    '{"type": "regenerate", "message": 9223372036854775808, "client_key": "GENERATION"}',
+    '{"type": "continue", "message": 1.5, "client_key": "GENERATION"}',
+    '{"type": "show"}',
+    '{"type": "show", "message": -1}',
+    '{"type": "configure", "conversation": "x"}',
+    '{"type": "configure", "conversation": "GENERATION", "temperature": 2.1}',
+    '{"type": "configure", "conversation": "GENERATION", "temperature": "hot"}',
+    '{"type": "configure", "conversation": "GENERATION", "model": null}',
+    '{"type": "configure", "conversation": "GENERATION", "system_prompt": "a\\u0000b"}',
+    '{"type": "configure", "conversation": "GENERATION", "system_prompt": "%s"}' % ("x" * 20_001),
+    '{"type": "configure", "conversation": "GENERATION", "owner": 1}',
+    '{"type": "details", "generation": 7}',
     "[" * 10_000,
     '{"type": ' * 500,
     "\x00",

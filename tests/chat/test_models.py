@@ -1,15 +1,14 @@
 """Messages are a tree, of which one path is shown."""
 
-import importlib
 import json
 
 import pytest
 from django.db import connection
 
 from chat.models import Conversation, Message
+from tests.chat.conftest import in_a_line
 
 pytestmark = pytest.mark.django_db
-in_a_line = importlib.import_module("chat.migrations.0004_in_a_line")
 
 
 @pytest.fixture
@@ -114,8 +113,7 @@ def test_the_end_of_a_long_conversation_is_read_without_the_rest_of_it(alice):
     with connection.cursor() as cursor:
         cursor.execute(LINE, [long.pk, 3000])
         cursor.execute(LINE, [other.pk, 20_000])
-        cursor.execute(in_a_line.LINK)
-        cursor.execute(in_a_line.END)
+        in_a_line()
         cursor.execute("ANALYZE chat_message")
     long.refresh_from_db()
     assert long.path().count() == 3000
@@ -139,9 +137,8 @@ def test_conversations_from_before_become_a_line(alice, bob):
     for text in ("q1", "a1", "q2", "a2"):
         for one in made:
             one.messages.create(role="user" if text[0] == "q" else "assistant", text=text)
-    with connection.cursor() as cursor:
-        for statement in (in_a_line.LINK, in_a_line.END) * 2:  # safe to repeat
-            cursor.execute(statement)
+    for _ in range(2):  # safe to repeat
+        in_a_line()
     for one in made:
         one.refresh_from_db()
         assert texts(one.path()) == ["a2", "q2", "a1", "q1"]

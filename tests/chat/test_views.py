@@ -9,6 +9,7 @@ from django.test import Client
 from chat.models import Conversation, Message
 from chat.views import SHOWN
 from inference.models import Generation, LanguageModel
+from tests.chat.conftest import in_a_line
 from tests.live import static_files
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +32,7 @@ def conversation(owner, *texts, **generation):
         row = None
         if number % 2:
             row = Generation.objects.create(owner=owner, model="fake", door="chat", request_id="r", **generation)
-        made.messages.create(role="assistant" if row else "user", text=text, generation=row)
+        made.add("assistant" if row else "user", text, generation=row)
     return made
 
 
@@ -95,11 +96,11 @@ class Tags(HTMLParser):
 
 def test_the_page_takes_the_same_few_queries_however_much_there_is(reading, alice, django_assert_num_queries):
     made = conversation(alice, *["text"] * 10, status="done")
-    with django_assert_num_queries(6):  # session, account, conversation, models, messages, sidebar
+    with django_assert_num_queries(7):  # session, account, conversation, models, preferences, messages, sidebar
         reading.get(f"/c/{made.id}/")
     for _ in range(30):
         conversation(alice, *["text"] * 10, status="done")
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         reading.get(f"/c/{made.id}/")
 
 
@@ -107,6 +108,7 @@ def test_of_a_long_conversation_the_end_is_shown_and_the_rest_on_demand(reading,
     made = Conversation.objects.create(owner=alice, title="long")
     lines = [Message(conversation=made, role="user", text=f"line {number}.") for number in range(SHOWN + 50)]
     Message.objects.bulk_create(lines)
+    in_a_line()
     end = reading.get(f"/c/{made.id}/").content.decode()
     assert end.count("<article") == SHOWN
     assert f"line {SHOWN + 49}." in end

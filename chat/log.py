@@ -1,0 +1,47 @@
+"""The log of an answer as its readers are told it: one that continues another begins with the text of that."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from uuid import UUID
+
+import msgspec
+
+from inference.entries import START, Begin, Cursor, Text
+from inference.follow import Batch, follow
+from inference.models import Generation
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What has to be known of a generation before it is told: whether it waits, and what its answer begins with."""
+
+    waits: bool
+    begun: str
+
+
+def looked_up(user_id: int, generation: UUID) -> Told | None:
+    """None where there is no such generation of this person."""
+    mine = Generation.objects.filter(pk=generation, owner_id=user_id)
+    row = mine.values_list("status", "message__continues__text").first()
+    return None if row is None else Told(row[0] == Generation.Status.QUEUED, (row[1] or "").rstrip())
+
+
+async def told_from(generation: UUID, after: Cursor, begun: str) -> AsyncGenerator[Batch]:
+    """What `follow` gives, with `begun` before the answer's own text, also where the answer starts again.
+
+    Who follows from the start is told it at once, before the generation itself has begun.
+    """
+    if begun and after == START:
+        yield [(START, Begin(clear=True)), (START, Text(begun))]
+    async with aclosing(follow(generation, after)) as batches:
+        async for batch in batches:
+            yield with_begun(batch, begun) if begun else batch
+
+
+def with_begun(batch: Batch, begun: str) -> Batch:
+    """Whatever makes an answer void brings back what it began with."""
+    told: Batch = []
+    for cursor, entry in batch:
+        told.append((cursor, entry))
+        if isinstance(entry, Begin) and entry.clear:
+            told.append((cursor, Text(begun)))
+    return told
