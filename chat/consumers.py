@@ -16,6 +16,7 @@ from chat import frames
 from chat.admission import ForeignOrigin, admit, headers_of
 from chat.ask import Asked, Origin, ask, edit, go_on, regenerate
 from chat.choices import configure, details, show
+from chat.live import shown
 from chat.log import looked_up, told_from
 from chat.sockets import VOID, Sockets, Window, announce
 from inference.entries import START, Cursor
@@ -202,17 +203,14 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             raise Refused(TOO_MANY)
         if found.waits:
             self.window.waiting[frame.generation] = None
-        self.tails[frame.generation] = self.start(self.tail(frame.generation, Cursor.parse(frame.after), found.begun))
+        self.tails[frame.generation] = self.start(self.tail(frame, found.begun))
 
-    async def tail(self, generation: UUID, after: Cursor, begun: str) -> None:
+    async def tail(self, wanted: frames.Follow, begun: str) -> None:
         """Tell an answer to its end. While the client does not read, what comes is gathered into one frame."""
+        generation = wanted.generation
         try:
-            async with contextlib.aclosing(told_from(generation, after, begun)) as batches:
-                async for batch in batches:
-                    if batch[-1][0] > START:
-                        self.no_longer_waits(generation)
-                    for frame in frames.told(generation, batch):
-                        await self.tell(frame)
+            tell = self.tell_html if wanted.form == "html" else self.tell_log
+            await tell(wanted, begun)
         except Exception:
             log.exception("tail.failed", generation=str(generation))
             await self.tell(msgspec.structs.replace(BROKE, reply_to=generation))
@@ -225,6 +223,21 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     def no_longer_waits(self, generation: UUID) -> None:
         if self.window is not None:
             self.window.waiting.pop(generation, None)
+
+    async def tell_log(self, wanted: frames.Follow, begun: str) -> None:
+        async with contextlib.aclosing(told_from(wanted.generation, Cursor.parse(wanted.after), begun)) as batches:
+            async for batch in batches:
+                if batch[-1][0] > START:
+                    self.no_longer_waits(wanted.generation)
+                for frame in frames.told(wanted.generation, batch):
+                    await self.tell(frame)
+
+    async def tell_html(self, wanted: frames.Follow, begun: str) -> None:
+        async with contextlib.aclosing(shown(wanted.generation, begun)) as told:
+            async for frame in told:
+                if isinstance(frame, frames.Began | frames.Ended):
+                    self.no_longer_waits(wanted.generation)
+                await self.tell(frame)
 
     async def tell_news(self, window: Window) -> None:
         """Tell the engine's state when it changes and what was asked elsewhere; close when the pass is void."""

@@ -1,4 +1,8 @@
-"""When a generation's outcome is stored, its message is filled in the same transaction."""
+"""When a generation's outcome is stored, its message is filled in the same transaction.
+
+Not with HTML: that is computed where somebody looks at it, in the web processes (`chat.live`, `chat.history`). Here it
+would hold a transaction, and the interpreter of the worker, from which all answers that grow get their tokens.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +18,6 @@ def fill_messages(outcomes: Sequence[Outcome], **_: Any) -> None:
     messages = list(mine.only("id", "generation_id", "continues__text"))
     for message in messages:
         assert message.generation_id is not None
-        message.text = message.begun + texts[message.generation_id]
+        message.text, message.html = message.begun + texts[message.generation_id], ""
     if messages:
-        Message.objects.bulk_update(messages, ["text"])
+        Message.objects.bulk_update(messages, ["text", "html"])

@@ -1,7 +1,7 @@
 """The frames of `/ws/chat/`: pure shapes, one JSON object each, told apart by `type`. See docs/websocket.md."""
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
@@ -82,10 +82,11 @@ class Details(FromClient):
 
 
 class Follow(FromClient):
-    """Tell the answer of a generation, from after a cursor on."""
+    """Tell the answer of a generation: as text, from after a cursor on, or as HTML, from its first block."""
 
     generation: UUID
     after: CursorText = NO_CURSOR
+    form: Literal["text", "html"] = msgspec.field(default="text", name="as")
 
 
 class Unfollow(FromClient):
@@ -192,6 +193,16 @@ class Delta(FromServer):
     generation: UUID
     cursor: str
     text: str
+
+
+class Html(FromServer, omit_defaults=True):
+    """Blocks of the answer, rendered. Where some are there already at this place, these take it."""
+
+    generation: UUID
+    first: int = 0  # blocks before these
+    blocks: list[str] = []
+    open: str | None = None  # the block that is still growing, which is the last; None: it is as it was
+    tail: str = ""  # text to be added at the end of it
 
 
 class Ended(FromServer, tag="end"):

@@ -50,6 +50,7 @@ def script_strings() -> dict[str, str]:
         "ask_again": _("Ask again"),
         "copy": _("Copy"),
         "copied": _("Copied"),
+        "not_copied": _("Not copied"),
         "left": _("{count} characters left"),
         "over": _("{count} characters too many"),
         "you": _("You"),

@@ -4,7 +4,6 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
@@ -12,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from chat import history
 from chat.models import Conversation, Message
 from chat.prompt import preferences_of
 from chat.strings import script_strings, suggestions
@@ -19,7 +19,6 @@ from inference.models import LanguageModel
 from jarvis.config import config
 
 LISTED = 100  # conversations in the sidebar
-SHOWN = 200  # messages of a conversation, unless all are asked for
 
 
 @never_cache
@@ -35,10 +34,43 @@ def home(request: HttpRequest) -> HttpResponse:
 @login_required
 def conversation(request: HttpRequest, id: UUID) -> HttpResponse:
     """A conversation of one's own; 404 for any other."""
+    return page(request, mine(request, id))
+
+
+@never_cache
+@require_safe
+@login_required
+def messages(request: HttpRequest, id: UUID) -> HttpResponse:
+    """The messages of a conversation that come before a given one, as a piece of its page."""
+    found = mine(request, id)
+    return render(request, "chat/messages.html", {"conversation": found, **messages_of(request, found)})
+
+
+@never_cache
+@require_safe
+@login_required
+def source(request: HttpRequest, id: UUID, message: int) -> HttpResponse:
+    """A message as it was written, to be copied."""
+    found = Message.objects.of(user_id(request)).filter(conversation_id=id, pk=message).first()
+    if found is None:
+        raise Http404(_("There is no such message."))
+    return HttpResponse(found.text, content_type="text/plain; charset=utf-8")
+
+
+def mine(request: HttpRequest, id: UUID) -> Conversation:
     found = Conversation.objects.of(user_id(request)).filter(id=id).first()
     if found is None:
         raise Http404(_("There is no such conversation."))
-    return page(request, found)
+    return found
+
+
+def messages_of(request: HttpRequest, conversation: Conversation) -> dict[str, Any]:
+    """A page of messages for the templates: the last one, or the one that ends before `?before=`."""
+    before = request.GET.get("before", "")
+    if before and not (before.isascii() and before.isdecimal() and len(before) < 19):
+        raise Http404(_("There is no such message."))
+    shown, earlier = history.page(conversation, int(before) if before else None)
+    return {"messages_shown": shown, "earlier": earlier, "before": before}
 
 
 def favicon(request: HttpRequest) -> HttpResponse:
@@ -57,13 +89,10 @@ def page(request: HttpRequest, shown: Conversation | None) -> HttpResponse:
     offered = [model.name for model in models]
     wanted = shown.model if shown and shown.model else preferences.model
     model = wanted if wanted in offered else offered[0] if offered else config.model_name
-    limit = None if "all" in request.GET else SHOWN
-    messages = list(messages_of(shown)[:limit])[::-1] if shown else []
     context: dict[str, Any] = {
         "conversation": shown,
         "conversations": Conversation.objects.of(user_id(request)).order_by("-updated_at")[:LISTED],
-        "messages_shown": messages,
-        "more": limit is not None and len(messages) == limit,
+        **(messages_of(request, shown) if shown else {}),
         "models": models,
         "model": model,
         "guide": model == "guide",
@@ -72,10 +101,3 @@ def page(request: HttpRequest, shown: Conversation | None) -> HttpResponse:
         "max_chars": config.max_message_chars,
     }
     return render(request, "chat/page.html", context)
-
-
-def messages_of(conversation: Conversation) -> QuerySet[Message]:
-    """Newest first, each with its versions and what the page shows of its generation."""
-    fields = [f"generation__{name}" for name in ("status", "error_code", "error_message", "finish_reason", "model")]
-    messages = conversation.path().with_versions().select_related("generation")
-    return messages.only("role", "text", "created_at", "client_key", "conversation_id", "parent_id", *fields)

@@ -6,7 +6,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from chat.defaults import defaults
-from chat.views import conversation, favicon, home
+from chat.views import conversation, favicon, home, messages, source
 from jarvis.manifest import manifest
 
 admin.site.site_header = admin.site.site_title = "Jarvis"
@@ -18,6 +18,8 @@ urlpatterns = [
     path("api/", include("jarvis.rest.urls")),
     path("", home, name="home"),
     path("c/<uuid:id>/", conversation, name="conversation"),
+    path("c/<uuid:id>/messages/", messages, name="messages"),
+    path("c/<uuid:id>/messages/<int:message>/source/", source, name="source"),
     path("favicon.ico", favicon),
     path("manifest.webmanifest", manifest, name="manifest"),
     path("", include("accounts.urls")),

@@ -6,8 +6,8 @@ from html.parser import HTMLParser
 import pytest
 from django.test import Client
 
+from chat.history import MARK, PAGE
 from chat.models import Conversation, Message
-from chat.views import SHOWN
 from inference.models import Generation, LanguageModel
 from tests.chat.conftest import in_a_line
 from tests.live import static_files
@@ -96,6 +96,7 @@ class Tags(HTMLParser):
 
 def test_the_page_takes_the_same_few_queries_however_much_there_is(reading, alice, django_assert_num_queries):
     made = conversation(alice, *["text"] * 10, status="done")
+    reading.get(f"/c/{made.id}/")  # its answers are rendered now
     with django_assert_num_queries(7):  # session, account, conversation, models, preferences, messages, sidebar
         reading.get(f"/c/{made.id}/")
     for _ in range(30):
@@ -104,16 +105,69 @@ def test_the_page_takes_the_same_few_queries_however_much_there_is(reading, alic
         reading.get(f"/c/{made.id}/")
 
 
-def test_of_a_long_conversation_the_end_is_shown_and_the_rest_on_demand(reading, alice):
+def test_a_long_conversation_is_shown_from_its_end_page_by_page(reading, alice):
     made = Conversation.objects.create(owner=alice, title="long")
-    lines = [Message(conversation=made, role="user", text=f"line {number}.") for number in range(SHOWN + 50)]
+    lines = [Message(conversation=made, role="user", text=f"line {number}.") for number in range(2 * PAGE + 10)]
     Message.objects.bulk_create(lines)
     in_a_line()
-    end = reading.get(f"/c/{made.id}/").content.decode()
-    assert end.count("<article") == SHOWN
-    assert f"line {SHOWN + 49}." in end
-    assert "line 0." not in end
-    assert "line 0." in reading.get(f"/c/{made.id}/?all").content.decode()
+    pages = [reading.get(f"/c/{made.id}/").content.decode()]
+    while link := re.search(r'<a href="([^"]+)" data-before="(\d+)">Show the earlier', pages[-1]):
+        pages.append(reading.get(link[1]).content.decode())
+        piece = reading.get(f"/c/{made.id}/messages/?before={link[2]}").content.decode()
+        assert said(piece) == said(pages[-1])
+        assert "<body" not in piece
+    assert [len(said(page)) for page in pages] == [PAGE, PAGE, 10]
+    assert sum((said(page) for page in pages[::-1]), []) == [line.text for line in lines]
+    assert "To the newest messages" in pages[-1]
+
+
+def said(page):
+    return re.findall(r"line \d+\.", page)
+
+
+@pytest.mark.parametrize("before", ["x", "-1", "1" * 30, "٣", "1.5"])
+def test_a_page_before_nothing_that_can_be_is_404(reading, alice, before):
+    made = conversation(alice, "x")
+    for address in (f"/c/{made.id}/", f"/c/{made.id}/messages/"):
+        assert reading.get(address, {"before": before}).status_code == 404
+
+
+def test_the_end_of_2000_messages_takes_as_few_queries_as_one(reading, alice, django_assert_num_queries):
+    made = Conversation.objects.create(owner=alice, title="long")
+    Message.objects.bulk_create(Message(conversation=made, role="assistant", text="*x*") for _ in range(2000))
+    in_a_line()
+    with django_assert_num_queries(8):  # as above, and one that keeps what was rendered
+        reading.get(f"/c/{made.id}/")
+    with django_assert_num_queries(7):
+        reading.get(f"/c/{made.id}/")
+
+
+def test_an_answer_is_rendered_on_its_first_view_and_kept(reading, alice):
+    made = conversation(alice, "*plain*", "**bold**", status="done")
+    for _ in range(2):
+        page = reading.get(f"/c/{made.id}/").content.decode()
+        assert "<p><strong>bold</strong></p>" in page
+        assert '<div class="said">*plain*</div>' in page
+    answer = made.messages.get(role="assistant")
+    assert answer.html == f"{MARK}<p><strong>bold</strong></p>\n"
+    Message.objects.filter(pk=answer.pk).update(html="<!--0--><p>of an older renderer</p>")
+    assert "<strong>bold</strong>" in reading.get(f"/c/{made.id}/").content.decode()
+
+
+def test_the_source_of_a_message_is_its_owners_alone(reading, alice, bob):
+    made, theirs = conversation(alice, "q", "**a** <b>"), conversation(bob, "a secret")
+    answer, secret = made.messages.last(), theirs.messages.first()
+    response = reading.get(f"/c/{made.id}/messages/{answer.pk}/source/")
+    assert (response.content.decode(), response["content-type"]) == ("**a** <b>", "text/plain; charset=utf-8")
+    for address in (
+        f"/c/{theirs.id}/messages/{secret.pk}/source/",
+        f"/c/{made.id}/messages/{secret.pk}/source/",
+        f"/c/{made.id}/messages/0/source/",
+        f"/c/{theirs.id}/messages/",
+    ):
+        assert reading.get(address).status_code == 404
+    assert Client().get(f"/c/{made.id}/messages/{answer.pk}/source/").status_code == 302
+    assert Client().get(f"/c/{made.id}/messages/").status_code == 302
 
 
 def test_every_page_has_the_policy_and_nothing_inline(reading, alice):

@@ -1,15 +1,15 @@
-// One answer on the page: follows its generation from where it is, and shows what becomes of it.
+// One answer on the page: follows its generation to its end, and shows what becomes of it.
 
-import { copyButton, draw } from "./text.js";
+import { copyButton } from "./copy.js";
+import { adorn, Rendered, spoken } from "./rendered.js";
 import { element, say } from "./words.js";
 
 export const OPEN = new Set(["queued", "running"]);
 
 export class Answer {
-  cursor = "0-0";
-  #text;
   #said;
-  #frame = 0;
+  #rendered;
+  #started = false; // some of its text is shown
 
   // `page`: {grew(), ended(answer), again(answer)}
   constructor(article, page) {
@@ -18,14 +18,14 @@ export class Answer {
     this.generation = article.dataset.generation ?? "";
     this.status = article.dataset.status ?? "done";
     this.#said = article.querySelector(".said");
-    this.#text = OPEN.has(this.status) ? "" : this.#said.textContent;
+    this.#rendered = new Rendered(this.#said);
     if (OPEN.has(this.status)) this.#wait();
     else this.#finish(article.dataset.finish, article.dataset.error);
   }
 
   static make(id, generation, page) {
     const heading = element("h2", { class: "hidden" }, say("jarvis"));
-    const said = element("div", { class: "said" });
+    const said = element("div", { class: "said rendered" });
     const data = { "data-message": id, "data-generation": generation, "data-status": "queued" };
     return new Answer(element("article", { class: "message assistant", ...data }, heading, said), page);
   }
@@ -35,41 +35,31 @@ export class Answer {
   }
 
   get text() {
-    return this.#text;
+    return spoken(this.#said);
   }
 
   hear(frame) {
     if (frame.type === "begin") {
       this.#status("running");
-      if (frame.clear) this.#text = "";
-      this.#change();
-    } else if (frame.type === "delta") {
-      this.cursor = frame.cursor;
-      this.#text += frame.text;
-      this.#change();
+      if (frame.clear) this.#started = false;
+      if (frame.clear) this.#rendered.clear();
+      if (!this.#started) this.#wait();
+    } else if (frame.type === "html") {
+      if (!this.#started && !frame.blocks && !frame.open && !frame.tail) return;
+      this.#started = true;
+      this.#rendered.show(frame);
     } else if (frame.type === "end") {
-      this.cursor = frame.cursor;
       this.#status(frame.status);
-      cancelAnimationFrame(this.#frame);
-      this.#frame = 0;
+      this.#rendered.close();
+      if (!this.#started) this.#said.replaceChildren();
       this.#finish(frame.finish_reason, frame.error?.message);
       this.page.ended(this);
     }
+    this.page.grew();
   }
 
   #status(status) {
     this.status = this.article.dataset.status = status;
-  }
-
-  // At most one drawing for each picture that the screen shows.
-  #change() {
-    this.#frame ||= requestAnimationFrame(() => {
-      this.#frame = 0;
-      if (!this.isOpen) return;
-      if (this.#text) draw(this.#said, this.#text);
-      else this.#wait();
-      this.page.grew();
-    });
   }
 
   #wait() {
@@ -78,12 +68,23 @@ export class Answer {
   }
 
   #finish(reason, fault) {
-    if (this.#text) draw(this.#said, this.#text);
-    else this.#said.replaceChildren();
+    adorn(this.#said);
     this.article.querySelectorAll(".fate, .tools").forEach((old) => old.remove());
     const note = this.#note(reason, fault);
     if (note) this.article.append(note);
-    if (this.#text) this.article.append(element("div", { class: "tools" }, ...copyButton(() => this.#text)));
+    if (!this.#isEmpty) this.article.append(element("div", { class: "tools" }, ...copyButton(() => this.#source())));
+  }
+
+  get #isEmpty() {
+    return !this.#said.textContent.trim() && !this.#said.querySelector("img");
+  }
+
+  // The answer as the model wrote it.
+  async #source() {
+    const { home, conversation } = document.body.dataset;
+    const reply = await fetch(`${home}c/${conversation}/messages/${this.article.dataset.message}/source/`);
+    if (!reply.ok || reply.redirected) throw new Error(`source: ${reply.status}`);
+    return reply.text();
   }
 
   #note(reason, fault) {
@@ -93,7 +94,7 @@ export class Answer {
     }
     if (this.status === "stopped") return element("p", { class: "fate" }, say("stopped_note"));
     if (reason === "length") return element("p", { class: "fate" }, say("cut_note"));
-    if (!this.#text) return element("p", { class: "fate" }, say("empty_note"));
+    if (this.#isEmpty) return element("p", { class: "fate" }, say("empty_note"));
     return null;
   }
 }

@@ -2,6 +2,7 @@
 
 import { Answer } from "./answer.js";
 import { Composer } from "./composer.js";
+import { Earlier } from "./earlier.js";
 import { newKey, Outbox } from "./outbox.js";
 import { Scroll } from "./scroll.js";
 import * as sidebar from "./sidebar.js";
@@ -148,7 +149,7 @@ function refused(frame) {
 // Answers
 
 function follow(answer) {
-  socket.send({ type: "follow", generation: answer.generation, after: answer.cursor });
+  socket.send({ type: "follow", generation: answer.generation, as: "html" });
 }
 
 function stop() {
@@ -229,7 +230,9 @@ document.querySelectorAll(".suggestions button").forEach((button) =>
   }),
 );
 
+if (location.search.includes("before=")) location.replace(location.pathname); // pages are for readers without script
 list.querySelectorAll(".message").forEach(take);
+new Earlier(scroll, take);
 for (const question of outbox.questions) {
   if ((question.conversation ?? "") === data.conversation) showQuestion(question.client_key, question.text);
 }

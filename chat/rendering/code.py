@@ -1,0 +1,129 @@
+"""Code in the colours of its language: spans with a few classes of our own."""
+
+from functools import lru_cache
+from html import escape
+from itertools import groupby
+
+from pygments.lexer import Lexer
+from pygments.lexers import get_lexer_by_name
+from pygments.token import (
+    Comment,
+    Generic,
+    Keyword,
+    Literal,
+    Name,
+    Number,
+    Operator,
+    String,
+    Token,
+    _TokenType,
+)
+
+LONGEST = 20_000  # characters that are coloured; beyond, code is shown plain
+
+# Names after a fence, and the lexer that is meant. A list, so that no text chooses among Pygments' hundreds of lexers.
+LANGUAGES = {
+    name: lexer
+    for lexer, names in {
+        "bash": "bash sh shell zsh",
+        "console": "console shell-session terminal",
+        "c": "c h",
+        "cpp": "cpp c++ cc hpp",
+        "csharp": "csharp c# cs",
+        "css": "css",
+        "scss": "scss",
+        "dart": "dart",
+        "diff": "diff patch",
+        "docker": "docker dockerfile",
+        "elixir": "elixir",
+        "go": "go golang",
+        "graphql": "graphql",
+        "haskell": "haskell hs",
+        "html": "html xhtml",
+        "django": "django jinja jinja2",
+        "http": "http",
+        "ini": "ini cfg conf env",
+        "java": "java",
+        "javascript": "javascript js jsx mjs node",
+        "json": "json jsonc json5 jsonl",
+        "julia": "julia jl",
+        "kotlin": "kotlin kt",
+        "latex": "latex tex",
+        "lua": "lua",
+        "make": "make makefile",
+        "matlab": "matlab octave",
+        "nginx": "nginx",
+        "perl": "perl pl",
+        "php": "php",
+        "powershell": "powershell ps1 pwsh",
+        "protobuf": "protobuf proto",
+        "python": "python py python3 py3",
+        "pycon": "pycon",
+        "r": "r",
+        "ruby": "ruby rb",
+        "rust": "rust rs",
+        "scala": "scala",
+        "sql": "sql mysql sqlite",
+        "postgresql": "postgresql postgres psql plpgsql",
+        "swift": "swift",
+        "terraform": "terraform hcl tf",
+        "toml": "toml",
+        "typescript": "typescript ts tsx",
+        "xml": "xml svg",
+        "yaml": "yaml yml",
+    }.items()
+    for name in names.split()
+}
+
+# The first kind of token that fits gives the class.
+KINDS: tuple[tuple[_TokenType, str], ...] = (
+    (Comment, "c"),
+    (Keyword.Type, "t"),
+    (Keyword.Constant, "m"),
+    (Keyword, "k"),
+    (Operator.Word, "k"),
+    (Name.Function, "f"),
+    (Name.Class, "f"),
+    (Name.Tag, "k"),
+    (Name.Attribute, "t"),
+    (Name.Decorator, "d"),
+    (Name.Builtin, "t"),
+    (Name.Exception, "t"),
+    (Name.Constant, "m"),
+    (String, "s"),
+    (Number, "m"),
+    (Literal, "m"),
+    (Generic.Inserted, "ins"),
+    (Generic.Deleted, "gone"),
+    (Generic.Heading, "k"),
+    (Generic.Subheading, "f"),
+    (Generic.Prompt, "c"),
+    (Generic.Output, "c"),
+)
+CLASSES = frozenset(name for _, name in KINDS)
+
+
+def highlight(code: str, language: str) -> str:
+    """The code as HTML, escaped; coloured where the language is known and the code is not very long."""
+    lexer = lexer_of(language.lower()) if len(code) <= LONGEST else None
+    if lexer is None:
+        return escape(code, quote=False)
+    tokens = ((class_of(kind), text) for _, kind, text in lexer.get_tokens_unprocessed(code))
+    parts = []
+    for name, group in groupby(tokens, key=lambda token: token[0]):
+        text = escape("".join(text for _, text in group), quote=False)
+        parts.append(f'<span class="{name}">{text}</span>' if name else text)
+    return "".join(parts)
+
+
+@lru_cache(maxsize=64)
+def lexer_of(language: str) -> Lexer | None:
+    name = LANGUAGES.get(language)
+    return get_lexer_by_name(name) if name else None
+
+
+@lru_cache(maxsize=512)
+def class_of(kind: _TokenType) -> str:
+    if kind in Token.Error:
+        return ""
+    return next((name for base, name in KINDS if kind in base), "")

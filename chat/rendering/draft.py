@@ -1,0 +1,197 @@
+"""The Markdown of an answer that grows, as HTML block by block: what is finished is rendered once.
+
+A block at the top of the text is finished when a line that stands complete begins the next one: CommonMark decides the
+shape of blocks line by line. The rest, mostly one open block, is rendered again as it grows; when it is long, only
+after it has grown by a good part, so that the work stays in proportion to the text.
+"""
+
+import re
+from collections.abc import Iterator
+
+from markdown_it.token import Token
+
+from chat.rendering.markdown import LONGEST, parser, plain, render
+from chat.rendering.sanitise import clean
+
+SMALL, BIG = 3_000, 12_000  # characters of a rest; a small one may be rendered whenever there is time
+SLICE = 4_000  # characters that are taken up at a time
+
+WORDS = re.compile(r"[^\W_ ]*(?:[ ,.;?!)'\"–—…][^\W_ ]*)*")  # text that can be added to a paragraph as it is
+CODE = re.compile(r"[^`~]*")
+FENCE_END = re.compile(r"^ {0,3}(?:`{3,}|~{3,})[ \t]*$", re.MULTILINE)
+BLOCK_END = re.compile(r"\n[ \t]*\n(?=\S)(?![-*+] |\d{1,9}[.)] )|\n#{1,6} |\n(?:```|~~~)")
+
+HALF_LINK = re.compile(r"!?\[([^\[\]\n]*)\](?:\([^()\s]*)?$")
+CODE_SPAN = re.compile(r"`[^`\n]+`")
+
+_growing = parser(growing=True)
+
+
+class Draft:
+    """One answer as far as it has come."""
+
+    def __init__(self) -> None:
+        self.blocks: list[str] = []  # HTML of the blocks that are finished
+        self.open = ""  # HTML of what is not
+        self.tail = ""  # text that came since then and is shown as it is, at the end of what is open
+        self._text: list[str] = []  # all that came
+        self._size = 0
+        self._rest = ""  # the source of `open`
+        self._new: list[str] = []  # source that came since
+        self._new_size = 0
+        self._in_code = False
+        self._mended = False
+        self._may_look = True  # whether a line that may end the block is reason enough to render
+
+    @property
+    def text(self) -> str:
+        return "".join(self._text)
+
+    @property
+    def weight(self) -> int:
+        """Characters that the next `draw` goes through."""
+        return len(self._rest) + min(self._new_size, self._slice)
+
+    @property
+    def _slice(self) -> int:
+        return max(SLICE, len(self._rest) // 2)
+
+    @property
+    def much_is_new(self) -> bool:
+        """Whether one more `draw` should follow at once: it takes up only so much at a time."""
+        return self._new_size > self._slice and self._size <= LONGEST
+
+    @property
+    def ripe(self) -> bool:
+        """Whether `draw` is worth its price now."""
+        if not self._new_size or self._size > LONGEST:
+            return False
+        rest = len(self._rest)
+        if rest <= SMALL or self._new_size * (8 if rest <= BIG else 2) >= rest:
+            return True
+        return self._may_look and self._may_end()
+
+    def _may_end(self) -> bool:
+        if len(self._new) > 1:
+            self._new = ["".join(self._new)]
+        line = self._rest[self._rest.rfind("\n", -200) + 1 :] if self._in_code else self._rest[-100:]
+        return (FENCE_END if self._in_code else BLOCK_END).search(line + self._new[0]) is not None
+
+    def add(self, text: str) -> None:
+        self._text.append(text)
+        self._size += len(text)
+        self._new.append(text)
+        self._new_size += len(text)
+
+    @property
+    def held(self) -> bool:
+        """Whether there is text that neither `open` nor `tail` shows."""
+        return len(self.tail) < self._new_size
+
+    def release(self, everything: bool) -> bool:
+        """Show in `tail` what came, or as much of it as is plain words (in code: all but what may end it)."""
+        if not self.held:
+            return False
+        new = "".join(self._new)
+        self._new = [new]
+        if everything:
+            shown = new
+        elif self._mended or (self._rest[-1:] in ("", "\n") and not self._in_code):
+            return False
+        else:
+            found = (CODE if self._in_code else WORDS).match(new, len(self.tail))
+            shown = new[: found.end()] if found else self.tail
+        longer = len(shown) > len(self.tail)
+        self.tail = shown if longer else self.tail
+        return longer
+
+    def draw(self) -> None:
+        """Render what came since the last time, or a slice of it, with what was not finished then."""
+        long_before = len(self._rest) > SMALL
+        source = self._rest + self._take()
+        tokens = _growing.parse(source, {})
+        groups = list(top_level(tokens))
+        cut = finished(groups, source.count("\n"))
+        done = [html for group in groups[:cut] if (html := html_of(group))]
+        if cut:
+            assert groups[cut][0].map is not None
+            source = source.split("\n", groups[cut][0].map[0])[-1]
+        self._rest = source
+        self._in_code = bool(groups) and groups[-1][0].type in ("fence", "code_block")
+        mended = source if self._in_code or len(source) > SMALL else mend(source)
+        self._mended = mended != source
+        rest = list(top_level(_growing.parse(mended, {}))) if self._mended else groups[cut:]
+        # All at once, and last: it is read while a thread is at work here.
+        self.blocks, self.open, self.tail = [*self.blocks, *done], "".join(map(html_of, rest)), ""
+        # A line that looked like an end and was none is believed again only after the block has grown.
+        self._may_look = bool(cut) or not long_before or not self._may_look
+
+    def _take(self) -> str:
+        new = "".join(self._new)
+        taken = new[: self._slice]
+        if taken.endswith("\r"):  # its line feed may come next
+            taken = taken[:-1]
+        left = new[len(taken) :]
+        self._new = [left] if left else []
+        self._new_size = len(left)
+        return taken.replace("\r\n", "\n").replace("\r", "\n")
+
+    def finish(self, scope: str) -> bool:
+        """Nothing more will come. Whether blocks that had been finished look different now, for what came after them.
+
+        Only definitions of links and footnotes have that power.
+        """
+        text = self.text
+        if "]:" in text or len(text) > LONGEST:
+            whole = render(text, scope) if len(text) <= LONGEST else plain(text)
+            last = whole.removeprefix("".join(self.blocks))
+            changed = len(last) == len(whole) and bool(self.blocks)
+            blocks = [whole] if changed else [*self.blocks, last]
+        else:
+            changed = False
+            rest = self._rest + "".join(self._new).replace("\r\n", "\n").replace("\r", "\n")
+            blocks = [*self.blocks, render(rest, scope)]
+        self._rest, self._new, self._new_size = "", [], 0
+        self.blocks, self.open, self.tail = [block for block in blocks if block], "", ""
+        return changed
+
+
+def top_level(tokens: list[Token]) -> Iterator[list[Token]]:
+    """The tokens in groups, one for each block at the top of the text."""
+    group: list[Token] = []
+    for token in tokens:
+        group.append(token)
+        if token.level == 0 and token.nesting <= 0:
+            yield group
+            group = []
+
+
+def finished(groups: list[list[Token]], complete: int) -> int:
+    """How many of the blocks will never change; `complete`: lines that stand complete."""
+    for index in range(len(groups) - 1, 0, -1):
+        first = groups[index][0]
+        assert first.map is not None
+        lines = 2 if first.type == "table_open" else 1  # a table is one for its second line
+        if not first.hidden and first.map[0] + lines <= complete:
+            return index
+    return 0
+
+
+def html_of(group: list[Token]) -> str:
+    return clean(_growing.renderer.render(group, _growing.options, {}))
+
+
+def mend(source: str) -> str:
+    """The source with an end for the emphasis, code or link that is still open in its last lines."""
+    start = max(source.rfind("\n\n"), source.rfind("\n- "), source.rfind("\n* "), 0)
+    head, last = source[:start], source[start:]
+    words = CODE_SPAN.sub("", last)
+    if words.count("`") % 2:
+        return source + "`" if not source.endswith("`") else source.rstrip("`")
+    last = HALF_LINK.sub(r"\1", last)
+    for mark in ("**", "~~"):
+        if words.count(mark) % 2:
+            bare = last.rstrip("*~ \n")
+            last = bare + mark if not bare.endswith(mark) and not last.endswith(mark) else bare
+            break
+    return head + last

@@ -1,0 +1,166 @@
+"""Markdown to HTML: CommonMark with tables, task lists, footnotes, strikethrough, addresses, code and formulas."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
+from markdown_it.utils import OptionsDict
+from mdit_py_plugins.footnote import footnote_plugin
+
+from chat.rendering.code import highlight
+from chat.rendering.formulas import formula, formulas
+from chat.rendering.sanitise import allowed_picture, clean
+
+LONGEST = 200_000  # characters that are read as Markdown; a longer text is shown as it is
+LONGEST_BLOCK = 30_000  # characters of a paragraph that are looked through for emphasis, links and the like
+DEEPEST = 20  # blocks in blocks
+
+Tokens = Sequence[Token]
+
+
+class Renderer(RendererHTML):
+    """The HTML of tokens. Everything in it comes out of the sanitiser unchanged; see `sanitise`."""
+
+    def heading_open(self, tokens: Tokens, index: int, options: OptionsDict, env: Any) -> str:
+        return f"<{lower(tokens[index].tag)}>"  # below the page's own headings
+
+    def heading_close(self, tokens: Tokens, index: int, options: OptionsDict, env: Any) -> str:
+        return f"</{lower(tokens[index].tag)}>\n"
+
+    def table_open(self, tokens: Tokens, index: int, options: OptionsDict, env: Any) -> str:
+        return '<div class="wide" tabindex="0"><table>\n'
+
+    def table_close(self, tokens: Tokens, index: int, options: OptionsDict, env: Any) -> str:
+        return "</table></div>\n"
+
+    def cell_open(self, tokens: Tokens, index: int, options: OptionsDict, env: Any) -> str:
+        token = tokens[index]
+        side = str(token.attrs.get("style", "")).removeprefix("text-align:")
+        return f'<{token.tag} class="{side}">' if side else f"<{token.tag}>"
+
+    th_open = td_open = cell_open
+
+    def fence(self, tokens: Tokens, index: int, options: OptionsDict, env: Any) -> str:
+        token = tokens[index]
+        language = (token.info.split() or [""])[0][:30]
+        code = highlight(token.content, language)
+        head = f'<div class="head"><span class="lang">{escape(language)}</span></div>'
+        return f'<div class="code">{head}<pre tabindex="0"><code>{code}</code></pre></div>\n'
+
+    code_block = fence
+
+    def formula(self, tokens: Tokens, index: int, options: OptionsDict, env: Any) -> str:
+        token = tokens[index]
+        if token.hidden:  # more of it may come
+            return f'<pre class="plain">{escape(token.markup + token.content, quote=False)}</pre>\n'
+        after = f"<p>{escape(token.info, quote=False)}</p>\n" if token.info else ""
+        return f'<div class="formula" tabindex="0">{formula(token.content, block=True)}</div>\n{after}'
+
+    def formula_inline(self, tokens: Tokens, index: int, options: OptionsDict, env: Any) -> str:
+        token = tokens[index]
+        return formula(token.content, block=token.markup in ("$$", "\\["))
+
+    def link_open(self, tokens: Tokens, index: int, options: OptionsDict, env: Any) -> str:
+        tokens[index].attrs["target"] = "_blank"
+        return self.renderToken(tokens, index, options, env)
+
+    def image(self, tokens: Tokens, index: int, options: OptionsDict, env: Any) -> str:
+        token = tokens[index]
+        source = str(token.attrs.get("src", ""))
+        words = self.renderInlineAsText(token.children, options, env)
+        if allowed_picture(source):
+            return f'<img src="{escape(source)}" alt="{escape(words)}" loading="lazy">'
+        return f'<a class="picture" href="{escape(source)}" target="_blank">{escape(words or source, quote=False)}</a>'
+
+    def task(self, tokens: Tokens, index: int, options: OptionsDict, env: Any) -> str:
+        done = tokens[index].info == "x"
+        return f'<span class="task{" done" if done else ""}">{"☑" if done else "☐"}</span> '
+
+
+def lower(tag: str) -> str:
+    return f"h{min(6, int(tag[1]) + 2)}"
+
+
+def tasks(state: StateCore) -> None:
+    """Core rule: `[ ]` and `[x]` at the start of a list's item are boxes."""
+    tokens = state.tokens
+    for index in range(2, len(tokens)):
+        inline = tokens[index]
+        if inline.type != "inline" or tokens[index - 2].type != "list_item_open" or not inline.children:
+            continue
+        first = inline.children[0]
+        if first.type == "text" and first.content[:4].lower() in ("[ ] ", "[x] "):
+            box = Token("task", "", 0)
+            box.info = first.content[1].lower()
+            first.content = first.content[4:]
+            inline.children.insert(0, box)
+
+
+def plain_if_long(state: StateCore) -> None:
+    """Core rule: an endless paragraph is text, which costs nothing to look through."""
+    for token in state.tokens:
+        if token.type == "inline" and len(token.content) > LONGEST_BLOCK:
+            text = Token("text", "", 0)
+            text.content = token.content
+            token.children = [text]
+            token.type = "long"
+
+
+def long_again(state: StateCore) -> None:
+    for token in state.tokens:
+        if token.type == "long":
+            token.type = "inline"
+
+
+def parser(*, growing: bool) -> MarkdownIt:
+    """`growing`: for texts of which more will come. Footnotes then wait for the end."""
+    options = {"html": False, "linkify": True, "breaks": True, "maxNesting": DEEPEST}
+    md = MarkdownIt("js-default", options, renderer_cls=Renderer)
+    assert md.linkify is not None
+    md.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})  # `setup.py` is no address
+    formulas(md, growing=growing)
+    md.core.ruler.before("inline", "plain_if_long", plain_if_long)
+    md.core.ruler.after("inline", "long_again", long_again)
+    md.core.ruler.after("inline", "tasks", tasks)
+    if not growing:
+        footnote_plugin(md, inline=False)
+        for name in ("footnote_ref", "footnote_block_open", "footnote_anchor"):
+            md.add_render_rule(name, globals()[name])
+    return md
+
+
+def footnote_ref(self: RendererHTML, tokens: Tokens, index: int, options: OptionsDict, env: Any) -> str:
+    meta = tokens[index].meta
+    name = f"{env['scope']}-{meta['id'] + 1}"
+    again = f":{meta['subId']}" if meta["subId"] else ""
+    number = meta["id"] + 1
+    return f'<sup class="note"><a href="#fn-{name}" id="fnref-{name}{again}">{number}</a></sup>'
+
+
+def footnote_block_open(self: RendererHTML, tokens: Tokens, index: int, options: OptionsDict, env: Any) -> str:
+    return '<section class="footnotes"><ol>\n'
+
+
+def footnote_anchor(self: RendererHTML, tokens: Tokens, index: int, options: OptionsDict, env: Any) -> str:
+    meta = tokens[index].meta
+    again = f":{meta['subId']}" if meta.get("subId") else ""
+    return f' <a class="back" href="#fnref-{env["scope"]}-{meta["id"] + 1}{again}">↩</a>'
+
+
+_whole = parser(growing=False)
+
+
+def render(text: str, scope: str = "m") -> str:
+    """A whole text as HTML that is safe to put into a page. `scope` tells its footnotes from those of other texts."""
+    if len(text) > LONGEST:
+        return plain(text)
+    return clean(_whole.render(text, {"scope": scope}))
+
+
+def plain(text: str) -> str:
+    """A text as it is."""
+    return clean(f'<pre class="plain">{escape(text, quote=False)}</pre>')

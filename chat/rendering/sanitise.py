@@ -1,0 +1,95 @@
+"""The one sanitiser: an allow-list of elements, attributes, classes and addresses, whatever the HTML was made of."""
+
+import re
+
+import nh3
+
+from chat.rendering.code import CLASSES
+
+OWN_PLACES = ("/static/",)  # of this site, from which a picture may come
+PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp|avif);base64,[A-Za-z0-9+/=]+")
+LENGTH = re.compile(r"([+-]?)(\d{0,2}(?:\.\d{1,4})?)(em|ex|px|pt)?")
+FOOTNOTE = re.compile(r"fn(?:ref)?-[\w-]{1,80}(?::\d{1,6})?")
+SPACE = {"em": 4.0, "ex": 8.0, "px": 64.0, "pt": 48.0, None: 64.0}  # a formula stays near its place
+
+TEXT = (
+    "p br hr h3 h4 h5 h6 strong em s code pre blockquote ul ol li table thead tbody tr th td a img sup section div span"
+)
+MATH = """math mrow mi mo mn mtext mspace mstyle msub msup msubsup munder mover munderover mfrac msqrt mroot mtable mtr
+mtd mpadded mphantom menclose"""
+MATH_WORDS = """display stretchy fence form accent accentunder movablelimits largeop symmetric columnalign columnlines
+rowlines displaystyle scriptlevel mathvariant notation"""
+MATH_LENGTHS = frozenset("width height depth voffset lspace rspace minsize maxsize linethickness".split())
+MATH_TAGS = frozenset(MATH.split())
+ALIGNED = {"left", "center", "right"}
+
+
+def attribute(tag: str, name: str, value: str) -> str | None:
+    """The value of an attribute that is allowed, or None to leave it out."""
+    if name == "src":
+        return value if allowed_picture(value) else None
+    if name == "href":
+        if value.startswith("#"):
+            return value if FOOTNOTE.fullmatch(value[1:]) else None
+        return value if value.lower().startswith(("http://", "https://", "mailto:")) else None
+    if name == "id":
+        return value if FOOTNOTE.fullmatch(value) else None
+    if tag in MATH_TAGS:
+        if name in MATH_LENGTHS:
+            return value if near(value) else None
+        return value if re.fullmatch(r"[a-z0-9 -]{1,80}", value) else None
+    return value
+
+
+def allowed_picture(address: str) -> bool:
+    """Whether a picture may be loaded: never from elsewhere, where it would tell that the answer is being read."""
+    if address.startswith(OWN_PLACES):
+        return ".." not in address and "\\" not in address
+    return PICTURE.fullmatch(address) is not None
+
+
+def near(length: str) -> bool:
+    found = LENGTH.fullmatch(length)
+    if not found or not found[2]:
+        return False
+    size = float(found[2]) / SPACE[found[3]]
+    return size <= (0.25 if found[1] == "-" else 1)
+
+
+_cleaner = nh3.Cleaner(
+    tags={*TEXT.split(), *MATH_TAGS},
+    clean_content_tags={"script", "style"},
+    attributes={
+        "a": {"href", "title", "id"},
+        "img": {"src", "alt", "title"},
+        "ol": {"start"},
+        "li": {"id"},
+        **{tag: {*MATH_WORDS.split(), *MATH_LENGTHS} for tag in MATH_TAGS},
+    },
+    tag_attribute_values={
+        "a": {"target": {"_blank"}},
+        "pre": {"tabindex": {"0"}},
+        "div": {"tabindex": {"0"}},
+        "img": {"loading": {"lazy"}},
+    },
+    attribute_filter=attribute,
+    allowed_classes={
+        "span": {*CLASSES, "task", "done", "lang"},
+        "div": {"code", "head", "wide", "formula"},
+        "code": {"tex"},
+        "pre": {"plain"},
+        "th": ALIGNED,
+        "td": ALIGNED,
+        "a": {"picture", "back"},
+        "ul": {"tasks"},
+        "section": {"footnotes"},
+        "sup": {"note"},
+    },
+    link_rel="noopener noreferrer nofollow",
+    url_schemes={"http", "https", "mailto", "data"},
+)
+
+
+def clean(html: str) -> str:
+    """The HTML with nothing in it but what is allowed."""
+    return _cleaner.clean(html)
