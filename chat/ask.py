@@ -56,6 +56,7 @@ class Asked:
             question=self.question.pk,
             answer=self.answer.pk,
             generation=self.generation.id,
+            model=self.generation.model,
             follows=self.question.parent_id,
             question_versions=self.versions[self.question.pk],
             answer_versions=self.versions[self.answer.pk],

@@ -123,6 +123,7 @@ class Accepted(FromServer):
     question: int
     answer: int
     generation: UUID
+    model: str
     follows: int | None
     question_versions: list[int]
     answer_versions: list[int]

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from chat import history
+from chat import frames, history
 from chat.models import Conversation, Message
 from chat.prompt import preferences_of
 from chat.strings import script_strings, suggestions
@@ -83,6 +83,11 @@ def user_id(request: HttpRequest) -> int:
     return request.user.pk
 
 
+def plain_number(value: float | None) -> str:
+    """A number for a field or a script, which is not to be written as the reader's language does."""
+    return "" if value is None else f"{value:g}"
+
+
 def page(request: HttpRequest, shown: Conversation | None) -> HttpResponse:
     models = list(LanguageModel.objects.offered())
     preferences = preferences_of(user_id(request))
@@ -99,5 +104,11 @@ def page(request: HttpRequest, shown: Conversation | None) -> HttpResponse:
         "suggestions": suggestions(guide=model == "guide"),
         "strings": script_strings(),
         "max_chars": config.max_message_chars,
+        "preferences": preferences,
+        "prompt_chars": frames.PROMPT_CHARS,
+        "default_prompt": preferences.system_prompt or config.system_prompt,
+        "temperature": plain_number(shown.temperature if shown else None),
+        "default_temperature": plain_number(preferences.temperature),
+        "default_word": _("the model's own"),
     }
     return render(request, "chat/page.html", context)

@@ -8,7 +8,7 @@ from django.utils import translation
 from chat.strings import script_strings, suggestions
 from jarvis.config import BASE
 
-SAME = {"jarvis"}  # words that are the same in both
+SAME = {"jarvis", "model_ready", "seconds", "per_second"}  # words that are the same in both
 
 
 def words(language):

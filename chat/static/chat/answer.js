@@ -10,6 +10,7 @@ export class Answer {
   #said;
   #rendered;
   #started = false; // some of its text is shown
+  #place = ""; // in the queue, in words
 
   // `page`: {grew(), ended(answer), again(answer)}
   constructor(article, page) {
@@ -48,8 +49,12 @@ export class Answer {
       if (!this.#started && !frame.blocks && !frame.open && !frame.tail) return;
       this.#started = true;
       this.#rendered.show(frame);
+    } else if (frame.type === "queue") {
+      this.#place = placeOf(frame);
+      if (!this.#started) this.#wait();
     } else if (frame.type === "end") {
       this.#status(frame.status);
+      this.article.dataset.finish = frame.finish_reason;
       this.#rendered.close();
       if (!this.#started) this.#said.replaceChildren();
       this.#finish(frame.finish_reason, frame.error?.message);
@@ -63,7 +68,7 @@ export class Answer {
   }
 
   #wait() {
-    const words = say(this.status === "queued" ? "queued" : "thinking");
+    const words = this.status === "queued" ? this.#place || say("queued") : say("thinking");
     this.#said.replaceChildren(element("span", { class: "wait" }, element("i", { "aria-hidden": "true" }), words));
   }
 
@@ -97,4 +102,11 @@ export class Answer {
     if (this.#isEmpty) return element("p", { class: "fate" }, say("empty_note"));
     return null;
   }
+}
+
+function placeOf({ position, wait_seconds: wait }) {
+  const place = position > 1 ? say("place", { position }) : say("next");
+  if (!wait) return place;
+  const about = wait < 90 ? say("about_seconds", { number: wait }) : say("about_minutes", { number: Math.round(wait / 60) });
+  return `${place} · ${about}`;
 }

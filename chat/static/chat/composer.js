@@ -1,62 +1,57 @@
-// The field for questions: grows, counts, sends with Enter, keeps a draft for each conversation.
+// The field for questions, its buttons, and a draft for each conversation, which outlives the tab.
 
-import { say } from "./words.js";
+import { Field } from "./field.js";
 
-const WARN = 200; // characters left at which the count is shown
+const DRAFTS = `jarvis.draft.${document.body.dataset.user}.`;
 
 export class Composer {
-  #form = document.getElementById("composer");
-  #field = document.getElementById("text");
+  #field;
   #send = document.getElementById("send");
   #stop = document.getElementById("stop");
-  #count = document.getElementById("count");
-  #limit = Number(document.body.dataset.maxChars);
   #ask;
 
   // `ask(text)` is called with a question, `stop()` when the answer is to stop.
   constructor(ask, stop) {
     this.#ask = ask;
-    this.#form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.submit();
-    });
-    this.#field.addEventListener("input", () => this.#changed());
-    this.#field.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    const area = document.getElementById("text");
+    this.#field = new Field(area, document.getElementById("count"), () => this.#changed(), () => this.submit());
+    document.getElementById("composer").addEventListener("submit", (event) => {
       event.preventDefault();
       this.submit();
     });
     this.#stop.addEventListener("click", () => {
       stop();
-      this.#field.focus();
+      this.focus();
     });
-    this.#field.value = sessionStorage.getItem(this.#draft) ?? this.#field.value;
+    // What is signed out leaves nothing that was not sent.
+    document.querySelector(".sidebar-foot form")?.addEventListener("submit", forgetDrafts);
+    this.#field.text = localStorage.getItem(this.#draft) ?? area.value;
     this.#changed();
   }
 
-  get model() {
-    return document.getElementById("model")?.value;
+  get #draft() {
+    return DRAFTS + document.body.dataset.conversation;
   }
 
-  get #draft() {
-    return `jarvis.draft.${document.body.dataset.conversation}`;
+  get text() {
+    return this.#field.text;
   }
 
   submit() {
     if (this.#send.disabled) return;
-    const text = this.#field.value;
+    const { text } = this.#field;
     this.fill("");
     this.#ask(text);
   }
 
   fill(text) {
-    this.#field.value = text;
+    this.#field.text = text;
     this.#changed();
-    this.#field.focus({ preventScroll: true });
+    this.#field.area.focus({ preventScroll: true });
   }
 
   focus() {
-    this.#field.focus();
+    this.#field.area.focus();
   }
 
   growing(is) {
@@ -64,15 +59,13 @@ export class Composer {
   }
 
   #changed() {
-    const text = this.#field.value;
-    const left = this.#limit - [...text].length; // characters as the server counts them
-    this.#send.disabled = !text.trim() || left < 0;
-    this.#count.textContent = left < 0 ? say("over", { count: -left }) : left <= WARN ? say("left", { count: left }) : "";
-    this.#count.toggleAttribute("data-over", left < 0);
-    if (text) sessionStorage.setItem(this.#draft, text);
-    else sessionStorage.removeItem(this.#draft);
-    if (!CSS.supports("field-sizing", "content")) {
-      this.#field.rows = Math.min(10, text.split("\n").length);
-    }
+    const { text } = this.#field;
+    this.#send.disabled = !this.#field.sendable;
+    if (text) localStorage.setItem(this.#draft, text);
+    else localStorage.removeItem(this.#draft);
   }
+}
+
+function forgetDrafts() {
+  for (const key of Object.keys(localStorage)) if (key.startsWith("jarvis.draft.")) localStorage.removeItem(key);
 }

@@ -18,10 +18,10 @@ export class Earlier {
       event.preventDefault();
       this.#fetch();
     });
-    this.#watch();
+    this.watch();
   }
 
-  #watch() {
+  watch() {
     const link = this.#list.querySelector(".earlier");
     this.#observer.disconnect();
     if (link) this.#observer.observe(link);
@@ -43,7 +43,7 @@ export class Earlier {
         link.parentElement.replaceWith(parsed.content);
         articles.forEach(this.#take);
       });
-      this.#watch();
+      this.watch();
     } catch (error) {
       console.info("earlier messages wait for the next try", error); // the link stays, to be pressed
     } finally {

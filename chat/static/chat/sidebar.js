@@ -39,3 +39,8 @@ export function growing(id, is) {
   entry?.firstElementChild.toggleAttribute("title", false);
   if (is && entry) entry.firstElementChild.title = say("growing");
 }
+
+// The list as the server's page has it.
+export function adopt(fresh) {
+  list.replaceChildren(...fresh.querySelectorAll("#conversations li"));
+}

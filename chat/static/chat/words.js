@@ -15,3 +15,19 @@ export function element(tag, attributes = {}, ...children) {
   made.append(...children);
   return made;
 }
+
+// One of the drawings in templates/chat/drawings.html.
+export function icon(name) {
+  const space = "http://www.w3.org/2000/svg";
+  const drawing = document.createElementNS(space, "svg");
+  drawing.setAttribute("aria-hidden", "true");
+  const use = document.createElementNS(space, "use");
+  use.setAttribute("href", `#i-${name}`);
+  drawing.append(use);
+  return drawing;
+}
+
+// A button with a drawing, which says in words what it does.
+export function iconButton(name, words, onclick) {
+  return element("button", { type: "button", class: "tool", "aria-label": words, title: words, onclick }, icon(name));
+}
