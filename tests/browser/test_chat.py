@@ -151,7 +151,8 @@ async def test_a_failed_answer_says_why_and_can_be_asked_again(visit, worker, al
     await expect(page.locator("#state")).to_have_attribute("data-phase", "ready")
     await fate.get_by_role("button", name="Ask again").click()
     await expect(page.locator(".assistant .said").last).to_have_text(numbered(16).strip())
-    assert await page.locator(".user").count() == 2
+    await expect(page.locator(".assistant .versions")).to_contain_text("2/2")
+    assert await page.locator(".message").count() == 2
 
 
 async def test_a_text_that_is_too_long_cannot_be_sent_and_says_so(visit, worker, alice, size):

@@ -89,13 +89,13 @@ async def test_another_answer_by_another_model_beside_the_first(visit, worker, a
     await answered(here, 1)
     await there.goto(here.url)
     await answered(there, 1)
-    await here.get_by_text("Answer again").first.click()
+    await here.locator("summary[aria-label='Answer again']").click()
     await expect(here.locator(".menu button")).to_have_text(["fake", "other"])
     await here.locator(".menu button", has_text="fake").click()
     for page in (here, there):
         await expect(page.locator(".assistant .versions")).to_have_text(re.compile(r"2/2"))
         await answered(page, 1)
-    await here.get_by_text("Answer again").first.click()
+    await here.locator("summary[aria-label='Answer again']").click()
     engine.settings.model = held.state.model = "other"
     await here.locator(".menu button", has_text="other").click()
     for page in (here, there):
@@ -195,6 +195,7 @@ async def test_the_place_in_the_queue_is_shown_and_other_chats_that_grow(visit, 
     await shot(page, f"tree-queue-{size}")
     await expect(page.locator("#conversations .growing")).to_have_count(3)
     await page.goto(busy)
+    await expect(page.locator(".assistant .said")).to_contain_text("t3 ")
     await page.keyboard.press("Escape")
     await expect(page.locator("#conversations .growing")).to_have_count(2)
     await expect(page.locator(".assistant .fate")).to_contain_text("Stopped.")

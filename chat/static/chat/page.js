@@ -26,6 +26,8 @@ const socket = new Socket("/ws/chat/");
 const settings = new Settings(socket);
 const composer = new Composer((text) => ask({ text }), stop);
 let wasOpen = false;
+let catching = 0;
+let leaf = 0; // the last message of the version that was chosen last
 
 const asking = new Asking(socket, {
   asked() {
@@ -92,9 +94,10 @@ function asked(frame) {
   sidebar.raise(frame.conversation, frame.title, addressOf(frame.conversation), here);
   if (!here) growing.add(frame.conversation);
   if (!here || answers.has(frame.generation)) return;
+  leaf = frame.answer;
+  const before = frame.follows && thread.byId(frame.follows);
   let question = thread.byId(frame.question);
   if (!question) {
-    const before = frame.follows && thread.byId(frame.follows);
     if (frame.follows && !before) return void catchUp();
     forget(thread.after(before));
     question = (frame.client_key && thread.byKey(frame.client_key)) ?? thread.question(frame.client_key ?? "", frame.text ?? "");
@@ -110,6 +113,7 @@ function asked(frame) {
   answers.set(frame.generation, answer);
   question.after(answer.article);
   tools.dress(answer.article, answer);
+  if (before) tools.dress(before); // it is not the last any more
   follow(answer);
   update();
   scroll.toEnd();
@@ -143,15 +147,17 @@ function take(article) {
 
 // What the server's page has: after a gap, and where another version is shown.
 async function catchUp() {
+  const turn = ++catching;
   try {
     const reply = await fetch(location.href, { headers: { accept: "text/html" } });
     if (!reply.ok || reply.redirected) return;
     const fresh = new DOMParser().parseFromString(await reply.text(), "text/html");
+    if (turn !== catching) return; // a newer one is on its way
     sidebar.adopt(fresh);
-    const { added, gone } = thread.adopt(fresh);
+    const { added, changed, gone } = thread.adopt(fresh);
     forget(gone);
     added.forEach(take);
-    thread.list.querySelectorAll(".message").forEach((article) => tools.dress(article));
+    changed.forEach((article) => tools.dress(article));
     for (const article of added) {
       const answer = answers.get(article.dataset.generation);
       if (answer?.isOpen) follow(answer);
@@ -190,7 +196,9 @@ const heard = {
   details: (frame) => tools.details(frame),
   configured: (frame) => frame.conversation === data.conversation && settings.configured(frame),
   shown(frame) {
-    if (frame.conversation === data.conversation && thread.last("assistant")?.dataset.message !== String(frame.leaf)) catchUp();
+    if (frame.conversation !== data.conversation || frame.leaf === leaf) return; // told twice where it was chosen here
+    leaf = frame.leaf;
+    catchUp();
   },
 };
 

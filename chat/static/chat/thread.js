@@ -33,8 +33,8 @@ export function fate(article, parts, fault = false) {
   if (article && parts) article.append(element("p", { class: fault ? "fate fault" : "fate" }, ...parts));
 }
 
-// Makes the list what the server's page has. Messages that are in both stay as they are; gives those that are new, and
-// those that are gone.
+// Makes the list what the server's page has. Messages that are in both stay; gives those that are new, those that have
+// other versions beside them now, and those that are gone.
 export function adopt(fresh) {
   const wanted = [...fresh.querySelectorAll("#messages .message")];
   const ids = new Set(wanted.map((article) => article.dataset.message));
@@ -42,6 +42,7 @@ export function adopt(fresh) {
   const gone = after(start).filter((article) => !ids.has(article.dataset.message));
   gone.forEach((article) => article.remove());
   const added = [];
+  const changed = [];
   if (!start) {
     list.querySelectorAll(".earlier").forEach((link) => link.remove());
     list.prepend(...fresh.querySelectorAll("#messages .earlier"));
@@ -50,7 +51,9 @@ export function adopt(fresh) {
   for (const article of wanted) {
     const known = byId(article.dataset.message) ?? (article.dataset.key && byKey(article.dataset.key));
     if (known) {
-      for (const name of ["message", "versions"]) if (article.dataset[name]) known.dataset[name] = article.dataset[name];
+      const { message, versions = "" } = article.dataset;
+      if (known.dataset.message !== message || (known.dataset.versions || message) !== (versions || message)) changed.push(known);
+      Object.assign(known.dataset, { message, versions });
       place = known;
       continue;
     }
@@ -60,5 +63,5 @@ export function adopt(fresh) {
     added.push(adopted);
     place = adopted;
   }
-  return { added, gone };
+  return { added, changed, gone };
 }
