@@ -13,6 +13,7 @@ import pytest
 
 from inference.engine import VllmEngine, processes
 from inference.engine.spawn import is_isolated
+from inference.openai.request import check_chat_request
 from jarvis.config import Config
 from tests.engine import tiny
 
@@ -123,6 +124,18 @@ async def test_an_answer_continued_by_its_ids_equals_the_uninterrupted_one(engin
     for cut in range(1, 60, 7):
         body = {"prompt": prompt + ids[:cut], "max_tokens": 60 - cut, "temperature": 0, "ignore_eos": True}
         assert ids[:cut] + (await stream(engine, "completions", body))[0] == ids
+
+
+async def test_an_answer_that_was_begun_goes_on_after_its_last_word(engine):
+    begun = {"role": "assistant", "content": "First, open the"}
+    question = {"model": "tiny", "messages": [*QUESTION["messages"], begun], "max_tokens": 4, "temperature": 0}
+    body = check_chat_request(question).going_on().engine_body()
+    async with engine.session().post(f"{engine.base_url}/v1/chat/completions", json=body) as response:
+        lines = (await response.text()).splitlines()
+    assert response.status == 200, lines
+    prompt = json.loads(lines[0][6:])["prompt_token_ids"]
+    async with engine.session().post(f"{engine.base_url}/detokenize", json={"tokens": prompt}) as response:
+        assert (await response.json())["prompt"].endswith("First, open the")
 
 
 async def test_logprobs_do_not_make_the_engine_compile(engine):

@@ -11,7 +11,7 @@ import pytest
 from inference.openai.checks import Limits
 from inference.openai.errors import ApiError
 from inference.openai.fields import ACCEPTED, IGNORED, OURS, REFUSED
-from inference.openai.request import ChatRequest, parse_chat_request
+from inference.openai.request import ChatRequest, check_chat_request, parse_chat_request
 
 HELLO = [{"role": "user", "content": "Hello"}]
 TOOL: dict[str, Any] = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
@@ -402,3 +402,13 @@ def test_a_continuation_asks_for_the_rest():
 def test_a_request_comes_back_from_its_row():
     request = parse(Limits(priority=True), stream=True, metadata={"a": "b"}, user="u", priority=3, tools=[TOOL])
     assert ChatRequest.from_row(json.loads(json.dumps(request.to_row()))) == request
+
+
+def test_an_answer_can_be_made_to_go_on_from_inside_and_never_from_outside():
+    messages = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]
+    body = check_chat_request({"model": "m", "messages": messages}).going_on().engine_body()
+    assert (body["continue_final_message"], body["add_generation_prompt"]) == (True, False)
+    assert body["return_token_ids"]  # it survives the death of a worker like any other
+    for name in ("continue_final_message", "add_generation_prompt"):
+        with pytest.raises(ApiError):
+            check_chat_request({"model": "m", "messages": messages, name: True})

@@ -1,7 +1,7 @@
 // What has been asked and not been accepted yet: sent, kept until the server has it, sent again after a gap.
 
 import { newKey, Outbox } from "./outbox.js";
-import { byKey, fate, list, question } from "./thread.js";
+import { byId, byKey, fate, list, question } from "./thread.js";
 import { element, say } from "./words.js";
 
 const RETRY = 3_000; // milliseconds before a question that found no room is sent again
@@ -81,8 +81,10 @@ export class Asking {
     this.#tell(item, this.#socket.send({ type, ...frame }) ? "sending" : "unsent");
   }
 
+  // Under the question, or under the answer of which another is asked, once there is something to tell of it.
   #tell(item, word, values) {
-    fate(byKey(item.client_key), [say(word, values)]);
+    const article = byKey(item.client_key) ?? (item.message && word !== "sending" ? byId(item.message) : null);
+    fate(article, [say(word, values)]);
   }
 
   #tellAll(word) {

@@ -15,6 +15,7 @@ import * as thread from "./thread.js";
 import { Tools } from "./tools.js";
 import * as voice from "./voice.js";
 
+const RETRY = 1_500; // milliseconds before the page is fetched again where that failed
 const data = document.body.dataset;
 const welcome = document.getElementById("welcome");
 const spoken = document.getElementById("spoken");
@@ -150,7 +151,8 @@ async function catchUp() {
   const turn = ++catching;
   try {
     const reply = await fetch(location.href, { headers: { accept: "text/html" } });
-    if (!reply.ok || reply.redirected) return;
+    if (reply.redirected) return; // to the sign-in, as the socket will say
+    if (!reply.ok) throw new Error(`page: ${reply.status}`);
     const fresh = new DOMParser().parseFromString(await reply.text(), "text/html");
     if (turn !== catching) return; // a newer one is on its way
     sidebar.adopt(fresh);
@@ -167,7 +169,8 @@ async function catchUp() {
     update();
     scroll.grew();
   } catch (error) {
-    console.warn("catching up waits for the next connection", error);
+    console.info("catching up is tried again", error);
+    setTimeout(() => turn === catching && socket.isOpen && catchUp(), RETRY);
   }
 }
 

@@ -6,6 +6,8 @@ const { speak, listen: listens } = document.body.dataset;
 const Recognition = window.SpeechRecognition ?? window.webkitSpeechRecognition;
 const language = document.documentElement.lang;
 
+if (speak !== undefined) addEventListener("pagehide", () => window.speechSynthesis?.cancel());
+
 // A button that reads a text aloud, and stops again.
 export function speaker(text) {
   if (speak === undefined || !window.speechSynthesis) return [];
