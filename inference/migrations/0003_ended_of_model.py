@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0002_preferences'),
-        ('inference', '0001_initial'),
+        ('inference', '0002_engine_arguments'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
