@@ -1,8 +1,10 @@
 """A person who asks in other words, compares answers, lets one go on, and looks behind it."""
 
 import re
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 from playwright.async_api import expect
 
 from accounts.models import Preferences
@@ -122,6 +124,7 @@ async def test_a_stopped_answer_goes_on_where_it_was(visit, worker, alice, engin
     await expect(page.locator(".assistant")).to_have_attribute("data-status", "stopped")
     begun = (await text.inner_text()).strip()
     engine.settings.answer_tokens = 20
+    await shot(page, f"tree-stopped-{size}")
     await page.get_by_role("button", name="Continue").click()
     await expect(text).to_have_text(begun + WHOLE + " t16 t17 t18 t19")
     await answered(page, 1)
@@ -182,6 +185,8 @@ async def test_a_chat_has_settings_of_its_own(visit, worker, alice, engine, size
 
 async def test_the_place_in_the_queue_is_shown_and_other_chats_that_grow(visit, worker, alice, engine, held, size):
     held.state.slots, engine.settings.answer_tokens = 1, 5000
+    times = {"started_at": timezone.now() - timedelta(seconds=8), "finished_at": timezone.now(), "status": "done"}
+    await in_database(Generation.objects.create, owner=alice, model="fake", door="v1", request_id="r", **times)
     page = await visit(size)
     await sign_in(page)
     await ask(page, "Busy.")
@@ -191,7 +196,7 @@ async def test_the_place_in_the_queue_is_shown_and_other_chats_that_grow(visit, 
         await page.goto("/")
         await ask(page, text)
         await expect(page.locator(".assistant .wait")).to_be_visible()
-    await expect(page.locator(".assistant .wait")).to_contain_text("Number 2 in the queue")
+    await expect(page.locator(".assistant .wait")).to_have_text("Number 2 in the queue · about 20 s")
     await shot(page, f"tree-queue-{size}")
     await expect(page.locator("#conversations .growing")).to_have_count(3)
     await page.goto(busy)
