@@ -1,5 +1,7 @@
 """Housekeeping of accounts."""
 
+from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
 from django.core.management import call_command
 
 from jarvis.celery import app
@@ -7,5 +9,6 @@ from jarvis.celery import app
 
 @app.task
 def clear_sessions() -> None:
-    """Remove sessions that have expired."""
+    """Remove sessions that have expired, and what their owners' lists still say of them."""
     call_command("clearsessions")
+    UserSession.objects.exclude(session_key__in=Session.objects.values("session_key")).delete()

@@ -15,6 +15,7 @@ from accounts.authentication import look_up
 from accounts.devices import device
 from accounts.middleware import zone
 from accounts.models import ApiKey, Preferences, digest
+from accounts.tasks import clear_sessions
 from inference.models import LanguageModel
 
 pytestmark = pytest.mark.django_db
@@ -217,6 +218,14 @@ def test_when_a_session_was_last_seen_is_noted_once_a_minute(client, alice):
     client.get("/settings/")
     session.refresh_from_db()
     assert timezone.now() - session.last_seen_at < timedelta(minutes=1)
+
+
+def test_what_is_said_of_sessions_that_are_over_is_removed_at_night(client, alice):
+    over = Client()
+    over.force_login(alice)
+    Session.objects.filter(session_key=over.session.session_key).update(expire_date=timezone.now() - timedelta(days=1))
+    clear_sessions()
+    assert [session.session_key for session in UserSession.objects.all()] == [client.session.session_key]
 
 
 @pytest.mark.parametrize(
