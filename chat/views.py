@@ -13,7 +13,6 @@ from django.views.decorators.http import require_safe
 
 from chat import frames, history
 from chat.models import Conversation, Message
-from chat.prompt import preferences_of
 from chat.strings import script_strings, suggestions
 from inference.models import LanguageModel
 from jarvis.config import config
@@ -90,7 +89,7 @@ def plain_number(value: float | None) -> str:
 
 def page(request: HttpRequest, shown: Conversation | None) -> HttpResponse:
     models = list(LanguageModel.objects.offered())
-    preferences = preferences_of(user_id(request))
+    preferences = request.preferences  # type: ignore[attr-defined]
     offered = [model.name for model in models]
     wanted = shown.model if shown and shown.model else preferences.model
     model = wanted if wanted in offered else offered[0] if offered else config.model_name
