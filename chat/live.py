@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 PAUSE = 0.2  # seconds between two renderings of one answer, at least
 HOLD = 0.2  # seconds for which text that may be markup waits for a rendering; then it is shown as it is
 SHARE = 0.25  # of the event loop's time that rendering takes at most, when many answers grow
-INLINE = 6_000  # characters that are rendered on the event loop; more are in a thread
+INLINE = 3_000  # characters that are rendered on the event loop; more are in a thread
 FRAME = 16_000  # characters of HTML in one frame, unless one block has more
 
 _answers: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[UUID, Live]]" = weakref.WeakKeyDictionary()

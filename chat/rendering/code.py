@@ -1,5 +1,8 @@
 """Code in the colours of its language: spans with a few classes of our own."""
 
+import re
+import time
+from collections.abc import Iterator
 from functools import lru_cache
 from html import escape
 from itertools import groupby
@@ -20,6 +23,8 @@ from pygments.token import (
 )
 
 LONGEST = 20_000  # characters that are coloured; beyond, code is shown plain
+GAP = re.compile(r"\s{200}")  # some lexers look through a long gap again from each of its characters
+LEAST, FOR_EACH = 0.02, 10e-6  # seconds of computing, and for each character, after which it is shown plain as well
 
 # Names after a fence, and the lexer that is meant. A list, so that no text chooses among Pygments' hundreds of lexers.
 LANGUAGES = {
@@ -105,15 +110,26 @@ CLASSES = frozenset(name for _, name in KINDS)
 
 def highlight(code: str, language: str) -> str:
     """The code as HTML, escaped; coloured where the language is known and the code is not very long."""
-    lexer = lexer_of(language.lower()) if len(code) <= LONGEST else None
+    lexer = lexer_of(language.lower()) if len(code) <= LONGEST and not GAP.search(code) else None
     if lexer is None:
         return escape(code, quote=False)
-    tokens = ((class_of(kind), text) for _, kind, text in lexer.get_tokens_unprocessed(code))
     parts = []
-    for name, group in groupby(tokens, key=lambda token: token[0]):
-        text = escape("".join(text for _, text in group), quote=False)
-        parts.append(f'<span class="{name}">{text}</span>' if name else text)
+    try:
+        for name, group in groupby(in_time(lexer, code), key=lambda token: token[0]):
+            text = escape("".join(text for _, text in group), quote=False)
+            parts.append(f'<span class="{name}">{text}</span>' if name else text)
+    except TimeoutError:
+        return escape(code, quote=False)
     return "".join(parts)
+
+
+def in_time(lexer: Lexer, code: str) -> Iterator[tuple[str, str]]:
+    """Classes and texts of the code's tokens. Some texts take some lexers a time that grows with its square."""
+    until = time.thread_time() + LEAST + len(code) * FOR_EACH
+    for number, (_, kind, text) in enumerate(lexer.get_tokens_unprocessed(code)):
+        if number % 32 == 31 and time.thread_time() > until:
+            raise TimeoutError
+        yield class_of(kind), text
 
 
 @lru_cache(maxsize=64)

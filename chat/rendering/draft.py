@@ -21,7 +21,7 @@ CODE = re.compile(r"[^`~]*")
 FENCE_END = re.compile(r"^ {0,3}(?:`{3,}|~{3,})[ \t]*$", re.MULTILINE)
 BLOCK_END = re.compile(r"\n[ \t]*\n(?=\S)(?![-*+] |\d{1,9}[.)] )|\n#{1,6} |\n(?:```|~~~)")
 
-HALF_LINK = re.compile(r"!?\[([^\[\]\n]*)\](?:\([^()\s]*)?$")
+HALF_LINK = re.compile(r"!?\[([^\[\]\n]*)(?:\]\([^()\s]*)?$")
 CODE_SPAN = re.compile(r"`[^`\n]+`")
 
 _growing = parser(growing=True)

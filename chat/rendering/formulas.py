@@ -3,7 +3,7 @@ r"""LaTeX between $…$, $$…$$, \(…\) and \[…\]: found in the Markdown, an
 import re
 from functools import lru_cache
 from html import escape
-from xml.etree.ElementTree import tostring
+from xml.etree.ElementTree import Element, tostring
 
 from latex2mathml.converter import Converter
 from markdown_it import MarkdownIt
@@ -24,7 +24,10 @@ ENVIRONMENTS = {
     "multline*": "matrix",
 }
 UNDER_AND_OVER = {"msub": "munder", "msup": "mover", "msubsup": "munderover"}
-BIG = frozenset("∑ ∏ ∐ ⋃ ⋂ ⋁ ⋀ ⨁ ⨂ lim max min sup inf".split())  # what takes its limits below and above
+BIG = frozenset(
+    ["∑", "∏", "∐", "⋃", "⋂", "⋁", "⋀", "⨁", "⨂", "lim", "max", "min", "sup", "inf"]
+)  # what takes its limits below and above
+ESCAPED = re.compile(r"\\[{}\\]")
 CHARACTER = re.compile(r"&#x([0-9A-Fa-f]{1,6});")
 CLOSERS = {"$$": "$$", "\\[": "\\]", "\\(": "\\)", "$": "$"}
 
@@ -52,8 +55,18 @@ def mathml(source: str, *, block: bool) -> str | None:
         if element[0].tag == "mo" and element[0].text in BIG:
             element.tag = UNDER_AND_OVER[element.tag]
             element[0].set("movablelimits", "true")
+    for row in list(root.iter()):
+        space_names(row)
     root.attrib.pop("xmlns", None)
     return tostring(root, encoding="unicode")
+
+
+def space_names(row: Element) -> None:
+    r"""Set the name of a function apart from what it is applied to, as in \log n."""
+    for index in range(len(row) - 2, -1, -1):
+        name, operand = row[index], row[index + 1]
+        if name.tag == "mi" and len(name.text or "") > 1 and (name.text or "").isascii() and operand.tag != "mo":
+            row.insert(index + 1, Element("mspace", width="0.167em"))
 
 
 def known(found: re.Match[str]) -> str:
@@ -71,14 +84,14 @@ def character(code: int) -> str:
 
 
 def depth(source: str) -> int:
+    """How deep braces lie in braces; more than anything where they do not match."""
     now = most = 0
-    for char in source:
-        if char == "{":
-            now += 1
-            most = max(most, now)
-        elif char == "}":
-            now -= 1
-    return most
+    for char in ESCAPED.sub("", source):
+        now += (char == "{") - (char == "}")
+        most = max(most, now)
+        if now < 0:
+            break
+    return most if now == 0 else LONGEST
 
 
 def formulas(md: MarkdownIt, *, growing: bool) -> None:

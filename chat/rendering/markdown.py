@@ -128,27 +128,36 @@ def parser(*, growing: bool) -> MarkdownIt:
     md.core.ruler.after("inline", "tasks", tasks)
     if not growing:
         footnote_plugin(md, inline=False)
-        for name in ("footnote_ref", "footnote_block_open", "footnote_anchor"):
-            md.add_render_rule(name, globals()[name])
+        for rule in (footnote_ref, footnote_block_open, footnote_open, footnote_anchor):
+            md.add_render_rule(rule.__name__, rule)
     return md
 
 
 def footnote_ref(self: RendererHTML, tokens: Tokens, index: int, options: OptionsDict, env: Any) -> str:
-    meta = tokens[index].meta
-    name = f"{env['scope']}-{meta['id'] + 1}"
-    again = f":{meta['subId']}" if meta["subId"] else ""
-    number = meta["id"] + 1
-    return f'<sup class="note"><a href="#fn-{name}" id="fnref-{name}{again}">{number}</a></sup>'
+    name = footnote(tokens[index], env)
+    number = tokens[index].meta["id"] + 1
+    return f'<sup class="note"><a href="#fn-{name}" id="fnref-{name}{occurrence(tokens[index])}">{number}</a></sup>'
 
 
 def footnote_block_open(self: RendererHTML, tokens: Tokens, index: int, options: OptionsDict, env: Any) -> str:
     return '<section class="footnotes"><ol>\n'
 
 
+def footnote_open(self: RendererHTML, tokens: Tokens, index: int, options: OptionsDict, env: Any) -> str:
+    return f'<li id="fn-{footnote(tokens[index], env)}">'
+
+
 def footnote_anchor(self: RendererHTML, tokens: Tokens, index: int, options: OptionsDict, env: Any) -> str:
-    meta = tokens[index].meta
-    again = f":{meta['subId']}" if meta.get("subId") else ""
-    return f' <a class="back" href="#fnref-{env["scope"]}-{meta["id"] + 1}{again}">↩</a>'
+    name = footnote(tokens[index], env) + occurrence(tokens[index])
+    return f' <a class="back" href="#fnref-{name}">↩</a>'
+
+
+def footnote(token: Token, env: Any) -> str:
+    return f"{env['scope']}-{token.meta['id'] + 1}"
+
+
+def occurrence(token: Token) -> str:
+    return f":{token.meta['subId']}" if token.meta.get("subId") else ""
 
 
 _whole = parser(growing=False)

@@ -9,6 +9,7 @@ from chat.rendering.code import CLASSES
 OWN_PLACES = ("/static/",)  # of this site, from which a picture may come
 PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp|avif);base64,[A-Za-z0-9+/=]+")
 LENGTH = re.compile(r"([+-]?)(\d{0,2}(?:\.\d{1,4})?)(em|ex|px|pt)?")
+WORDS = re.compile(r"[a-z0-9 -]{1,80}")
 FOOTNOTE = re.compile(r"fn(?:ref)?-[\w-]{1,80}(?::\d{1,6})?")
 SPACE = {"em": 4.0, "ex": 8.0, "px": 64.0, "pt": 48.0, None: 64.0}  # a formula stays near its place
 
@@ -18,8 +19,10 @@ TEXT = (
 MATH = """math mrow mi mo mn mtext mspace mstyle msub msup msubsup munder mover munderover mfrac msqrt mroot mtable mtr
 mtd mpadded mphantom menclose"""
 MATH_WORDS = """display stretchy fence form accent accentunder movablelimits largeop symmetric columnalign columnlines
-rowlines displaystyle scriptlevel mathvariant notation"""
-MATH_LENGTHS = frozenset("width height depth voffset lspace rspace minsize maxsize linethickness".split())
+columnspacing rowlines displaystyle scriptlevel mathvariant notation"""
+MATH_LENGTHS = frozenset(
+    ["width", "height", "depth", "voffset", "lspace", "rspace", "minsize", "maxsize", "linethickness"]
+)
 MATH_TAGS = frozenset(MATH.split())
 ALIGNED = {"left", "center", "right"}
 
@@ -37,7 +40,7 @@ def attribute(tag: str, name: str, value: str) -> str | None:
     if tag in MATH_TAGS:
         if name in MATH_LENGTHS:
             return value if near(value) else None
-        return value if re.fullmatch(r"[a-z0-9 -]{1,80}", value) else None
+        return value if WORDS.fullmatch(value) else None
     return value
 
 
@@ -61,7 +64,7 @@ _cleaner = nh3.Cleaner(
     clean_content_tags={"script", "style"},
     attributes={
         "a": {"href", "title", "id"},
-        "img": {"src", "alt", "title"},
+        "img": {"src", "alt"},
         "ol": {"start"},
         "li": {"id"},
         **{tag: {*MATH_WORDS.split(), *MATH_LENGTHS} for tag in MATH_TAGS},

@@ -1,0 +1,59 @@
+"""No text is an error, and none takes long. Times are those of this thread's computing, whatever else the machine does."""
+
+import time
+
+import pytest
+
+from chat.rendering.code import LANGUAGES, LONGEST, highlight
+from chat.rendering.draft import Draft
+from chat.rendering.formulas import formula
+from chat.rendering.markdown import render
+from tests.rendering.bad_markdown import CODE, FORMULAS, repeat, texts
+
+LENGTH, LONG = 6_000, 100_000
+SECONDS = 2.0
+WORST = ["brackets", "loose items", "empty cells", "blank displays", "lines of brackets"]
+
+
+def seconds(work, *arguments):
+    began = time.thread_time()
+    work(*arguments)
+    return time.thread_time() - began
+
+
+def draw(text):
+    draft = Draft()
+    for at in range(0, len(text), 1000):
+        draft.add(text[at : at + 1000])
+        draft.release(everything=True)
+        if draft.ripe:
+            draft.draw()
+    draft.finish("m")
+
+
+@pytest.mark.parametrize("name", texts(1))
+def test_markdown_takes_a_bounded_time(name):
+    text = texts(LENGTH)[name]
+    assert seconds(render, text) < SECONDS
+    assert seconds(draw, text[: LENGTH // 2]) < SECONDS
+
+
+@pytest.mark.parametrize("name", WORST)
+def test_a_hundred_thousand_characters_take_no_more_than_in_proportion(name):
+    assert seconds(render, texts(LONG)[name]) < 4 * SECONDS
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_formulas_take_a_bounded_time(name):
+    for block in (False, True):
+        assert seconds(lambda: formula(FORMULAS[name], block=block)) < 0.5
+        assert render(f"\\[{FORMULAS[name]}\\]")
+
+
+@pytest.mark.parametrize("language", sorted(set(LANGUAGES.values())))
+def test_code_takes_a_bounded_time(language):
+    name = next(name for name, lexer in LANGUAGES.items() if lexer == language)
+    highlight("a", name)
+    for beginning in CODE:
+        assert seconds(highlight, repeat(beginning, 2500), name) < 0.3
+    assert seconds(highlight, repeat("\n", LONGEST), name) < 0.3
