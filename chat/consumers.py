@@ -16,7 +16,7 @@ from chat import frames
 from chat.admission import ForeignOrigin, admit, headers_of
 from chat.ask import Asked, Origin, ask, edit, go_on, regenerate
 from chat.choices import configure, details, show
-from chat.live import shown
+from chat.growing import shown
 from chat.log import looked_up, told_from
 from chat.sockets import VOID, Sockets, Window, announce
 from inference.entries import START, Cursor

@@ -114,8 +114,7 @@ class Draft:
         cut = finished(groups, source.count("\n"))
         done = [html for group in groups[:cut] if (html := html_of(group))]
         if cut:
-            assert groups[cut][0].map is not None
-            source = source.split("\n", groups[cut][0].map[0])[-1]
+            source = source.split("\n", first_line(groups[cut]))[-1]
         self._rest = source
         self._in_code = bool(groups) and groups[-1][0].type in ("fence", "code_block")
         mended = source if self._in_code or len(source) > SMALL else mend(source)
@@ -170,11 +169,15 @@ def finished(groups: list[list[Token]], complete: int) -> int:
     """How many of the blocks will never change; `complete`: lines that stand complete."""
     for index in range(len(groups) - 1, 0, -1):
         first = groups[index][0]
-        assert first.map is not None
         lines = 2 if first.type == "table_open" else 1  # a table is one for its second line
-        if not first.hidden and first.map[0] + lines <= complete:
+        if not first.hidden and first_line(groups[index]) + lines <= complete:
             return index
     return 0
+
+
+def first_line(group: list[Token]) -> int:
+    assert group[0].map is not None
+    return group[0].map[0]
 
 
 def html_of(group: list[Token]) -> str:

@@ -51,7 +51,8 @@ class Renderer(RendererHTML):
         head = f'<div class="head"><span class="lang">{escape(language)}</span></div>'
         return f'<div class="code">{head}<pre tabindex="0"><code>{code}</code></pre></div>\n'
 
-    code_block = fence
+    def code_block(self, tokens: Tokens, index: int, options: OptionsDict, env: Any) -> str:
+        return self.fence(tokens, index, options, env)
 
     def formula(self, tokens: Tokens, index: int, options: OptionsDict, env: Any) -> str:
         token = tokens[index]
@@ -97,6 +98,7 @@ def tasks(state: StateCore) -> None:
             box = Token("task", "", 0)
             box.info = first.content[1].lower()
             first.content = first.content[4:]
+            tokens[index - 2].attrSet("class", "todo")
             inline.children.insert(0, box)
 
 

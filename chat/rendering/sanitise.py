@@ -63,6 +63,7 @@ _cleaner = nh3.Cleaner(
     tags={*TEXT.split(), *MATH_TAGS},
     clean_content_tags={"script", "style"},
     attributes={
+        "*": set(),
         "a": {"href", "title", "id"},
         "img": {"src", "alt"},
         "ol": {"start"},
@@ -84,7 +85,7 @@ _cleaner = nh3.Cleaner(
         "th": ALIGNED,
         "td": ALIGNED,
         "a": {"picture", "back"},
-        "ul": {"tasks"},
+        "li": {"todo"},
         "section": {"footnotes"},
         "sup": {"note"},
     },
