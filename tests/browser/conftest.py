@@ -29,15 +29,16 @@ PASSWORD = "a long enough word"
 
 
 class Storyteller(FakeEngine):
-    """A fake engine that says a given text, word by word."""
+    """A fake engine that says a given text, word by word, or in given bits."""
 
     story = ""
+    bits: list[str] = []
 
     def plan(self, body, chat):
         plan = super().plan(body, chat)
-        if not self.story:
+        if not (self.story or self.bits):
             return plan
-        words = self.story.replace(" ", " \0").split("\0")
+        words = self.bits or self.story.replace(" ", " \0").split("\0")
         told = ToldPlan(**vars(plan))
         told.words, told.tokens, told.cut = words, max(0, len(words) - plan.start), False
         return told

@@ -117,7 +117,7 @@ def test_a_long_conversation_is_shown_from_its_end_page_by_page(reading, alice):
         assert said(piece) == said(pages[-1])
         assert "<body" not in piece
     assert [len(said(page)) for page in pages] == [PAGE, PAGE, 10]
-    assert sum((said(page) for page in pages[::-1]), []) == [line.text for line in lines]
+    assert [line for page in pages[::-1] for line in said(page)] == [line.text for line in lines]
     assert "To the newest messages" in pages[-1]
 
 

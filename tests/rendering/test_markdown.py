@@ -13,7 +13,8 @@ BLOCKS = {
     "**b** *i* ~~s~~ `c`": "<p><strong>b</strong> <em>i</em> <s>s</s> <code>c</code></p>\n",
     "3. a\n4. b": '<ol start="3">\n<li>a</li>\n<li>b</li>\n</ol>\n',
     "- [x] a\n- [ ] b": (
-        '<ul>\n<li><span class="task done">☑</span> a</li>\n<li><span class="task">☐</span> b</li>\n</ul>\n'
+        '<ul>\n<li class="todo"><span class="task done">☑</span> a</li>\n'
+        '<li class="todo"><span class="task">☐</span> b</li>\n</ul>\n'
     ),
     "> a": "<blockquote>\n<p>a</p>\n</blockquote>\n",
     "---": "<hr>\n",

@@ -1,0 +1,99 @@
+"""The whole corpus before a real browser: nothing runs, and the policy has nothing to report."""
+
+import itertools
+
+import pytest
+from playwright.async_api import expect
+
+from chat.models import Conversation
+from inference.models import Generation
+from jarvis.database import in_database
+from tests.browser.conftest import PASSWORD, ask, sign_in
+from tests.rendering.xss import ALL, VECTORS
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+COUNT = "window.hits = 0; window.hit = () => { window.hits += 1; }; window.alert = window.hit;"
+STRANGE = (
+    "script, style, iframe, object, embed, form, input, svg, link, meta, base, template, video, audio, details,"
+    " [style], [onclick], [onload], [onerror], [onfocus], [onmouseover], [srcdoc], [formaction],"
+    " a:not([rel='noopener noreferrer nofollow']), a[href^='javascript'], a[href^='data'], math [href]"
+)
+
+
+def pieces(text):
+    """The text cut where it hurts: into pieces of one to five characters."""
+    cuts = itertools.accumulate(itertools.islice(itertools.cycle([1, 3, 2, 5]), len(text)))
+    bounds = [0, *itertools.takewhile(lambda cut: cut < len(text), cuts), len(text)]
+    return [text[start:end] for start, end in itertools.pairwise(bounds)]
+
+
+def stored(owner):
+    """Everything that a conversation shows, and its neighbours in the list, made of vectors."""
+    for vector in VECTORS[::9]:
+        Conversation.objects.create(owner=owner, title=vector[:200].replace("\x00", ""))
+    made = Conversation.objects.create(
+        owner=owner, title="</title></h1><script>hit()</script><img src=x onerror=hit()>"
+    )
+    row = {"owner": owner, "model": "<img src=x onerror=hit()>", "door": "chat", "request_id": "r"}
+    for number, vector in enumerate(VECTORS):
+        text = vector.replace("\x00", "")
+        made.messages.create(role="user", text=text)
+        how = {"status": "failed", "error_code": "x", "error_message": text} if number % 12 == 0 else {"status": "done"}
+        made.messages.create(role="assistant", text=text, generation=Generation.objects.create(**row, **how))
+    return made
+
+
+async def check(page):
+    """Touch everything, look at what has been made, and count the hits."""
+    await page.evaluate(
+        """() => {
+          for (const node of document.querySelectorAll('#messages .said *'))
+            for (const kind of ['focus', 'mouseover', 'load', 'error', 'toggle']) node.dispatchEvent(new Event(kind));
+        }"""
+    )
+    assert await page.locator("#messages .said").locator(STRANGE).count() == 0
+    assert await page.evaluate("hits") == 0
+    # Read again by the browser from what it has written itself, all of it is still as harmless.
+    again = await page.evaluate(
+        """() => {
+          const html = document.getElementById('messages').innerHTML;
+          const parsed = new DOMParser().parseFromString(html, 'text/html');
+          return parsed.querySelectorAll('.said script, .said svg, .said style, .said iframe, .said [onerror]').length;
+        }"""
+    )
+    assert again == 0
+
+
+@pytest.fixture
+def mallory(transactional_db, django_user_model):
+    return django_user_model.objects.create_user(
+        "mallory", password=PASSWORD, first_name="<script>hit()</script><img src=x onerror=hit()>{{7*7}}"
+    )
+
+
+async def test_nothing_runs_that_came_in_any_way(visit, engine, worker, mallory):
+    made = await in_database(stored, mallory)
+    page = await visit()
+    await page.add_init_script(COUNT)
+    await sign_in(page, "mallory")
+    assert "<script>hit()" in await page.locator("#welcome h2").inner_text()
+    assert "49" not in await page.locator("#welcome h2").inner_text()
+    engine.bits, engine.settings.rate = pieces(ALL), 0
+    page.expect_complaint("none.png")  # a picture of this site's own, which does not exist
+    await ask(page, ALL.replace("\x00", "")[:4000])
+    await expect(page.locator(".assistant[data-status=done]")).to_be_visible(timeout=30_000)
+    assert await page.locator(".assistant .said math").count() > 5
+    await check(page)
+    await page.reload()
+    await expect(page.locator(".assistant .tools")).to_be_visible()
+    await check(page)
+    await page.goto(f"/c/{made.id}/")
+    await expect(page.locator(".assistant .tools").last).to_be_visible()
+    total = 2 * len(VECTORS)
+    while await page.locator(".message").count() < total:
+        before = await page.locator(".message").count()
+        await page.locator("#scroller").evaluate("box => box.scrollTop = 0")
+        await expect(page.locator(".message").nth(min(before + 49, total - 1))).to_be_attached()
+    await check(page)
+    assert await page.locator(".fate.fault").count() > 5
