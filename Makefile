@@ -5,7 +5,7 @@ INSTALL := $(PYTHON) jarvis/launch/install.py
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock" $(ARGS)
 
-.PHONY: help run install test test-fast lint format lock bench guide screenshots soak clean
+.PHONY: help run install test test-fast lint format lock bench bench-page guide screenshots soak clean
 .DEFAULT_GOAL := help
 
 help: ## Show these lines.
@@ -37,6 +37,9 @@ format: install ## Format the code.
 
 bench: install ## Measure Jarvis beside the bare engine and write docs/benchmarks.md (ARGS=--no-write to only look).
 	$(BIN)/python benchmarks/bench.py $(ARGS)
+
+bench-page: install ## Measure the chat page in a browser, and its sockets, and write docs/benchmarks.md.
+	$(BIN)/python benchmarks/page.py $(ARGS)
 
 guide: install ## Train the built-in model again from nothing, then measure it; about an hour on two cores.
 	$(BIN)/python -m inference.guide.train $(ARGS)
