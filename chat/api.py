@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
@@ -166,8 +165,4 @@ def running_of(user_id: int) -> list[UUID]:
 
 def forget(user_id: int) -> int:
     """Delete a person's conversations with what they hold, and empty the ledger's rows of them; how many messages."""
-    with transaction.atomic():
-        mine = Conversation.objects.of(user_id)
-        Generation.objects.filter(message__conversation__in=mine).forget()
-        _, counts = mine.delete()
-    return counts.get("chat.Message", 0)
+    return Conversation.objects.all_of(user_id).destroy().get("chat.Message", 0)

@@ -183,6 +183,17 @@ class Growing(FromServer):
     conversations: list[UUID]
 
 
+class Changed(FromServer):
+    """A conversation is now so, by a change in this window or another; without one: many are, load the list again."""
+
+    conversation: UUID | None = None
+    title: str = ""
+    folder: str = ""
+    pinned: bool = False
+    archived: bool = False
+    deleted: bool = False
+
+
 class Began(FromServer, tag="begin"):
     """The answer begins, or goes on; `clear`: what was shown of it is void."""
 

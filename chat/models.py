@@ -1,19 +1,25 @@
 """Conversations and what was said in them."""
 
+import secrets
 import uuid
 from collections.abc import Collection
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db import models
-from django.db.models import Case, OuterRef, Q, When
+from django.db import models, transaction
+from django.db.models import Case, Count, Exists, OuterRef, Q, When
 from django.db.models.expressions import RawSQL
+from django.urls import reverse
+from django.utils import timezone
 
 from inference.models import Generation
 
 TITLE_CHARS = 60
 FOLDER_CHARS = 60
+KEPT_AFTER_DELETION = timedelta(days=1)  # in which it can be brought back
+TOKEN_BYTES = 32
 LONGEST_PATH = 1_000_000_000  # messages: no limit
 
 # From a message up to the first one. It stops as soon as it has enough, however long the conversation is.
@@ -38,10 +44,78 @@ WITH RECURSIVE below(id) AS (
 ) SELECT id FROM below
 """
 
+WITH_WORDS = """
+chat_conversation.words @@ %s::tsquery
+OR chat_conversation.id IN (SELECT conversation_id FROM chat_message WHERE words @@ %s::tsquery)
+"""
+
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):
+    # -- a person's collection
+
     def of(self, user_id: int) -> "ConversationQuerySet":
+        """A person's conversations, but for those that were deleted."""
+        return self.filter(owner_id=user_id, deleted_at=None)
+
+    def all_of(self, user_id: int) -> "ConversationQuerySet":
+        """Also those that were deleted and are still there."""
         return self.filter(owner_id=user_id)
+
+    def newest(self) -> "ConversationQuerySet":
+        return self.order_by("-updated_at", "-id")
+
+    def before(self, at: datetime, id: uuid.UUID) -> "ConversationQuerySet":
+        """Those that come after a given one in the order `newest`."""
+        return self.filter(updated_at__lte=at).exclude(updated_at=at, id__gte=id)
+
+    def dated(self) -> "ConversationQuerySet":
+        """Those that a list shows under their date: not pinned, in no folder, not archived."""
+        return self.filter(archived_at=None, pinned_at=None, folder="")
+
+    def pinned(self) -> "ConversationQuerySet":
+        return self.filter(archived_at=None, pinned_at__isnull=False).order_by("-pinned_at")
+
+    def inside(self, folder: str) -> "ConversationQuerySet":
+        """Those that a list shows in a folder."""
+        return self.filter(archived_at=None, pinned_at=None, folder=folder)
+
+    def archived(self) -> "ConversationQuerySet":
+        return self.filter(archived_at__isnull=False)
+
+    def folders(self) -> list[tuple[str, int]]:
+        """Names of folders by the alphabet, each with how many conversations a list shows in it."""
+        shown = Count("id", filter=Q(archived_at=None, pinned_at=None))
+        return list(self.exclude(folder="").order_by("folder").values_list("folder").annotate(shown))
+
+    def spent(self) -> "ConversationQuerySet":
+        """Deleted so long ago that they cannot be brought back."""
+        return self.filter(deleted_at__lt=timezone.now() - KEPT_AFTER_DELETION)
+
+    @transaction.atomic
+    def destroy(self) -> dict[str, int]:
+        """Delete for good with all that they hold, and empty the ledger's rows of them; how many rows of each kind."""
+        chosen = list(self.select_for_update().values_list("id", flat=True))
+        held = Q(message__conversation__in=chosen) | Q(
+            id__in=self.model.objects.filter(id__in=chosen).values("titled_by")
+        )
+        Generation.objects.filter(held).forget()
+        return Conversation.objects.filter(id__in=chosen).delete()[1]
+
+    def with_words(self, query: str) -> "ConversationQuerySet":
+        """Those in whose title or texts a tsquery finds something (`chat.search.compiled`)."""
+        if not query:
+            return self.none()
+        return self.filter(RawSQL(WITH_WORDS, [query, query], models.BooleanField()))
+
+    def untitled(self) -> "ConversationQuerySet":
+        """Those whose first answer has come lately and that still have the first words for their title."""
+        lately = timezone.now() - timedelta(hours=1)
+        words = Conversation.TitleSource.WORDS
+        fresh = self.filter(
+            title_source=words, titled_by=None, deleted_at=None, imported_from="", updated_at__gt=lately
+        )
+        answers = Message.objects.filter(conversation=OuterRef("pk"), generation__status=Generation.Status.DONE)
+        return fresh.filter(Exists(answers), deleted_at=None, imported_from="")
 
 
 class Conversation(models.Model):
@@ -69,13 +143,42 @@ class Conversation(models.Model):
     pinned_at = models.DateTimeField(null=True, blank=True)
     archived_at = models.DateTimeField(null=True, blank=True)
     deleted_at = models.DateTimeField(null=True, blank=True, help_text="Gone from every list; removed for good later.")
-    created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
+    titled_by = models.OneToOneField(
+        "inference.Generation",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="What makes its title.",
+    )
+    imported_from = models.CharField(max_length=100, blank=True, help_text="Where it had which id: `chatgpt:…`.")
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(auto_now=True, help_text="When something was last said in it.")
 
     objects: ClassVar[ConversationQuerySet] = ConversationQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
-        indexes = [models.Index(fields=["owner", "-updated_at"], name="conversations_of_owner")]
+        indexes = [
+            models.Index(fields=["owner", "-updated_at", "-id"], name="conversations_of_owner"),
+            models.Index(
+                fields=["owner", "-updated_at", "-id"],
+                name="dated_conversations",
+                condition=Q(deleted_at=None, archived_at=None, pinned_at=None, folder=""),
+            ),
+            models.Index(fields=["deleted_at"], name="deleted_conversations", condition=Q(deleted_at__isnull=False)),
+            models.Index(
+                fields=["updated_at"],
+                name="conversations_to_title",
+                condition=Q(title_source="words", titled_by=None, deleted_at=None, imported_from=""),
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner", "imported_from"],
+                condition=~Q(imported_from="") & Q(deleted_at=None),
+                name="imported_once",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.title or str(self.id)
@@ -105,10 +208,52 @@ class Conversation(models.Model):
         self.save(update_fields=["leaf", "updated_at"])
         return self.leaf
 
+    def arrange(self, **given: Any) -> None:
+        """Change what its owner may: title, folder, pinned, archived, model, system_prompt, temperature."""
+        if "title" in given:
+            given["title_source"] = self.TitleSource.OWNER
+        for mark in ("pinned", "archived"):
+            if (wanted := given.pop(mark, None)) is not None and wanted != getattr(self, mark):
+                given[f"{mark}_at"] = timezone.now() if wanted else None
+        for name, value in given.items():
+            setattr(self, name, value)
+        self.save(update_fields=given.keys())
+
+    @property
+    def pinned(self) -> bool:
+        return self.pinned_at is not None
+
+    @property
+    def archived(self) -> bool:
+        return self.archived_at is not None
+
+    @property
+    def deleted(self) -> bool:
+        return self.deleted_at is not None
+
+    def delete_softly(self) -> list[uuid.UUID]:
+        """Take it out of every list; the generations that still run in it, for their caller to stop."""
+        self.deleted_at = timezone.now()
+        self.save(update_fields=["deleted_at"])
+        return list(Generation.objects.open().filter(message__conversation=self).values_list("id", flat=True))
+
+    def share(self, *, with_name: bool = False) -> "Share | None":
+        """A link to what is shown of it now; none where nothing was said."""
+        last = self.path(limit=1).first()
+        return None if last is None else self.shares.create(leaf=last, with_name=with_name)
+
+    def restore(self) -> None:
+        """Undo `delete_softly`. Where the same was imported again meanwhile, this one no longer stands for it."""
+        twin = Conversation.objects.of(self.owner_id).filter(imported_from=self.imported_from)
+        if self.imported_from and twin.exists():
+            self.imported_from = ""
+        self.deleted_at = None
+        self.save(update_fields=["deleted_at", "imported_from"])
+
 
 class MessageQuerySet(models.QuerySet["Message"]):
     def of(self, user_id: int) -> "MessageQuerySet":
-        return self.filter(conversation__owner_id=user_id)
+        return self.filter(conversation__owner_id=user_id, conversation__deleted_at=None)
 
     def said(self) -> "MessageQuerySet":
         """Messages that have a text: questions, and answers that have come, whole or stopped."""
@@ -168,7 +313,7 @@ class Message(models.Model):
         help_text="Of an answer: the stopped one whose text it begins with.",
     )
     client_key = models.UUIDField(null=True, help_text="Made by the page, so that a question sent twice is asked once.")
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=timezone.now)
 
     objects: ClassVar[MessageQuerySet] = MessageQuerySet.as_manager()  # type: ignore[assignment]
 
@@ -203,15 +348,39 @@ class Message(models.Model):
         return not self.children.exists()
 
 
+class ShareQuerySet(models.QuerySet["Share"]):
+    def open(self) -> "ShareQuerySet":
+        """Links that show something now."""
+        return self.filter(withdrawn_at=None, conversation__deleted_at=None, conversation__owner__is_active=True)
+
+    def of(self, user_id: int) -> "ShareQuerySet":
+        return self.filter(conversation__owner_id=user_id)
+
+
+def new_token() -> str:
+    return secrets.token_urlsafe(TOKEN_BYTES)
+
+
 class Share(models.Model):
     """A link under which anybody may read a conversation as it was when the link was made, until it is withdrawn."""
 
-    token = models.CharField(max_length=43, unique=True, help_text="256 random bits in base64.")
+    token = models.CharField(max_length=43, unique=True, default=new_token, help_text="256 random bits in base64.")
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="shares")
     leaf = models.ForeignKey(Message, models.CASCADE, related_name="+", help_text="Last message that it shows.")
     with_name = models.BooleanField(default=False, help_text="Whether the owner's name is shown.")
     created_at = models.DateTimeField(auto_now_add=True)
     withdrawn_at = models.DateTimeField(null=True, blank=True)
 
+    objects: ClassVar[ShareQuerySet] = ShareQuerySet.as_manager()  # type: ignore[assignment]
+
     def __str__(self) -> str:
         return f"{self.conversation_id} {self.created_at:%Y-%m-%d}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("shared", args=[self.token])
+
+    def shown(self) -> "list[Message]":
+        """What the link shows, in order: only what was said, and nothing of how it came about."""
+        path = self.conversation.path(leaf=self.leaf_id).said().only("role", "text", "html", "created_at")
+        shown = [Message(id=m.pk, role=m.role, text=m.text, html=m.html, created_at=m.created_at) for m in path]
+        return shown[::-1]

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db import Error as DatabaseError
 
@@ -172,6 +173,11 @@ async def announce(user_id: int, frame: str) -> None:
             await get_channel_layer().group_send(GROUP, {"type": "chat", "user": user_id, "frame": frame})
     except (TimeoutError, *wire.AWAY) as error:
         log.warning("redis.away", error=str(error))
+
+
+def announce_now(user_id: int, frame: str) -> None:
+    """The same for sync code, such as a REST resource or a task of Celery."""
+    async_to_sync(announce)(user_id, frame)
 
 
 async def live_workers() -> list[WorkerState] | None:

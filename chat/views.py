@@ -11,13 +11,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from chat import frames, history
+from chat import frames, history, sidebar
 from chat.models import Conversation, Message
 from chat.strings import script_strings, suggestions
 from inference.models import LanguageModel
 from jarvis.config import config
 
-LISTED = 100  # conversations in the sidebar
 
 
 @never_cache
@@ -93,9 +92,11 @@ def page(request: HttpRequest, shown: Conversation | None) -> HttpResponse:
     offered = [model.name for model in models]
     wanted = shown.model if shown and shown.model else preferences.model
     model = wanted if wanted in offered else offered[0] if offered else config.model_name
+    groups, following = sidebar.groups(user_id(request), shown)
     context: dict[str, Any] = {
         "conversation": shown,
-        "conversations": Conversation.objects.of(user_id(request)).order_by("-updated_at")[:LISTED],
+        "groups": groups,
+        "following": following,
         **(messages_of(request, shown) if shown else {}),
         "models": models,
         "model": model,

@@ -11,12 +11,13 @@
 import asyncio
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
 import msgspec
+from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
@@ -186,6 +187,13 @@ class LogReader:
 async def ring(message: str = "work") -> None:
     """Tell the workers: there is work, or `stop {generation}`."""
     await client().publish(DOORBELL, message)
+
+
+def ring_now(*messages: str) -> None:
+    """The same for sync code, on a connection of its own. Raises one of `AWAY`."""
+    with closing(SyncRedis.from_url(config.redis, socket_timeout=2, socket_connect_timeout=2)) as connection:
+        for message in messages:
+            connection.publish(DOORBELL, message)
 
 
 @asynccontextmanager

@@ -106,6 +106,13 @@ class Config(BaseSettings):
         "You are Jarvis, a helpful assistant.", max_length=20_000, description="Site-wide prompt."
     )
 
+    titles: Literal["auto", "off"] = Field(
+        "auto", description="auto: the model names conversations after its first answer (the guide does not)."
+    )
+    import_bytes: int = Field(
+        100_000_000, ge=100_000, le=2_000_000_000, description="Largest file of conversations that is imported."
+    )
+
     # Queue
     queue_limit: int = Field(1000, ge=1, description="Generations waiting at most; beyond that new ones get 503.")
     lease_seconds: float = Field(6.0, ge=0.5, le=600, description="A worker not heard of for so long loses its work.")

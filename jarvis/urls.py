@@ -6,6 +6,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from chat.defaults import defaults
+from chat.lists import conversations, shared
 from chat.views import conversation, favicon, home, messages, source
 from jarvis.manifest import manifest
 
@@ -20,6 +21,8 @@ urlpatterns = [
     path("c/<uuid:id>/", conversation, name="conversation"),
     path("c/<uuid:id>/messages/", messages, name="messages"),
     path("c/<uuid:id>/messages/<int:message>/source/", source, name="source"),
+    path("conversations/", conversations, name="conversations"),
+    path("s/<str:token>/", shared, name="shared"),
     path("favicon.ico", favicon),
     path("manifest.webmanifest", manifest, name="manifest"),
     path("", include("accounts.urls")),

@@ -7,9 +7,12 @@ from rest_framework.request import Request
 from rest_framework.routers import SimpleRouter
 from rest_framework.views import APIView
 
+from chat.rest import ConversationViewSet, ShareViewSet
 from inference.openai import errors
 
 router = SimpleRouter()
+router.register("conversations", ConversationViewSet)
+router.register("shares", ShareViewSet)
 
 
 @extend_schema(exclude=True)

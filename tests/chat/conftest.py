@@ -9,6 +9,7 @@ import uuid
 import pytest
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 
@@ -118,3 +119,8 @@ def in_a_line():
     with connection.cursor() as cursor:
         cursor.execute(migration.LINK)
         cursor.execute(migration.END)
+
+
+@pytest.fixture
+def carol(db):
+    return User.objects.create_superuser("carol")

@@ -1,0 +1,203 @@
+"""REST resources of conversations, their messages and their shared links. The page uses the same ones."""
+
+from typing import Any
+from uuid import UUID
+
+import django_filters
+from django.db.models import QuerySet
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework import mixins, status
+from rest_framework.decorators import action
+from rest_framework.pagination import CursorPagination
+from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from chat import exchange, frames
+from chat.models import Conversation, Message, Share
+from chat.search import compiled, parse, search
+from chat.serializers import (
+    ConversationSerializer,
+    FoundSerializer,
+    ImportedSerializer,
+    MessageSerializer,
+    ShareSerializer,
+)
+from chat.sockets import announce_now
+from inference.openai import errors
+from inference.submit import stop_now
+
+HITS = 30  # of a search at a time
+FURTHEST = 1000  # hit that a search can be asked for
+
+Q = OpenApiParameter("q", str, required=True, description='Words, `"a phrase"`, `-without`, `this or that`.')
+OFFSET = OpenApiParameter("offset", int, description=f"From which hit on, to {FURTHEST}.")
+AS = OpenApiParameter("as", str, enum=["json", "markdown"], description="json where it is left out.")
+FILE = {"multipart/form-data": {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}}}
+
+A_FILE = {(200, "application/json"): OpenApiTypes.OBJECT}
+
+
+class Newest(CursorPagination):
+    page_size, max_page_size, page_size_query_param = 100, 500, "limit"
+    ordering = ("-updated_at", "-id")
+
+
+class AsSaid(CursorPagination):
+    page_size, max_page_size, page_size_query_param = 200, 1000, "limit"
+    ordering = ("id",)
+
+
+class ConversationFilter(django_filters.FilterSet):  # type: ignore[misc]
+    archived = django_filters.BooleanFilter("archived_at", "isnull", exclude=True)
+    pinned = django_filters.BooleanFilter("pinned_at", "isnull", exclude=True)
+    folder = django_filters.CharFilter("folder", help_text="Its whole name.")
+    search = django_filters.CharFilter(method="with_words", help_text="Words in its title or texts, as in search/.")
+
+    class Meta:
+        model = Conversation
+        fields = ("archived", "pinned", "folder", "search")
+
+    def with_words(self, conversations: Any, name: str, text: str) -> Any:
+        return conversations.with_words(compiled(parse(text)))
+
+
+def me(request: Request) -> int:
+    assert request.user.pk is not None  # the permission of all resources sees to it
+    return request.user.pk
+
+
+def tell(conversation: Conversation) -> None:
+    """Tell the owner's open windows how a conversation is now."""
+    c = conversation
+    changed = frames.Changed(c.id, c.title, c.folder, pinned=c.pinned, archived=c.archived, deleted=c.deleted)
+    announce_now(c.owner_id, frames.encode(changed))
+
+
+@extend_schema_view(
+    list=extend_schema(summary="One's conversations, newest first"),
+    retrieve=extend_schema(summary="One conversation"),
+    partial_update=extend_schema(summary="Rename, pin, archive, file or set up a conversation"),
+    destroy=extend_schema(summary="Delete a conversation", description="It can be restored for a day."),
+)
+class ConversationViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.UpdateModelMixin, GenericViewSet[Conversation]
+):
+    serializer_class = ConversationSerializer
+    pagination_class = Newest
+    filterset_class = ConversationFilter
+    queryset = Conversation.objects.all()
+    lookup_value_regex = "[0-9a-fA-F-]{36}"
+    http_method_names = ["get", "head", "options", "post", "patch", "delete"]
+
+    def get_queryset(self) -> QuerySet[Conversation]:
+        """What is another person's is not found; what is deleted only where it can be restored."""
+        user_id = self.request.user.pk
+        if user_id is None:
+            return Conversation.objects.none()
+        return (Conversation.objects.all_of if self.action == "restore" else Conversation.objects.of)(user_id)
+
+    def perform_update(self, serializer: Any) -> None:
+        tell(serializer.save())
+
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        conversation = self.get_object()
+        stop_now(conversation.delete_softly())
+        tell(conversation)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(summary="Bring a deleted conversation back", request=None, responses=ConversationSerializer)
+    @action(detail=True, methods=["post"])
+    def restore(self, request: Request, pk: UUID) -> Response:
+        conversation = self.get_object()
+        conversation.restore()
+        tell(conversation)
+        return Response(self.get_serializer(conversation).data)
+
+    @extend_schema(
+        summary="Its messages, all versions, as they were said",
+        description="`parent` makes them a tree; what is shown leads from the conversation's `leaf` up to the first.",
+        responses=MessageSerializer(many=True),
+    )
+    @action(detail=True, filterset_class=None, pagination_class=AsSaid, serializer_class=MessageSerializer)
+    def messages(self, request: Request, pk: UUID) -> Response:
+        messages = Message.objects.filter(conversation=self.get_object()).with_versions().select_related("generation")
+        page: Any = self.paginate_queryset(messages.defer("html"))  # type: ignore[arg-type]
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    @extend_schema(summary="Search", parameters=[Q, OFFSET], responses=FoundSerializer(many=True))
+    @action(detail=False, filterset_class=None, pagination_class=None, serializer_class=FoundSerializer)
+    def search(self, request: Request) -> Response:
+        offset = request.query_params.get("offset", "0")
+        if not (offset.isascii() and offset.isdecimal() and len(offset) < 6 and int(offset) <= FURTHEST):
+            raise errors.invalid_request(f"`offset` must be a whole number from 0 to {FURTHEST}.", "offset")
+        found = search(me(request), request.query_params.get("q", ""), HITS, int(offset))
+        return Response(self.get_serializer(found, many=True).data)
+
+    @extend_schema(summary="One conversation as a file", parameters=[AS], responses=A_FILE)
+    @action(detail=True, filterset_class=None)
+    def export(self, request: Request, pk: UUID) -> HttpResponseBase:
+        conversation = self.get_object()
+        match request.query_params.get("as", "json"):
+            case "json":
+                return exchange.json_file(conversation)
+            case "markdown":
+                return exchange.markdown_file(conversation)
+        raise errors.invalid_request("`as` must be json or markdown.", "as")
+
+    @extend_schema(
+        summary="All one's conversations as one file", operation_id="v1_conversations_export_all", responses=A_FILE
+    )
+    @action(detail=False, url_path="export", filterset_class=None, pagination_class=None)
+    def export_all(self, request: Request) -> HttpResponseBase:
+        return exchange.everything_file(me(request))
+
+    @extend_schema(
+        summary="Import a file",
+        description="What `export` gives, or the export of ChatGPT: its zip, or the conversations.json in it. What was "
+        "imported before is not imported again.",
+        request=FILE,
+        responses=ImportedSerializer,
+    )
+    @action(
+        detail=False,
+        methods=["post"],
+        url_path="import",
+        parser_classes=[MultiPartParser, JSONParser],
+        filterset_class=None,
+        pagination_class=None,
+    )
+    def import_file(self, request: Request) -> Response:
+        file = request.FILES.get("file")
+        if file is None:
+            raise errors.invalid_request("Send the file as the field `file` of a form (multipart/form-data).", "file")
+        counts = exchange.take(me(request), file)
+        if counts.imported:
+            announce_now(me(request), frames.encode(frames.Changed()))
+        return Response(ImportedSerializer(counts).data)
+
+
+@extend_schema_view(
+    list=extend_schema(summary="One's links that are open"),
+    create=extend_schema(summary="Share a conversation as it is now", description="Whoever has the link may read it."),
+    destroy=extend_schema(summary="Withdraw a link"),
+)
+class ShareViewSet(mixins.ListModelMixin, mixins.CreateModelMixin, mixins.DestroyModelMixin, GenericViewSet[Share]):
+    serializer_class = ShareSerializer
+    queryset = Share.objects.all()
+    filterset_fields = ("conversation",)
+    http_method_names = ["get", "head", "options", "post", "delete"]
+
+    def get_queryset(self) -> QuerySet[Share]:
+        user_id = self.request.user.pk
+        if user_id is None:
+            return Share.objects.none()
+        return Share.objects.of(user_id).open().select_related("conversation").order_by("-id")
+
+    def perform_destroy(self, share: Share) -> None:
+        share.withdrawn_at = timezone.now()
+        share.save(update_fields=["withdrawn_at"])

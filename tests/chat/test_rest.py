@@ -1,0 +1,287 @@
+"""The REST resources of conversations and messages."""
+
+import json
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import ApiKey
+from chat.models import Conversation, Message
+from inference.models import Generation, LanguageModel
+
+pytestmark = pytest.mark.django_db
+BASE = "/api/v1/conversations/"
+
+
+@pytest.fixture
+def mine(client, alice):
+    client.force_login(alice)
+    return client
+
+
+def made(owner, *texts, **fields):
+    conversation = Conversation.objects.create(owner=owner, **{"title": texts[0] if texts else "untitled"} | fields)
+    for number, text in enumerate(texts):
+        conversation.add("assistant" if number % 2 else "user", text)
+    return conversation
+
+
+def patch(client, conversation, **fields):
+    return client.patch(f"{BASE}{conversation.pk}/", fields, content_type="application/json")
+
+
+def fault(response):
+    error = response.json()["error"]
+    return response.status_code, error["code"], error["param"]
+
+
+def titles(response):
+    assert response.status_code == 200, response.content
+    return [one["title"] for one in response.json()["results"]]
+
+
+def test_one_lists_reads_and_changes_what_is_ones_own(mine, alice, bob):
+    made(bob, "a secret")
+    conversation = made(alice, "hello", "hi")
+    (listed,) = mine.get(BASE).json()["results"]
+    assert listed == mine.get(f"{BASE}{conversation.pk}/").json()
+    assert set(listed) == {
+        *("id", "title", "folder", "pinned", "archived", "model", "system_prompt", "temperature", "leaf"),
+        *("created_at", "updated_at"),
+    }
+    LanguageModel.objects.serve("fake")
+    wanted = {"title": "A  new\nname", "folder": "Work", "pinned": True, "archived": True, "model": "fake"}
+    changed = patch(mine, conversation, **wanted, system_prompt=" Be brief.\n", temperature=0.5)
+    assert changed.status_code == 200
+    assert changed.json() | wanted | {"title": "A new name"} == changed.json()
+    conversation.refresh_from_db()
+    assert conversation.title_source == "owner"
+    assert conversation.system_prompt == " Be brief.\n"
+    assert conversation.pinned_at is not None
+    patch(mine, conversation, pinned=False, folder="", temperature=None)
+    conversation.refresh_from_db()
+    assert (conversation.pinned_at, conversation.folder, conversation.temperature) == (None, "", None)
+
+
+def test_a_change_does_not_move_a_conversation_to_the_top(mine, alice):
+    old, _ = made(alice, "old"), made(alice, "new")
+    patch(mine, old, title="renamed", pinned=True)
+    assert titles(mine.get(BASE)) == ["new", "renamed"]
+
+
+def test_a_key_does_what_a_session_does(alice):
+    conversation = made(alice, "hello")
+    _, secret = ApiKey.make(alice.pk, "laptop")
+    headers = {"authorization": f"Bearer {secret}"}
+    assert titles(Client().get(BASE, headers=headers)) == ["hello"]
+    response = Client().patch(f"{BASE}{conversation.pk}/", '{"pinned": true}', "application/json", headers=headers)
+    assert response.json()["pinned"] is True
+
+
+def test_a_page_of_another_site_can_change_nothing(alice):
+    conversation = made(alice, "hello")
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(alice)
+    assert patch(client, conversation, title="taken").status_code == 403
+    assert client.delete(f"{BASE}{conversation.pk}/").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"owner": 1}, "owner"),
+        ({"id": str(uuid.uuid4())}, "id"),
+        ({"deleted_at": None}, "deleted_at"),
+        ({"title": "fine", "nonsense": 1}, "nonsense"),
+        ({"title": ""}, "title"),
+        ({"title": " \n"}, "title"),
+        ({"title": None}, "title"),
+        ({"title": "x" * 201}, "title"),
+        ({"title": "nul\x00"}, "title"),
+        ({"folder": "x" * 61}, "folder"),
+        ({"folder": None}, "folder"),
+        ({"pinned": "perhaps"}, "pinned"),
+        ({"temperature": 2.1}, "temperature"),
+        ({"temperature": "hot"}, "temperature"),
+        ({"system_prompt": "x" * 20_001}, "system_prompt"),
+    ],
+)
+def test_what_is_unknown_privileged_or_out_of_range_is_refused_by_name(mine, alice, fields, param):
+    conversation = made(alice, "hello")
+    assert fault(patch(mine, conversation, **fields)) == (400, "invalid_request_error", param)
+    conversation.refresh_from_db()
+    assert (conversation.title, conversation.owner) == ("hello", alice)
+
+
+def test_a_model_that_is_not_offered_is_refused(mine, alice):
+    assert fault(patch(mine, made(alice, "hello"), model="nobody")) == (404, "model_not_found", "model")
+
+
+def test_lists_are_filtered(mine, alice):
+    made(alice, "plain")
+    made(alice, "kept", archived_at=timezone.now())
+    made(alice, "on top", pinned_at=timezone.now())
+    made(alice, "filed", "about lighthouses", folder="Work")
+    assert titles(mine.get(BASE)) == ["filed", "on top", "kept", "plain"]
+    assert titles(mine.get(BASE, {"archived": "true"})) == ["kept"]
+    assert titles(mine.get(BASE, {"archived": "false", "pinned": "false"})) == ["filed", "plain"]
+    assert titles(mine.get(BASE, {"folder": "Work"})) == ["filed"]
+    assert titles(mine.get(BASE, {"search": "lighthouse"})) == ["filed"]
+    assert titles(mine.get(BASE, {"search": '"'})) == []
+    assert titles(mine.get(BASE, {"folder": "Work", "archived": "true"})) == []
+
+
+def test_a_long_list_comes_in_pages_that_miss_nothing_and_repeat_nothing(mine, alice, django_assert_num_queries):
+    same = timezone.now()
+    rows = [Conversation(owner=alice, title=str(number)) for number in range(25)]
+    Conversation.objects.bulk_create(rows)
+    Conversation.objects.update(updated_at=same)
+    seen, address = [], f"{BASE}?limit=10"
+    while address:
+        with django_assert_num_queries(3):  # session, account, conversations
+            page = mine.get(address).json()
+        seen += [one["id"] for one in page["results"]]
+        address = page["next"]
+    assert len(seen) == len(set(seen)) == 25
+
+
+def test_deleting_can_be_undone_for_a_while_and_stops_what_runs(mine, alice, clean_redis):
+    conversation = made(alice, "hello")
+    running = Generation.objects.create(owner=alice, model="fake", door="chat", request_id="r", request={})
+    conversation.add("assistant", generation=running)
+    assert mine.delete(f"{BASE}{conversation.pk}/").status_code == 204
+    running.refresh_from_db()
+    assert running.status == "stopped"
+    for method, address in (("get", ""), ("patch", ""), ("delete", ""), ("get", "messages/"), ("get", "export/")):
+        response = getattr(mine, method)(f"{BASE}{conversation.pk}/{address}", content_type="application/json")
+        assert response.status_code == 404
+    assert titles(mine.get(BASE)) == []
+    assert not Conversation.objects.of(alice.pk).exists()
+    restored = mine.post(f"{BASE}{conversation.pk}/restore/")
+    assert (restored.status_code, restored.json()["title"]) == (200, "hello")
+    assert titles(mine.get(BASE)) == ["hello"]
+
+
+def test_messages_are_told_as_a_tree_with_their_versions(mine, alice, django_assert_num_queries):
+    conversation = made(alice, "one", "two", "three")
+    one, two, three = conversation.messages.all()
+    again = conversation.messages.create(role="assistant", text="two again", parent=one)
+    with django_assert_num_queries(4):  # session, account, conversation, messages
+        told = mine.get(f"{BASE}{conversation.pk}/messages/").json()["results"]
+    assert [(row["id"], row["parent"], row["versions"]) for row in told] == [
+        (one.pk, None, [one.pk]),
+        (two.pk, one.pk, [two.pk, again.pk]),
+        (three.pk, two.pk, [three.pk]),
+        (again.pk, one.pk, [two.pk, again.pk]),
+    ]
+    assert told[0] | {"role": "user", "text": "one", "model": None, "status": None} == told[0]
+
+
+def test_search_tells_conversations_with_the_hits_marked(mine, alice, bob):
+    made(bob, "lighthouse")
+    conversation = made(alice, "Where is the light?", "In the <b>lighthouse</b>.")
+    (found,) = mine.get(f"{BASE}search/", {"q": "lighthouse"}).json()
+    assert found["conversation"] == str(conversation.pk)
+    assert found["message"] == conversation.messages.last().pk
+    assert found["snippet"] == [
+        {"text": "In the <b>", "hit": False},
+        {"text": "lighthouse", "hit": True},
+        {"text": "</b>.", "hit": False},
+    ]
+    assert fault(mine.get(f"{BASE}search/", {"q": "x", "offset": "-1"})) == (400, "invalid_request_error", "offset")
+
+
+def test_what_was_deleted_a_day_ago_is_destroyed_and_only_figures_stay(alice):
+    from chat.tasks import destroy
+
+    now = timezone.now()
+    old, young = made(alice, "a secret", deleted_at=now - timedelta(hours=25)), made(alice, "x", deleted_at=now)
+    fields = {"owner": alice, "model": "fake", "door": "chat", "request_id": "r", "status": "done"}
+    rows = [Generation.objects.create(**fields, text="a secret", request={"a": "secret"}) for _ in range(2)]
+    Generation.objects.update(completion_tokens=7)
+    old.add("assistant", "a secret", generation=rows[0])
+    Conversation.objects.filter(pk=old.pk).update(titled_by=rows[1])
+    assert destroy() == 1
+    assert [one.pk for one in Conversation.objects.all()] == [young.pk]
+    assert not Message.objects.filter(text__contains="secret").exists()
+    for row in Generation.objects.all():
+        assert (row.text, row.request, row.completion_tokens) == ("", None, 7)
+    assert destroy() == 0
+
+
+MATRIX = [
+    ("get", "/api/v1/conversations/{id}/"),
+    ("patch", "/api/v1/conversations/{id}/"),
+    ("delete", "/api/v1/conversations/{id}/"),
+    ("post", "/api/v1/conversations/{id}/restore/"),
+    ("get", "/api/v1/conversations/{id}/messages/"),
+    ("get", "/api/v1/conversations/{id}/export/"),
+    ("get", "/api/v1/conversations/{id}/export/?as=markdown"),
+    ("delete", "/api/v1/shares/{share}/"),
+]
+COLLECTIONS = [
+    ("get", "/api/v1/conversations/"),
+    ("get", "/api/v1/conversations/search/?q=secret"),
+    ("get", "/api/v1/conversations/export/"),
+    ("post", "/api/v1/conversations/import/"),
+    ("get", "/api/v1/shares/"),
+    ("post", "/api/v1/shares/"),
+]
+
+
+def revoked(user):
+    key, secret = ApiKey.make(user.pk, "old")
+    key.revoke()
+    return {"x-api-key": secret}
+
+
+@pytest.mark.parametrize(("method", "address"), MATRIX)
+def test_each_address_of_an_object_is_its_owners_alone(client, alice, bob, carol, method, address):
+    conversation = made(bob, "a secret")
+    share = conversation.share()
+    address = address.format(id=conversation.pk, share=share.pk)
+    assert getattr(Client(), method)(address).status_code == 401
+    assert getattr(Client(), method)(address, headers=revoked(bob)).status_code == 401
+    for stranger in (alice, carol):
+        client.force_login(stranger)
+        response = getattr(client, method)(address, content_type="application/json")
+        assert fault(response)[:2] == (404, "not_found")
+        assert "secret" not in response.content.decode()
+    conversation.refresh_from_db()
+    share.refresh_from_db()
+    assert (conversation.deleted_at, share.withdrawn_at) == (None, None)
+    client.force_login(bob)
+    assert getattr(client, method)(address, content_type="application/json").status_code in (200, 204)
+
+
+@pytest.mark.parametrize(("method", "address"), COLLECTIONS)
+def test_no_collection_is_open_to_nobody(method, address, alice):
+    assert getattr(Client(), method)(address).status_code == 401
+    assert getattr(Client(), method)(address, headers=revoked(alice)).status_code == 401
+
+
+@pytest.mark.parametrize("id", ["x", "0", "00000000-0000-4000-8000-000000000000", "-" * 36, "%00"])
+def test_an_id_that_is_none_is_not_found(mine, id):
+    assert mine.get(f"{BASE}{id}/").status_code == 404
+
+
+@pytest.mark.parametrize("query", ["archived=x", "limit=x", "cursor=x", "folder=%00", "search=%00", "pinned=%ff"])
+def test_no_query_is_a_fault_of_the_server(mine, query):
+    assert mine.get(f"{BASE}?{query}").status_code in (200, 400, 404)
+
+
+def test_the_description_of_it_all_has_no_holes(mine, capsys, monkeypatch):
+    from django.core.management import call_command
+
+    call_command("spectacular", fail_on_warn=True, validate=True)
+    assert "/api/v1/conversations/{id}/messages/" in capsys.readouterr().out
+
+
+def test_bodies_that_are_no_objects_are_refused(mine, alice):
+    conversation = made(alice, "hello")
+    for body in ("[]", "1", "null", '"x"', "{", "\xff", json.dumps({"title": {}})):
+        response = mine.patch(f"{BASE}{conversation.pk}/", body, content_type="application/json")
+        assert response.status_code == 400, body

@@ -1,0 +1,158 @@
+"""Search over titles and texts, in both languages."""
+
+import pytest
+from django.db import connection
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chat.folding import ACCENTED, PLAIN
+from chat.models import Conversation, Message
+from chat.search import compiled, parse, search
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def said(alice):
+    def said(*texts, title="untitled", owner=alice):
+        made = Conversation.objects.create(owner=owner, title=title)
+        for number, text in enumerate(texts):
+            made.add("assistant" if number % 2 else "user", text)
+        return made
+
+    return said
+
+
+@pytest.fixture
+def found(alice):
+    return lambda text, **where: [one.conversation for one in search(alice.pk, text, **where)]
+
+
+def shown(parts):
+    return "".join(f"[{part.text}]" if part.hit else part.text for part in parts)
+
+
+def test_forms_of_a_word_are_found_in_both_languages(said, found):
+    english, spanish = said("She was running late."), said("Las canciones de ayer")
+    assert found("runs ") == [english]
+    assert found("cancion ") == found("Canción ") == found("CANCIONES ") == [spanish]
+    assert found("walks ") == []
+
+
+def test_accents_do_not_count(said, found):
+    made = said("El pingüino comió piñas en Málaga", title="Ñandú")
+    for words in ("pinguino", "comio pinas", "malaga", "MÁLAGA", "nandu", "ñandu"):
+        assert found(words) == [made], words
+    assert len(ACCENTED) == len(PLAIN)
+
+
+def test_the_last_word_may_be_unfinished_and_no_other(said, found):
+    made = said("organizational questions", title="Budget meeting")
+    assert found("questions organizati") == [made]
+    assert found("organizati questions") == []
+    assert found("organizati ") == []
+    assert found("budg") == found("meet") == [made]
+
+
+def test_phrases_and_what_is_not_wanted(said, found):
+    one, other = said("the red car is fast"), said("the car is red, and runs")
+    assert found('"red car"') == [one]
+    assert set(found("red car")) == {one, other}
+    assert found("red -running") == [one]
+    assert found("-red") == []
+    assert set(found("fast or runs ")) == {one, other}
+    assert set(found('"red car" or "is red"')) == {one, other}
+
+
+def test_small_words_do_not_stand_in_the_way_but_can_be_searched_for(said, found):
+    made = said("resumen reunión lunes")
+    assert found("resumen de la reunión ") == [made]
+    to_be = said("to be or not")
+    assert found("not ") == [to_be]
+
+
+def test_a_title_goes_before_a_text_and_the_hit_is_marked(said, alice):
+    in_text = said("x " * 100 + "We spoke of lighthouses at length. " + "y " * 300)
+    in_title = said("nothing", title="A lighthouse <b>at</b> night")
+    first, second = search(alice.pk, "lighthouse")
+    assert (first.conversation, second.conversation) == (in_title, in_text)
+    assert (first.message, first.hits) == (None, 0)
+    assert shown(first.title) == "A [lighthouse] <b>at</b> night"
+    assert second.message == in_text.messages.get()
+    assert "We spoke of [lighthouses] at length." in shown(second.snippet)
+    assert shown(second.snippet).startswith("…")
+    assert shown(second.snippet).endswith("…")
+    assert len(shown(second.snippet)) < 250
+
+
+def test_the_best_message_of_a_conversation_stands_for_it_with_how_many_there_are(said, alice):
+    made = said("apples and other things that are not at all that fruit", "apples apples", "pears")
+    (one,) = search(alice.pk, "apples")
+    assert one.message.text == "apples apples"
+    assert one.hits == 2
+    assert one.conversation == made
+
+
+def test_only_ones_own_and_nothing_deleted(said, found, bob):
+    said("a secret", owner=bob)
+    mine = said("a secret")
+    assert found("secret") == [mine]
+    mine.delete_softly()
+    assert found("secret") == []
+    mine.restore()
+    mine.arrange(archived=True)
+    assert found("secret") == [mine]
+
+
+def test_results_come_in_pages(said, found):
+    made = {said("page").pk for _ in range(7)}
+    pages = [found("page", limit=3, offset=offset) for offset in (0, 3, 6)]
+    assert [len(page) for page in pages] == [3, 3, 1]
+    assert {one.pk for page in pages for one in page} == made
+
+
+def test_a_search_takes_the_same_few_queries_however_much_is_found(said, alice, django_assert_num_queries):
+    for number in (1, 30):
+        for _ in range(number):
+            said("much is said here and answered", "yes", title="much")
+        with django_assert_num_queries(5):  # the query, what is found, conversations, messages, stems
+            assert len(search(alice.pk, "much answ")) == (1 if number == 1 else 30)
+
+
+def test_a_title_that_changes_is_found_as_it_is_now(said, found):
+    made = said("x", title="Before")
+    made.arrange(title="Afterwards")
+    assert found("before") == []
+    assert found("afterwards") == [made]
+
+
+def test_a_text_that_is_too_much_for_the_index_is_stored_all_the_same(said, found):
+    words = " ".join(f"{chr(0x10400 + n % 40)}{n:x}-{n * 7919:x}/w{n}" for n in range(12_000))
+    made = said("needle " + words * 3)
+    assert Message.objects.get(conversation=made).text.endswith(words[-10:])
+    assert found("needle") == [made]
+
+
+def test_the_index_serves_a_search(said, alice):
+    made = said("start")
+    lines = [Message(conversation=made, role="user", text=f"line {n} of much text") for n in range(3000)]
+    Message.objects.bulk_create([*lines, Message(conversation=made, role="user", text="the needle")])
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE chat_message")
+        cursor.execute("SET LOCAL enable_seqscan = off")  # so few rows are as quickly read one by one
+        query = compiled(parse("needle "))
+        cursor.execute("EXPLAIN SELECT id FROM chat_message m WHERE m.words @@ %s::tsquery", [query])
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "words_of_messages" in plan
+
+
+@pytest.mark.parametrize("text", ["", " ", '"', '""', "-", '-"', "or", "or or", "\x00", ":*", "a & | !", "' \\ :* <->"])
+def test_what_asks_for_nothing_finds_nothing_and_does_not_fail(found, said, text):
+    said("something")
+    assert found(text) == []
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(alphabet=st.sampled_from("abñé \"-or\x00'\\&|!():*<>\U0001f600%s") | st.characters(), max_size=40))
+def test_whatever_is_searched_for_is_no_fault(alice, text):
+    search(alice.pk, text.encode("utf-8", "replace").decode())
