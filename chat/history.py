@@ -16,20 +16,35 @@ PATIENCE = 1.0  # seconds that a page spends on rendering what has never been lo
 GENERATION_FIELDS = ("status", "error_code", "error_message", "finish_reason", "model")
 
 
-def shown(conversation: Conversation, before: int | None = None, limit: int = PAGE) -> list[Message]:
+def shown(
+    conversation: Conversation, before: int | None = None, limit: int = PAGE, leaf: int | None = None
+) -> list[Message]:
     """The messages that are shown before a message, or the last ones: newest first, `limit` at most."""
     fields = [f"generation__{name}" for name in GENERATION_FIELDS]
-    path = conversation.path(limit, before).with_versions().select_related("generation")
+    path = conversation.path(limit, before, leaf).with_versions().select_related("generation")
     return list(path.only("role", "text", "html", "created_at", "client_key", "conversation_id", "parent_id", *fields))
 
 
-def page(conversation: Conversation, before: int | None = None) -> tuple[list[Message], int | None]:
+def page(
+    conversation: Conversation, before: int | None = None, leaf: int | None = None, limit: int = PAGE
+) -> tuple[list[Message], int | None]:
     """The messages of a page, oldest first and rendered, and the one before which the page before it ends."""
-    messages = shown(conversation, before, PAGE + 1)
-    earlier = messages[PAGE - 1].pk if len(messages) > PAGE else None
-    messages = messages[:PAGE][::-1]
+    messages = shown(conversation, before, limit + 1, leaf)
+    earlier = messages[limit - 1].pk if len(messages) > limit else None
+    messages = messages[:limit][::-1]
     fill(messages)
     return messages, earlier
+
+
+def page_with(hit: Message, conversation: Conversation) -> tuple[list[Message], int | None, bool]:
+    """A page that reaches up to a message, such as a hit of a search, and whether that is in another version than the
+    one that is shown: then on the way to the newest message that follows it."""
+    ids = list(conversation.path().values_list("id", flat=True))
+    elsewhere = hit.pk not in ids
+    leaf = hit.newest_below() if elsewhere else None
+    if leaf:
+        ids = list(conversation.path(leaf=leaf).values_list("id", flat=True))
+    return *page(conversation, leaf=leaf, limit=max(PAGE, ids.index(hit.pk) + 5)), elsewhere
 
 
 def fill(messages: Iterable[Message]) -> None:

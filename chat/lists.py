@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from chat import sidebar
-from chat.models import Conversation, Share
+from chat import history, sidebar
+from chat.models import Conversation, Message, Share
 from chat.rest import FURTHEST, HITS
 from chat.search import search
 from chat.strings import script_strings
@@ -116,7 +116,10 @@ def shared(request: HttpRequest, token: str) -> HttpResponse:
         raise Http404(_("There is no such link."))
     owner = share.conversation.owner
     name = (owner.get_full_name() or owner.get_username()) if share.with_name else ""
-    response = render(request, "chat/shared.html", {"share": share, "messages_shown": share.shown(), "name": name})
+    messages = share.messages()
+    history.fill(messages)
+    said = [Message(id=m.pk, role=m.role, text=m.text, html=m.html) for m in messages]  # nothing of how it came about
+    response = render(request, "chat/shared.html", {"share": share, "messages_shown": said, "name": name})
     response.headers["X-Robots-Tag"] = "noindex, nofollow"
     response.headers["Referrer-Policy"] = "no-referrer"
     return response

@@ -85,7 +85,7 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
     def folders(self) -> list[tuple[str, int]]:
         """Names of folders by the alphabet, each with how many conversations a list shows in it."""
         shown = Count("id", filter=Q(archived_at=None, pinned_at=None))
-        return list(self.exclude(folder="").order_by("folder").values_list("folder").annotate(shown))
+        return list(self.exclude(folder="").order_by("folder").values_list("folder").annotate(count=shown))
 
     def spent(self) -> "ConversationQuerySet":
         """Deleted so long ago that they cannot be brought back."""
@@ -379,8 +379,7 @@ class Share(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("shared", args=[self.token])
 
-    def shown(self) -> "list[Message]":
-        """What the link shows, in order: only what was said, and nothing of how it came about."""
-        path = self.conversation.path(leaf=self.leaf_id).said().only("role", "text", "html", "created_at")
-        shown = [Message(id=m.pk, role=m.role, text=m.text, html=m.html, created_at=m.created_at) for m in path]
-        return shown[::-1]
+    def messages(self) -> "list[Message]":
+        """What the link shows, in order."""
+        fields = ("role", "text", "html", "generation_id")
+        return list(self.conversation.path(leaf=self.leaf_id).said().only(*fields))[::-1]

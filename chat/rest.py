@@ -66,6 +66,14 @@ class ConversationFilter(django_filters.FilterSet):  # type: ignore[misc]
         return conversations.with_words(compiled(parse(text)))
 
 
+class ShareFilter(django_filters.FilterSet):  # type: ignore[misc]
+    conversation = django_filters.UUIDFilter("conversation_id")
+
+    class Meta:
+        model = Share
+        fields = ("conversation",)
+
+
 def me(request: Request) -> int:
     assert request.user.pk is not None  # the permission of all resources sees to it
     return request.user.pk
@@ -189,7 +197,7 @@ class ConversationViewSet(
 class ShareViewSet(mixins.ListModelMixin, mixins.CreateModelMixin, mixins.DestroyModelMixin, GenericViewSet[Share]):
     serializer_class = ShareSerializer
     queryset = Share.objects.all()
-    filterset_fields = ("conversation",)
+    filterset_class = ShareFilter
     http_method_names = ["get", "head", "options", "post", "delete"]
 
     def get_queryset(self) -> QuerySet[Share]:

@@ -5,6 +5,7 @@ from typing import Any
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.exceptions import NotFound
 
 from chat.models import FOLDER_CHARS, Conversation, Message, Share
 from inference.models import LanguageModel
@@ -122,8 +123,24 @@ class ImportedSerializer(serializers.Serializer[Any]):
     empty = serializers.IntegerField(read_only=True, help_text="Those in which nothing was said.")
 
 
+class OwnConversation(serializers.PrimaryKeyRelatedField[Conversation]):
+    """One of the caller's conversations; 404 for any other."""
+
+    def get_queryset(self) -> QuerySet[Conversation]:
+        user_id = self.context["request"].user.pk if "request" in self.context else None
+        return Conversation.objects.none() if user_id is None else Conversation.objects.of(user_id)
+
+    def to_internal_value(self, data: Any) -> Conversation:
+        try:
+            return super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            if error.get_codes() == ["does_not_exist"]:
+                raise NotFound from None
+            raise
+
+
 class ShareSerializer(Strict, serializers.ModelSerializer[Share]):
-    conversation: Any = serializers.PrimaryKeyRelatedField(queryset=Conversation.objects.none())
+    conversation = OwnConversation(queryset=Conversation.objects.none())
     title = serializers.CharField(source="conversation.title", read_only=True)
     with_name = serializers.BooleanField(default=False, help_text="Whether the owner's name is shown.")
     url = serializers.SerializerMethodField()
@@ -132,16 +149,6 @@ class ShareSerializer(Strict, serializers.ModelSerializer[Share]):
         model = Share
         fields = ("id", "conversation", "title", "with_name", "url", "created_at")
         read_only_fields = ("id", "created_at")
-
-    def get_fields(self) -> dict[str, Any]:
-        fields: dict[str, Any] = super().get_fields()
-        fields["conversation"].queryset = self.own_conversations()
-        return fields
-
-    def own_conversations(self) -> QuerySet[Conversation]:
-        request = self.context.get("request")
-        user = getattr(request, "user", None)
-        return Conversation.objects.of(user.pk) if user is not None and user.pk else Conversation.objects.none()
 
     def get_url(self, share: Share) -> str:
         path = share.get_absolute_url()

@@ -18,7 +18,6 @@ from inference.models import LanguageModel
 from jarvis.config import config
 
 
-
 @never_cache
 @require_safe
 @login_required
@@ -64,11 +63,20 @@ def mine(request: HttpRequest, id: UUID) -> Conversation:
 
 def messages_of(request: HttpRequest, conversation: Conversation) -> dict[str, Any]:
     """A page of messages for the templates: the last one, or the one that ends before `?before=`."""
-    before = request.GET.get("before", "")
-    if before and not (before.isascii() and before.isdecimal() and len(before) < 19):
+    before, hit = number(request, "before"), number(request, "message")
+    if hit is not None and before is None and (found := conversation.messages.filter(pk=hit).first()):
+        shown, earlier, elsewhere = history.page_with(found, conversation)
+        return {"messages_shown": shown, "earlier": earlier, "before": "", "to_show": found.pk if elsewhere else ""}
+    shown, earlier = history.page(conversation, before)
+    return {"messages_shown": shown, "earlier": earlier, "before": before or ""}
+
+
+def number(request: HttpRequest, name: str) -> int | None:
+    """The id of a message in the query, None where it is left out. Raises Http404."""
+    text = request.GET.get(name, "")
+    if text and not (text.isascii() and text.isdecimal() and len(text) < 19):
         raise Http404(_("There is no such message."))
-    shown, earlier = history.page(conversation, int(before) if before else None)
-    return {"messages_shown": shown, "earlier": earlier, "before": before}
+    return int(text) if text else None
 
 
 def favicon(request: HttpRequest) -> HttpResponse:

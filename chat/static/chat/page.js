@@ -155,7 +155,7 @@ async function catchUp() {
     if (!reply.ok) throw new Error(`page: ${reply.status}`);
     const fresh = new DOMParser().parseFromString(await reply.text(), "text/html");
     if (turn !== catching) return; // a newer one is on its way
-    sidebar.adopt(fresh);
+    sidebar.show(fresh.getElementById("conversations"));
     const { added, changed, gone } = thread.adopt(fresh);
     forget(gone);
     added.forEach(take);
@@ -180,6 +180,7 @@ socket.addEventListener("open", () => {
   state.line("open");
   for (const answer of answers.values()) if (answer.isOpen) follow(answer);
   if (wasOpen && data.conversation) catchUp();
+  sidebar.showVersion(socket);
   wasOpen = true;
 });
 
@@ -196,6 +197,7 @@ const heard = {
   conversation: asked,
   error: (frame) => asking.refused(frame),
   growing: (frame) => growing.all(frame.conversations),
+  changed: (frame) => sidebar.changed(frame),
   details: (frame) => tools.details(frame),
   configured: (frame) => frame.conversation === data.conversation && settings.configured(frame),
   shown(frame) {
@@ -224,5 +226,5 @@ keys.listen({ composer, stop, closeDrawer: sidebar.closeDrawer });
 voice.listen(composer);
 asking.restore(data.conversation);
 update();
-scroll.toEnd();
+if (!sidebar.showHit()) scroll.toEnd();
 socket.open();

@@ -1,0 +1,182 @@
+// What a person does with a conversation: rename, pin, file, archive, share, export, delete and undo.
+
+import { openMenu } from "./menu.js";
+import { element, say } from "./words.js";
+
+const UNDO = 8_000; // milliseconds that a deletion can be undone
+const KEPT = "jarvis.undo"; // the deletion that can still be undone after another page was loaded
+const home = document.body.dataset.home;
+
+// Calls a REST resource. Throws an Error with a sentence that can be shown.
+export async function call(method, path, body) {
+  const form = body instanceof FormData;
+  const headers = { "x-csrftoken": document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "", accept: "application/json" };
+  if (body && !form) headers["content-type"] = "application/json";
+  const reply = await fetch(`${home}api/v1/${path}`, { method, headers, body: body && !form ? JSON.stringify(body) : body }).catch(() => {
+    throw new Error(say("no_answer"));
+  });
+  if (reply.status === 204) return null;
+  const answer = await reply.json().catch(() => null);
+  if (!reply.ok) throw new Error(answer?.error?.message ?? say("no_answer"));
+  return answer;
+}
+
+let toast = null;
+
+// A line at the edge of the page, read by screen readers, gone after a while.
+export function tell(words, act, name, duration = 6_000) {
+  const place = document.getElementById("toasts") ?? document.body.appendChild(element("div", { id: "toasts", role: "status" }));
+  toast?.remove();
+  const mine = (toast = element("div", { class: "toast" }, element("span", {}, words)));
+  if (act) mine.append(element("button", { type: "button", onclick: () => (mine.remove(), act()) }, name));
+  place.append(mine);
+  setTimeout(() => mine.remove(), duration);
+}
+
+export class Actions {
+  // `list`: {changed(conversation), left()}: what is shown of a conversation that has changed; the open one is gone.
+  constructor(list) {
+    this.list = list;
+  }
+
+  async #try(work) {
+    try {
+      return await work();
+    } catch (error) {
+      tell(error.message);
+      return null;
+    }
+  }
+
+  change(id, fields) {
+    return this.#try(async () => {
+      const now = await call("PATCH", `conversations/${id}/`, fields);
+      this.list.changed({ ...now, conversation: id });
+      return now;
+    });
+  }
+
+  menu(entry, button) {
+    const { conversation: id } = entry.dataset;
+    const file = `${home}api/v1/conversations/${id}/export/?as=`;
+    const pinned = entry.hasAttribute("data-pinned");
+    const archived = entry.hasAttribute("data-archived");
+    openMenu(button, [
+      { name: say("rename"), act: () => this.rename(entry) },
+      { name: say(pinned ? "unpin" : "pin"), act: () => this.change(id, { pinned: !pinned }) },
+      { name: say("file"), act: () => this.file(entry) },
+      { name: say("share"), act: () => this.share(entry) },
+      { name: say("as_markdown"), href: `${file}markdown` },
+      { name: say("as_json"), href: `${file}json` },
+      { name: say(archived ? "unarchive" : "archive"), act: () => this.archive(id, !archived) },
+      { name: say("delete"), danger: true, act: () => this.delete(entry) },
+    ]);
+  }
+
+  rename(entry) {
+    const link = entry.querySelector("a");
+    const field = element("input", { class: "rename", maxlength: "200", "aria-label": say("new_title") });
+    field.value = link.textContent;
+    let over = false;
+    const end = async (save) => {
+      if (over) return;
+      over = true;
+      const title = field.value.trim();
+      const focused = document.activeElement === field;
+      field.replaceWith(link);
+      if (focused) link.focus();
+      if (save && title && title !== link.textContent) await this.change(entry.dataset.conversation, { title });
+    };
+    field.addEventListener("blur", () => end(true));
+    field.addEventListener("keydown", (event) => {
+      event.stopPropagation();
+      if (event.key === "Enter" && !event.isComposing) end(true);
+      if (event.key === "Escape") end(false);
+    });
+    link.replaceWith(field);
+    field.select();
+  }
+
+  async archive(id, archived) {
+    const now = await this.change(id, { archived });
+    if (now && archived) tell(say("was_archived"), () => this.change(id, { archived: false }), say("undo"), UNDO);
+  }
+
+  delete(entry) {
+    const { conversation: id } = entry.dataset;
+    return this.#try(async () => {
+      await call("DELETE", `conversations/${id}/`);
+      sessionStorage.setItem(KEPT, JSON.stringify({ id, until: Date.now() + UNDO }));
+      const stays = this.list.changed({ conversation: id, deleted: true }) !== false;
+      if (stays) this.offerUndo();
+    });
+  }
+
+  // Also on the page that is loaded after the open conversation was deleted.
+  offerUndo() {
+    const { id, until } = JSON.parse(sessionStorage.getItem(KEPT) ?? "{}");
+    if (!id || until < Date.now()) return;
+    const undo = () =>
+      this.#try(async () => {
+        sessionStorage.removeItem(KEPT);
+        const now = await call("POST", `conversations/${id}/restore/`);
+        this.list.changed({ ...now, conversation: id });
+      });
+    tell(say("was_deleted"), undo, say("undo"), until - Date.now());
+  }
+
+  file(entry) {
+    const folders = [...new Set([...document.querySelectorAll("[data-folder]")].map((one) => one.dataset.folder))].filter(Boolean).sort();
+    const field = element("input", { id: "folder", maxlength: "60", list: "folders", autocomplete: "off", value: entry.dataset.folder });
+    const known = element("datalist", { id: "folders" }, ...folders.map((name) => element("option", { value: name })));
+    const save = (folder) => this.change(entry.dataset.conversation, { folder });
+    const choice = (name) => element("button", { type: "button", class: "chip", onclick: () => (dialog.close(), save(name)) }, name);
+    const chips = element("div", { class: "chips" }, ...folders.map(choice));
+    const form = element("form", { method: "dialog", onsubmit: () => save(field.value.trim()) }, chips, element("label", { for: "folder" }, say("folder")), field, known);
+    const none = element("button", { type: "button", onclick: () => (dialog.close(), save("")) }, say("no_folder"));
+    form.append(element("div", { class: "row" }, element("button", { class: "primary" }, say("save")), ...(entry.dataset.folder ? [none] : [])));
+    const dialog = open(say("file"), form);
+    field.focus();
+  }
+
+  async share(entry) {
+    const { conversation } = entry.dataset;
+    const links = await this.#try(() => call("GET", `shares/?conversation=${conversation}`));
+    if (!links) return;
+    const rows = element("ul", { class: "rows" });
+    const show = (link) => {
+      const field = element("input", { readonly: true, value: link.url, "aria-label": say("link") });
+      const copy = async () => {
+        field.select();
+        await (navigator.clipboard?.writeText(link.url) ?? Promise.resolve(document.execCommand("copy")));
+        tell(say("copied"));
+      };
+      const row = element("li", {}, field, element("button", { type: "button", onclick: copy }, say("copy")));
+      const withdraw = () => this.#try(async () => (await call("DELETE", `shares/${link.id}/`), row.remove(), tell(say("was_withdrawn"))));
+      row.append(element("button", { type: "button", onclick: withdraw }, say("withdraw")));
+      rows.append(row);
+      return field;
+    };
+    links.results.forEach(show);
+    const named = element("input", { type: "checkbox", id: "with-name" });
+    const make = (event) => {
+      event.preventDefault();
+      this.#try(async () => show(await call("POST", "shares/", { conversation, with_name: named.checked })).select());
+    };
+    const form = element("form", { onsubmit: make }, element("p", { class: "hint" }, say("share_hint")), rows);
+    form.append(element("label", { class: "check", for: "with-name" }, named, say("with_name")), element("button", { class: "primary" }, say("make_link")));
+    open(say("share"), form);
+  }
+}
+
+function open(name, content) {
+  const shut = element("button", { type: "button", class: "icon", "aria-label": say("close"), onclick: () => dialog.close() }, "✕");
+  const dialog = element("dialog", { "aria-label": name }, element("header", {}, element("h2", {}, name), shut), content);
+  const back = document.activeElement;
+  dialog.addEventListener("close", () => (dialog.remove(), back?.isConnected && back.focus()));
+  dialog.addEventListener("keydown", (event) => event.stopPropagation());
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  document.body.append(dialog);
+  dialog.showModal();
+  return dialog;
+}
