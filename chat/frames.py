@@ -1,7 +1,7 @@
 """The frames of `/ws/chat/`: pure shapes, one JSON object each, told apart by `type`. See docs/websocket.md."""
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -192,6 +192,12 @@ class Changed(FromServer):
     pinned: bool = False
     archived: bool = False
     deleted: bool = False
+
+
+def changed(conversation: Any) -> Changed:
+    """The frame that tells how a conversation (of `chat.models`) is now."""
+    c = conversation
+    return Changed(c.id, c.title, c.folder, pinned=c.pinned, archived=c.archived, deleted=c.deleted)
 
 
 class Began(FromServer, tag="begin"):

@@ -107,6 +107,11 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
             return self.none()
         return self.filter(RawSQL(WITH_WORDS, [query, query], models.BooleanField()))
 
+    def found_titles(self) -> "ConversationQuerySet":
+        """Those whose title the model has found, or given up, and that have not been given it."""
+        ended = self.filter(title_source=Conversation.TitleSource.WORDS, titled_by__finished_at__isnull=False)
+        return ended.select_related("titled_by").filter(deleted_at=None)
+
     def untitled(self) -> "ConversationQuerySet":
         """Those whose first answer has come lately and that still have the first words for their title."""
         lately = timezone.now() - timedelta(hours=1)
@@ -170,6 +175,11 @@ class Conversation(models.Model):
                 fields=["updated_at"],
                 name="conversations_to_title",
                 condition=Q(title_source="words", titled_by=None, deleted_at=None, imported_from=""),
+            ),
+            models.Index(
+                fields=["titled_by"],
+                name="titles_to_give",
+                condition=Q(title_source="words", titled_by__isnull=False, deleted_at=None),
             ),
         ]
         constraints = [

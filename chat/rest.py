@@ -81,9 +81,7 @@ def me(request: Request) -> int:
 
 def tell(conversation: Conversation) -> None:
     """Tell the owner's open windows how a conversation is now."""
-    c = conversation
-    changed = frames.Changed(c.id, c.title, c.folder, pinned=c.pinned, archived=c.archived, deleted=c.deleted)
-    announce_now(c.owner_id, frames.encode(changed))
+    announce_now(conversation.owner_id, frames.encode(frames.changed(conversation)))
 
 
 @extend_schema_view(

@@ -1,9 +1,19 @@
 """Background work on conversations."""
 
+import structlog
+from django.db import transaction
+
+from chat import frames, titles
 from chat.models import Conversation
+from chat.sockets import announce_now
+from inference.models import Generation, LanguageModel
+from inference.submit import ring_now
 from jarvis.celery import app
 
 AT_ONCE = 100  # conversations in one transaction
+TITLES_AT_ONCE = 10
+
+log = structlog.get_logger(__name__)
 
 
 @app.task
@@ -12,6 +22,58 @@ def destroy() -> int:
     count = 0
     while chosen := list(Conversation.objects.spent().values_list("id", flat=True)[:AT_ONCE]):
         # Asked again, since one of them may have been restored meanwhile.
-        Conversation.objects.spent().filter(id__in=chosen).destroy()
-        count += len(chosen)
+        count += Conversation.objects.spent().filter(id__in=chosen).destroy().get("chat.Conversation", 0)
     return count
+
+
+@app.task
+def make_titles() -> int:
+    """Give titles that the model has found, and ask for those of new conversations; how many were given.
+
+    All that it knows is in rows, so it may be killed anywhere and run by two at once: each conversation is claimed by
+    the row that is to make its title, and each title is given once.
+    """
+    given = sum(give_title(conversation) for conversation in Conversation.objects.found_titles())
+    ask_titles()
+    return given
+
+
+def give_title(conversation: Conversation) -> bool:
+    assert conversation.titled_by is not None
+    title = titles.clean(conversation.titled_by.text)
+    source = Conversation.TitleSource
+    # Where none was found the first words stay, and count as the model's choice: it is not asked again.
+    new = {"title": title} if title else {}
+    mine = Conversation.objects.filter(pk=conversation.pk, title_source=source.WORDS)  # not renamed meanwhile
+    if not mine.update(title_source=source.MODEL, **new) or not title:
+        return False
+    conversation.title = title
+    announce_now(conversation.owner_id, frames.encode(frames.changed(conversation)))
+    return True
+
+
+def ask_titles() -> None:
+    """Ask for titles, of what waits for one, where nobody else waits for the model."""
+    if Generation.objects.queued().exists():
+        return
+    offered = [name for name in LanguageModel.objects.offered().values_list("name", flat=True) if titles.wanted(name)]
+    untitled = Conversation.objects.untitled().filter(model__in=offered).order_by("-updated_at")[:TITLES_AT_ONCE]
+    asked = [ask_title(conversation) for conversation in untitled]
+    if any(asked):
+        ring_now("work")
+
+
+def ask_title(conversation: Conversation) -> bool:
+    """Queue the generation that makes a title, unless somebody has: one row claims the conversation."""
+    with transaction.atomic():
+        row = Generation.objects.create(
+            owner_id=conversation.owner_id,
+            model=conversation.model,
+            door="title",
+            request_id=conversation.pk.hex[:24],
+            request=titles.request_of(conversation),
+        )
+        if Conversation.objects.filter(pk=conversation.pk, titled_by=None).update(titled_by=row):
+            return True
+        transaction.set_rollback(True)
+    return False

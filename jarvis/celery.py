@@ -16,6 +16,9 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.conf.beat_schedule = {
     "clear sessions": {"task": "accounts.tasks.clear_sessions", "schedule": crontab(hour="4", minute="10")},
+    "destroy what was deleted": {"task": "chat.tasks.destroy", "schedule": crontab(minute="20")},
+    # A run that could not be made in time is not made up for: the next one does its work.
+    "make titles": {"task": "chat.tasks.make_titles", "schedule": 2.0, "options": {"expires": 2}},
     "give up what nobody can finish": {"task": "inference.tasks.give_up", "schedule": 60.0},
 }
 

@@ -66,6 +66,10 @@ class Migration(migrations.Migration):
             model_name='conversation',
             index=models.Index(condition=models.Q(('deleted_at', None), ('imported_from', ''), ('title_source', 'words'), ('titled_by', None)), fields=['updated_at'], name='conversations_to_title'),
         ),
+        migrations.AddIndex(
+            model_name='conversation',
+            index=models.Index(condition=models.Q(('deleted_at', None), ('title_source', 'words'), ('titled_by__isnull', False)), fields=['titled_by'], name='titles_to_give'),
+        ),
         migrations.AddConstraint(
             model_name='conversation',
             constraint=models.UniqueConstraint(condition=models.Q(models.Q(('imported_from', ''), _negated=True), ('deleted_at', None)), fields=('owner', 'imported_from'), name='imported_once'),

@@ -142,7 +142,7 @@ async def test_search_finds_while_typing_marks_the_hits_and_leads_to_the_message
     await expect(hit.locator(".title mark")).to_have_text("fencing")
     await expect(hit.locator(".snippet mark").last).to_have_text("lighthouse")
     assert "<b>at</b>" in await hit.locator(".snippet").inner_text()
-    await expect(page.locator("#found-count")).to_have_text("1 conversations found")
+    await expect(page.locator("#found-count")).to_have_text("Conversations found: 1")
     await shot(page, f"search-{size}")
     await page.keyboard.press("ArrowDown")
     await expect(hit).to_be_focused()
@@ -193,7 +193,7 @@ async def test_what_is_exported_can_be_imported_and_is_not_there_twice(there, si
     assert len(json.loads(everything.read_text())["conversations"]) == 5
     await in_database(Conversation.objects.all().delete)
     told = page.locator("#import-told")
-    for words in ("5 conversations imported; 0 were there already", "0 conversations imported; 5 were there already"):
+    for words in ("Imported: 5. There already: 0.", "Imported: 0. There already: 5."):
         await page.locator("#file").set_input_files(everything)
         await page.get_by_role("button", name="Import", exact=True).click()
         await expect(told).to_contain_text(words)

@@ -63,7 +63,7 @@ def test_the_owners_name_is_shown_only_where_they_wish(mine, alice, conversation
 
 def test_it_shows_the_conversation_as_it_was_and_no_other_version(mine, conversation):
     link = shared(mine, conversation)
-    question, answer = conversation.messages.all()
+    question, _ = conversation.messages.all()
     conversation.add("user", "said later")
     conversation.leaf = conversation.messages.create(role="assistant", text="another version", parent=question)
     conversation.save()

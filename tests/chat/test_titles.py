@@ -1,0 +1,178 @@
+"""Titles that the model finds in the background."""
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from chat import tasks, titles
+from chat.models import Conversation
+from chat.tasks import make_titles
+from inference.models import Generation, LanguageModel
+from inference.outcome import Outcome, store
+from jarvis.config import config
+from jarvis.database import in_database
+from tests.inference.conftest import until, working
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def fake_is_offered(db, clean_redis):
+    LanguageModel.objects.serve("fake")
+
+
+@pytest.fixture
+def answered(alice):
+    def answered(question="How do lighthouses work?", model="fake", owner=alice, status="done", **fields):
+        title = Conversation.title_from(question)
+        made = Conversation.objects.create(owner=owner, model=model, title=title, **fields)
+        made.add("user", question)
+        about = {"owner": owner, "model": model, "door": "chat", "request_id": "r", "finished_at": timezone.now()}
+        made.add("assistant", "They shine.", generation=Generation.objects.create(**about, status=status))
+        return made
+
+    return answered
+
+
+def asked():
+    return Generation.objects.filter(door="title")
+
+
+def find(text, status="done"):
+    """What a worker would store for the title."""
+    row = asked().get()
+    assert store([Outcome(row.id, row.attempt, status, text=text)])
+
+
+def test_a_title_is_asked_for_once_as_a_row_of_its_own_in_the_ledger(answered, alice):
+    conversation = answered()
+    for _ in range(3):
+        make_titles()
+    row = asked().get()
+    assert (row.owner, row.model, row.key, row.status) == (alice, "fake", None, "queued")
+    fields = row.request["fields"]
+    assert fields["max_tokens"] == titles.MOST_TOKENS
+    assert "How do lighthouses work?" in fields["messages"][0]["content"]
+    assert "They shine." in fields["messages"][0]["content"]
+    assert conversation.messages.count() == 2  # it is no part of the conversation
+
+
+def test_what_the_model_finds_becomes_the_title(answered):
+    conversation = answered()
+    make_titles()
+    find('"Light at Sea."\nBecause …')
+    assert make_titles() == 1
+    assert make_titles() == 0
+    conversation.refresh_from_db()
+    assert (conversation.title, conversation.title_source) == ("Light at Sea", "model")
+    assert asked().count() == 1
+
+
+def test_a_title_that_its_owner_has_written_stays(answered):
+    before, meanwhile = answered("one"), None
+    before.arrange(title="Mine")
+    make_titles()
+    assert not asked().exists()
+    meanwhile = answered("two")
+    make_titles()
+    meanwhile.arrange(title="Mine too")
+    find("The model's")
+    assert make_titles() == 0
+    assert list(Conversation.objects.order_by("title").values_list("title", flat=True)) == ["Mine", "Mine too"]
+
+
+@pytest.mark.parametrize(("text", "status"), [("", "done"), (" \n**\n", "done"), ("", "failed"), ("", "stopped")])
+def test_where_none_is_found_the_first_words_stay_and_it_is_not_asked_again(answered, text, status):
+    conversation = answered()
+    make_titles()
+    find(text, status)
+    for _ in range(2):
+        assert make_titles() == 0
+    conversation.refresh_from_db()
+    assert conversation.title == "How do lighthouses work?"
+    assert asked().count() == 1
+
+
+def test_a_small_model_and_a_site_without_titles_are_left_alone(answered, monkeypatch):
+    LanguageModel.objects.serve("guide")
+    LanguageModel.objects.filter(name="fake").update(enabled=True)
+    answered(model="guide")
+    make_titles()
+    assert not asked().exists()
+    answered(model="fake")
+    monkeypatch.setattr(titles, "config", config.model_copy(update={"titles": "off"}))
+    make_titles()
+    assert not asked().exists()
+
+
+def test_who_waits_for_an_answer_goes_first(answered, alice):
+    answered()
+    waiting = Generation.objects.create(owner=alice, model="fake", door="chat", request_id="r")
+    make_titles()
+    assert not asked().exists()
+    waiting.delete()
+    make_titles()
+    assert asked().exists()
+
+
+def test_what_is_unanswered_deleted_imported_or_of_long_ago_is_not_asked_for(answered):
+    answered(status="running")
+    answered(status="failed")
+    answered().delete_softly()
+    answered(imported_from="chatgpt:1")
+    old = answered()
+    Conversation.objects.filter(pk=old.pk).update(updated_at=timezone.now() - timezone.timedelta(hours=2))
+    make_titles()
+    assert not asked().exists()
+
+
+def test_a_loser_of_two_that_ask_at_once_leaves_nothing(answered):
+    conversation = answered()
+    assert tasks.ask_title(conversation)
+    with transaction.atomic():
+        assert not tasks.ask_title(conversation)
+    assert asked().count() == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("Title: Lighthouses", "Lighthouses"),
+        ("**Título: «Faros de España»**", "Faros de España"),
+        ("<think>Hm.\nLet me see.</think>\n\n# Lighthouses\n", "Lighthouses"),
+        ("<think>never ends", ""),
+        ("x" * 300, "x" * 80 + "…"),
+        ("a\x00b", "ab"),
+        ("C++ or C#?", "C++ or C#?"),
+    ],
+)
+def test_a_title_is_taken_out_of_whatever_the_model_says(text, title):
+    assert titles.clean(text) == title
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_new_title_comes_to_open_windows_by_itself(answered, alice, bob, held, fake, open_as):
+    fake.settings.answer_tokens = 3
+    conversation = await in_database(answered)
+    socket, other = await open_as(alice), await open_as(bob)
+    async with working(held):
+        await in_database(make_titles)
+
+        async def found():
+            return await in_database(Conversation.objects.found_titles().exists)
+
+        await until(found)
+    await in_database(make_titles)
+    frame = await socket.frame("changed")
+    assert frame == {
+        "type": "changed",
+        "conversation": str(conversation.pk),
+        "title": "t0 t1 t2",
+        "folder": "",
+        "pinned": False,
+        "archived": False,
+        "deleted": False,
+    }
+    await other.tell(type="ping")
+    await other.frame("pong")
+    assert "changed" not in {frame["type"] for frame in other.seen}
