@@ -84,6 +84,8 @@ def markdown_file(conversation: Conversation) -> HttpResponse:
 def everything_file(user_id: int) -> StreamingHttpResponse:
     """All that a person has, in pieces."""
     response = StreamingHttpResponse(everything(user_id), content_type="application/json")
+    # Django packs each piece of an async stream as a gzip of its own, and browsers read the first of them only.
+    response.headers["Content-Encoding"] = "identity"
     return named(response, f"jarvis-{timezone.now():%Y-%m-%d}.json")
 
 

@@ -52,6 +52,7 @@ def test_the_last_word_may_be_unfinished_and_no_other(said, found):
     assert found("organizati questions") == []
     assert found("organizati ") == []
     assert found("budg") == found("meet") == [made]
+    assert found("bu") == []  # too little to tell
 
 
 def test_phrases_and_what_is_not_wanted(said, found):
@@ -115,7 +116,7 @@ def test_a_search_takes_the_same_few_queries_however_much_is_found(said, alice, 
     for number in (1, 30):
         for _ in range(number):
             said("much is said here and answered", "yes", title="much")
-        with django_assert_num_queries(5):  # the query, what is found, conversations, messages, stems
+        with django_assert_num_queries(6):  # the query, a setting, what is found, conversations, messages, stems
             assert len(search(alice.pk, "much answ")) == (1 if number == 1 else 30)
 
 
