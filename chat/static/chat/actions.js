@@ -171,7 +171,7 @@ export class Actions {
 
 function open(name, content) {
   const shut = element("button", { type: "button", class: "icon", "aria-label": say("close"), onclick: () => dialog.close() }, "✕");
-  const dialog = element("dialog", { "aria-label": name }, element("header", {}, element("h2", {}, name), shut), content);
+  const dialog = element("dialog", { class: "sheet", "aria-label": name }, element("header", {}, element("h2", {}, name), shut), content);
   const back = document.activeElement;
   dialog.addEventListener("close", () => (dialog.remove(), back?.isConnected && back.focus()));
   dialog.addEventListener("keydown", (event) => event.stopPropagation());
