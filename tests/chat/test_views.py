@@ -97,7 +97,7 @@ class Tags(HTMLParser):
 def test_the_page_takes_the_same_few_queries_however_much_there_is(reading, alice, django_assert_num_queries):
     made = conversation(alice, *["text"] * 10, status="done")
     reading.get(f"/c/{made.id}/")  # its answers are rendered now
-    with django_assert_num_queries(7):  # session with preferences, conversation, models, messages, the sidebar and its folders
+    with django_assert_num_queries(7):  # session, conversation, models, messages, sidebar and folders
         reading.get(f"/c/{made.id}/")
     for _ in range(30):
         conversation(alice, *["text"] * 10, status="done")
