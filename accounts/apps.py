@@ -5,4 +5,9 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
-        from accounts import sessions  # noqa: F401  its receiver keeps the list of sessions
+        from accounts import (
+            sessions,  # noqa: F401  its receiver keeps the list of sessions
+            watch,
+        )
+
+        watch.connect()

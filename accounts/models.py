@@ -13,6 +13,8 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.audit import AuditEvent as AuditEvent  # Django looks for models here
+
 SECRET_BYTES = 32
 PREFIX = "jv_"
 SHOWN = len(PREFIX) + 6

@@ -57,6 +57,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.audit.remember_request",
     "django.contrib.messages.middleware.MessageMiddleware",
     "accounts.middleware.reader",
     "allauth.account.middleware.AccountMiddleware",

@@ -1,0 +1,99 @@
+"""Receivers of signals that write the audit log: sign-ins, the admin, and all that is saved of keys and accounts."""
+
+from typing import Any
+
+from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
+from django.contrib.auth.models import AbstractBaseUser, User
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.db.models import Model
+from django.db.models.signals import post_delete, post_save, pre_save
+from django.http import HttpRequest
+
+from accounts.audit import address_of, record
+from accounts.models import ApiKey
+
+# What is watched: the name of its events, and fields that change by themselves all the time.
+WATCHED: dict[type[Model], tuple[str, frozenset[str]]] = {
+    ApiKey: ("key", frozenset({"last_used_at", "last_used_address"})),
+    User: ("user", frozenset({"last_login"})),
+}
+VERBS = {ADDITION: "admin.added", CHANGE: "admin.changed", DELETION: "admin.deleted"}
+
+
+def connect() -> None:
+    """Called once, when the app is ready."""
+    user_logged_in.connect(signed_in, dispatch_uid="audit")
+    user_logged_out.connect(signed_out, dispatch_uid="audit")
+    user_login_failed.connect(sign_in_failed, dispatch_uid="audit")
+    post_save.connect(logged_by_admin, sender=LogEntry, dispatch_uid="audit")
+    for model in WATCHED:
+        pre_save.connect(look_before, sender=model, dispatch_uid="audit")
+        post_save.connect(saved, sender=model, dispatch_uid="audit")
+        post_delete.connect(deleted, sender=model, dispatch_uid="audit")
+
+
+def signed_in(user: AbstractBaseUser, request: HttpRequest | None = None, **_: Any) -> None:
+    record("sign_in", actor=user, address=address_of(request) if request is not None else "")
+
+
+def signed_out(user: AbstractBaseUser | None, request: HttpRequest | None = None, **_: Any) -> None:
+    if user is not None:
+        record("sign_out", actor=user, address=address_of(request) if request is not None else "")
+
+
+def sign_in_failed(credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
+    """The name is kept only where an account has it: people sometimes type their password into the wrong field."""
+    user = User.objects.filter(username=str(credentials.get("username") or "")[:150]).first()
+    record("sign_in.failed", obj=user, address=address_of(request) if request is not None else "", known=bool(user))
+
+
+def logged_by_admin(instance: LogEntry, created: bool, **_: Any) -> None:
+    if not created:
+        return
+    kind = instance.content_type
+    label = f"{kind.app_label}.{kind.model}" if kind is not None else ""
+    about = (label, str(instance.object_id or ""), instance.object_repr)
+    record(VERBS[instance.action_flag], actor=instance.user, obj=about, change=instance.get_change_message())
+
+
+def look_before(sender: type[Model], instance: Model, update_fields: Any = None, **_: Any) -> None:
+    """Keep what the row held, for `saved` to compare."""
+    quiet = WATCHED[sender][1]
+    instance._held = None  # type: ignore[attr-defined]
+    if instance.pk is not None and not (update_fields and set(update_fields) <= quiet):
+        instance._held = sender._base_manager.filter(pk=instance.pk).values().first()  # type: ignore[attr-defined]
+
+
+def saved(sender: type[Model], instance: Model, created: bool, **_: Any) -> None:
+    name, quiet = WATCHED[sender]
+    held: dict[str, Any] | None = instance.__dict__.pop("_held", None)
+    if created:
+        record(f"{name}.made", obj=instance, **owner_of(instance))
+    elif held is not None:
+        now = {field.attname: getattr(instance, field.attname) for field in instance._meta.concrete_fields}
+        changed = {field for field, value in now.items() if held.get(field) != value} - quiet
+        if changed:
+            record(f"{name}.{verb(changed, now)}", obj=instance, **owner_of(instance), fields=sorted(changed))
+
+
+def deleted(sender: type[Model], instance: Model, **_: Any) -> None:
+    record(f"{WATCHED[sender][0]}.deleted", obj=instance, **owner_of(instance))
+
+
+def owner_of(instance: Model) -> dict[str, Any]:
+    return {"owner": instance.owner.get_username()} if isinstance(instance, ApiKey) else {}
+
+
+def verb(changed: set[str], now: dict[str, Any]) -> str:
+    """The most telling word for what was changed."""
+    if "revoked_at" in changed and now["revoked_at"] is not None:
+        return "revoked"
+    if "digest" in changed:
+        return "rotated"
+    if "password" in changed:
+        return "password_changed"
+    if "is_active" in changed:
+        return "activated" if now["is_active"] else "deactivated"
+    if changed & {"is_staff", "is_superuser"}:
+        return "rights_changed"
+    return "changed"

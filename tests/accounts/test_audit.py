@@ -1,0 +1,126 @@
+"""The audit log: written by itself, never changed, without secrets."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import ProgrammingError, transaction
+
+from accounts.audit import AuditEvent, record
+from accounts.models import ApiKey
+from tests.live import static_files
+
+pytestmark = pytest.mark.django_db
+WORD = "a long enough word"
+
+
+@pytest.fixture(autouse=True)
+def files():
+    static_files()
+
+
+@pytest.fixture
+def carol(client):
+    carol = User.objects.create_superuser("carol")
+    client.force_login(carol)
+    return carol
+
+
+@pytest.fixture
+def alice():
+    return User.objects.create_user("alice", password=WORD)
+
+
+def events(**filters):
+    return list(AuditEvent.objects.filter(**filters).order_by("id").values_list("event", flat=True))
+
+
+def last(event):
+    return AuditEvent.objects.filter(event=event).latest("id")
+
+
+def test_signing_in_and_out_is_recorded_with_the_address(client, alice):
+    client.post("/sign-in/", {"username": "alice", "password": WORD}, REMOTE_ADDR="192.0.2.7")
+    client.post("/sign-out/", REMOTE_ADDR="192.0.2.8")
+    assert events(actor=alice) == ["sign_in", "sign_out"]
+    assert (last("sign_in").address, last("sign_out").address) == ("192.0.2.7", "192.0.2.8")
+    assert last("sign_in").actor_name == "alice"
+
+
+def test_a_failed_sign_in_names_an_account_but_never_what_was_typed(client, alice):
+    client.post("/sign-in/", {"username": "alice", "password": "a guess"})
+    assert (last("sign_in.failed").object_name, last("sign_in.failed").actor) == ("alice", None)
+    client.post("/sign-in/", {"username": "my password is hunter2", "password": "alice"})
+    assert (last("sign_in.failed").object_name, last("sign_in.failed").details) == ("", {"known": False})
+
+
+def test_a_key_made_changed_and_revoked_in_the_admin_is_recorded_with_who_did_it(client, carol, alice):
+    data = {"owner": alice.pk, "label": "laptop", "expires_at_0": "", "expires_at_1": ""}
+    secret = client.post("/admin/accounts/apikey/add/", data).context_data["secret"]
+    key = ApiKey.objects.get()
+    client.post(f"/admin/accounts/apikey/{key.pk}/change/", data | {"label": "desk"})
+    client.post("/admin/accounts/apikey/", {"action": "revoke", "_selected_action": [key.pk]})
+    mine = AuditEvent.objects.filter(actor=carol, object_type="accounts.apikey", object_id=str(key.pk))
+    assert set(mine.values_list("event", flat=True)) == {
+        "key.made", "admin.added", "key.changed", "admin.changed", "key.revoked"
+    }  # fmt: skip
+    assert last("key.made").details == {"owner": "alice"}
+    assert last("key.changed").details == {"owner": "alice", "fields": ["label"]}
+    everything = str(list(AuditEvent.objects.values()))
+    assert secret not in everything
+    assert key.digest not in everything
+
+
+def test_using_a_key_is_not_an_event_of_its_own(client, alice):
+    _, secret = ApiKey.make(alice.pk, "laptop")
+    before = AuditEvent.objects.count()
+    assert client.get("/api/schema/", headers={"x-api-key": secret}).status_code == 200
+    assert AuditEvent.objects.count() == before
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "event"),
+    [
+        ("is_active", False, "user.deactivated"),
+        ("is_superuser", True, "user.rights_changed"),
+        ("email", "alice@example.com", "user.changed"),
+    ],
+)
+def test_what_changes_an_account_is_told_by_its_field(alice, field, value, event):
+    setattr(alice, field, value)
+    alice.save()
+    assert last(event).details == {"fields": [field]}
+
+
+def test_a_new_password_is_an_event_without_the_password(alice):
+    alice.set_password("another long word")
+    alice.save()
+    assert last("user.password_changed").object_name == "alice"
+    assert alice.password not in str(list(AuditEvent.objects.values()))
+
+
+def test_details_named_like_secrets_are_left_out(alice):
+    record("key.rotated", obj=alice, secret="s", new={"digest": "d", "label": "x"}, note="n" * 5000, ids=[1, 2])
+    details = last("key.rotated").details
+    assert details == {"new": {"label": "x"}, "note": "n" * 500, "ids": [1, 2]}
+
+
+def test_the_database_itself_refuses_to_change_or_delete_an_event(alice):
+    event = record("key.revoked", obj=alice)
+    for change in (lambda: AuditEvent.objects.update(event="x"), event.delete, AuditEvent.objects.all().delete):
+        with pytest.raises(ProgrammingError, match="only ever added to"), transaction.atomic():
+            change()
+    assert last("key.revoked").pk == event.pk
+
+
+def test_an_event_outlives_the_account_it_is_about(alice):
+    record("sign_in", actor=alice)
+    alice.delete()
+    event = last("sign_in")
+    assert event.actor_name == "alice"
+    assert AuditEvent.objects.filter(event="user.deleted", object_name="alice").exists()
+
+
+def test_an_event_is_undone_with_what_it_tells_of(alice):
+    with pytest.raises(RuntimeError), transaction.atomic():
+        ApiKey.make(alice.pk, "laptop")
+        raise RuntimeError
+    assert events(event="key.made") == []
