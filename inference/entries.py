@@ -66,7 +66,7 @@ class Begin(msgspec.Struct, tag="begin", omit_defaults=True):
 
 
 class Prompt(msgspec.Struct, tag="prompt"):
-    """The ids of the prompt's tokens, from which another worker can continue."""
+    """The ids of the prompt's tokens, by which another worker can continue, or at least count."""
 
     ids: list[int]
 
@@ -79,10 +79,11 @@ class Text(msgspec.Struct, tag="text", omit_defaults=True):
     ids: list[int] = []
 
 
-class Choices(msgspec.Struct, tag="choices"):
+class Choices(msgspec.Struct, tag="choices", omit_defaults=True):
     """OpenAI delta choices as the engine sent them: tools, reasoning, log probabilities, several choices."""
 
     choices: list[dict[str, Any]]
+    tokens: int = 0
 
 
 class Finish(msgspec.Struct, tag="finish"):

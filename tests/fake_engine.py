@@ -57,6 +57,7 @@ class Settings:
     stall_after: int = -1  # silence after so many tokens
     die_after: int = -1  # the process kills itself after so many tokens (all streams together)
     healthy: bool = True
+    scale_out: bool = True  # whether a request can be aborted by its id, as with vLLM's --enable-scale-out
     reasoning: int = 0  # so many tokens of reasoning come before the answer
     api_key: str = ""
 
@@ -86,6 +87,7 @@ class Plan:
     tokens: int  # tokens to say now
     cut: bool  # max_tokens ends the answer; otherwise an end-of-text token does, which counts as one more
     n: int = 1
+    aborted: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
 
     def text(self, k: int) -> str:
         return f"t{k} "
@@ -123,6 +125,7 @@ class FakeEngine:
         self.counters = Counters()
         self.bodies: list[dict[str, Any]] = []  # of every generation request, in order
         self.changed = asyncio.Event()
+        self.plans: dict[str, Plan] = {}  # of the requests under way, by vLLM's name for them
         self.runner: web.AppRunner | None = None
 
     async def start(self) -> None:
@@ -136,6 +139,7 @@ class FakeEngine:
                 web.post("/detokenize", self.detokenize),
                 web.post("/v1/chat/completions", self.generate),
                 web.post("/v1/completions", self.generate),
+                web.post("/inference/v1/abort_requests", self.abort),
                 web.get("/fake", self.read),
                 web.post("/fake", self.change),
             ]
@@ -214,6 +218,16 @@ class FakeEngine:
             setattr(self.settings, name, value)
         return web.json_response(dataclasses.asdict(self.settings))
 
+    async def abort(self, request: web.Request) -> web.Response:
+        """End requests by their ids: each stream still tells what was made, then `abort` and the usage."""
+        if not self.settings.scale_out:
+            return web.json_response({"error": {"message": "Scale-out endpoints are disabled."}}, status=403)
+        for id in (await request.json())["request_ids"]:
+            if plan := self.plans.get(id):
+                plan.aborted.set()
+        self.changed.set()
+        return web.Response()
+
     # Generation
 
     async def generate(self, request: web.Request) -> web.StreamResponse:
@@ -232,24 +246,29 @@ class FakeEngine:
             return web.json_response(refusal.body, status=refusal.status)
         self.bodies.append(body)
         counters.requests += 1
-        counters.prompt_tokens += len(plan.prompt_ids)
         counters.continued += plan.start > 0
+        given = request.headers.get("X-Request-Id") or uuid.uuid4().hex
+        name = f"chatcmpl-{given}" if plan.chat else f"cmpl-{given}-0"
+        self.plans[name] = plan
         try:
-            async with self.slot():
+            async with self.slot(plan):
                 response = await (self.stream(request, plan) if body.get("stream") else self.whole(plan))
         except (asyncio.CancelledError, ConnectionError):
             counters.aborted += 1
             raise
-        counters.finished += 1
+        finally:
+            del self.plans[name]
+        counters.aborted += plan.aborted.is_set()
+        counters.finished += not plan.aborted.is_set()
         return response
 
     @contextlib.asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
+    async def slot(self, plan: Plan) -> AsyncIterator[None]:
         """vLLM's queue: a request beyond the slots waits for one."""
         counters = self.counters
         counters.waiting += 1
         try:
-            while self.settings.slots and counters.running >= self.settings.slots:
+            while self.settings.slots and counters.running >= self.settings.slots and not plan.aborted.is_set():
                 self.changed.clear()
                 await self.changed.wait()
         finally:
@@ -322,26 +341,36 @@ class FakeEngine:
         """The pieces at the set pace, with the faults; the last value says whether it is the last piece."""
         settings, counters = self.settings, self.counters
         if settings.ttft:
-            await asyncio.sleep(settings.ttft)
+            await self.pause(plan, settings.ttft)
         steps = list(self.pieces(plan))
         due, said = time.monotonic(), 0
         for number, (delta, ids) in enumerate(steps):
             if settings.stall_after >= 0 and said >= settings.stall_after:
-                await asyncio.Event().wait()
+                await plan.aborted.wait()
             if settings.cut_after >= 0 and said >= settings.cut_after:
                 raise ConnectionResetError("told to cut the connection")
             if settings.error_after >= 0 and said >= settings.error_after:
                 raise RefusedError(500, "Internal server error at /usr/lib/engine.py", "InternalServerError")
             if settings.rate and number:
                 due += len(ids) / settings.rate
-                await asyncio.sleep(max(0, due - time.monotonic()))
+                await self.pause(plan, due - time.monotonic())
             elif number % 16 == 15:
                 await asyncio.sleep(0)
+            if plan.aborted.is_set():
+                return
             said += len(ids)
+            counters.prompt_tokens += len(plan.prompt_ids) if number == 0 else 0  # with the first token, as vLLM
             counters.generation_tokens += len(ids) * plan.n
             yield delta, ids, number == len(steps) - 1
             if 0 <= settings.die_after <= counters.generation_tokens:
                 os.kill(os.getpid(), signal.SIGKILL)
+
+    @staticmethod
+    async def pause(plan: Plan, seconds: float) -> None:
+        """Sleep, unless the request is aborted."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, seconds)):
+                await plan.aborted.wait()
 
     def usage(self, plan: Plan, said: int) -> dict[str, int]:
         prompt = len(plan.prompt_ids)
@@ -408,6 +437,11 @@ class FakeEngine:
                 request.transport.abort()
             raise
         else:
+            if plan.aborted.is_set():
+                for index in range(plan.n):
+                    delta: dict[str, Any] = {"content": ""}
+                    choice = self.choice(plan, index, delta, [], False) | {"finish_reason": "abort"}
+                    await send(choices=[choice], **({"prompt_token_ids": shown_ids} if first and plan.chat else {}))
             if (plan.body.get("stream_options") or {}).get("include_usage"):
                 await send(choices=[], usage=self.usage(plan, said))
         await response.write(b"data: [DONE]\n\n")

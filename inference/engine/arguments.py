@@ -122,6 +122,7 @@ def command(model: ModelFolder, options: Options, socket: Path) -> list[str]:
     line += ["--model", str(model.folder), "--served-model-name", model.name, "--uds", str(socket)]
     line += ["--max-num-seqs", str(slots(options)), "--enable-prompt-tokens-details", "--enable-prefix-caching"]
     line += ["--max-model-len", "auto", "--disable-uvicorn-access-log", "--disable-fastapi-docs"]
+    line += ["--enable-scale-out"]  # for its route that aborts a request by id, see `inference.worker.relay`
     tools, reasoning = model.parsers
     if tools:
         line += ["--enable-auto-tool-choice", "--tool-call-parser", tools]

@@ -94,8 +94,9 @@ class Answer:
                 case Text(text=text, tokens=tokens, ids=ids):
                     answer.add_text(text, tokens, ids)
                     answer.count += tokens
-                case Choices(choices=choices):
+                case Choices(choices=choices, tokens=tokens):
                     answer.add_choices(choices)
+                    answer.count += tokens
                 case Finish():
                     answer.finish = entry
                 case _:
@@ -137,5 +138,5 @@ class Answer:
         return self.accumulator.choices(self.finish.reason if self.finish else "stop")
 
     def counted(self) -> Usage:
-        """The tokens that came, for an answer that the engine did not get to finish."""
-        return Usage(len(self.prompt_ids or ()), self.count)
+        """The tokens that came, for an answer that the engine did not get to finish; before the first, nothing is owed."""
+        return Usage(len(self.prompt_ids or ()), self.count) if self.count else Usage()

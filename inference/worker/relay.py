@@ -36,6 +36,9 @@ BUSY = (429, 503)  # statuses by which a server elsewhere says that it cannot ta
 UNBOUNDED = 1_000_000  # tokens; for a server that does not tell its window
 CONVERSATIONS = ("chat", "api")  # doors whose prompt is a conversation, which may be cut; others get what they ask
 LAST = 4  # tokens before the limit
+ABORT_SECONDS = 2.0  # how long a stopped call has to tell what it has made
+ABORT_AGAIN = 0.1  # seconds: an engine that did not know the call yet is told again
+ABORTED = "abort"  # vLLM's finish reason of a call that was ended by its id
 LONGEST_CHARACTER = 4  # tokens that one character may be made of, in a byte-level vocabulary
 
 
@@ -69,6 +72,10 @@ class Relay:
         self.reached = 0  # tokens at the last loss of the engine
         self.suspect = False  # nothing has come since then
         self.reading: asyncio.Task[None] | None = None
+        self.calling = ""  # the engine's name for the call under way
+        self.calls = 0
+        self.ending: asyncio.Task[None] | None = None
+        self.spent: Usage | None = None  # what the engine counted of a call that was stopped
         self.stopped = row.stop_asked_at is not None
 
     @cached_property
@@ -81,8 +88,34 @@ class Relay:
 
     def stop(self) -> None:
         self.stopped = True
-        if self.reading is not None:
+        if self.reading is None or self.ending is not None:
+            return
+        if self.calling:
+            self.ending = asyncio.create_task(self.abort(self.reading))
+        else:
             self.reading.cancel()
+
+    async def abort(self, reading: "asyncio.Task[None]") -> None:
+        """Have the engine end the call under way, and tell what it has made until then and how much that was.
+
+        Closing the connection would end it too, but then nobody would know of the tokens that the engine had made,
+        and counted, and that were still on their way. An engine that cannot do this has its connection closed.
+        """
+        try:
+            async with asyncio.timeout(ABORT_SECONDS):
+                while await self.engine_aborts():
+                    if (await asyncio.wait([reading], timeout=ABORT_AGAIN))[0]:
+                        return
+        except (aiohttp.ClientError, OSError):  # TimeoutError is one of these
+            log.warning("abort.failed", generation=str(self.row.id))
+        reading.cancel()
+
+    async def engine_aborts(self) -> bool:
+        body = msgspec.json.encode({"request_ids": [self.calling]})
+        headers = {"content-type": "application/json"}
+        url = self.engine.base_url + "/inference/v1/abort_requests"
+        async with self.engine.session().post(url, data=body, headers=headers) as response:
+            return response.status == 200
 
     async def run(self) -> Outcome:
         self.publisher.open(self.row.id, self.journal)
@@ -94,8 +127,9 @@ class Relay:
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one row must not reach the others
             return self.failed(error)
         finally:
-            if self.reading is not None:
-                self.reading.cancel()
+            for task in (self.reading, self.ending):
+                if task is not None:
+                    task.cancel()
         if self.reading is not None and not self.reading.cancelled() and (fault := self.reading.exception()):
             return self.failed(fault)
         return self.outcome()
@@ -135,8 +169,8 @@ class Relay:
         )
 
     async def generate(self) -> None:
-        """Read from the engine until it has finished, going on after each loss of it."""
-        while self.answer.finish is None:
+        """Read from the engine until it has finished or a stop was asked for, going on after each loss of it."""
+        while self.answer.finish is None and not self.stopped:
             await self.engine.ready()
             deaths = self.engine.deaths
             try:
@@ -148,6 +182,8 @@ class Relay:
                 await self.engine.verify()
             except EngineLost as error:
                 log.warning("engine.lost", generation=str(self.row.id), error=str(error), tokens=self.answer.tokens)
+                if self.stopped:
+                    return
                 await self.count_loss()
                 if self.suspect or self.losses >= MAX_ENGINE_DEATHS:
                     raise
@@ -191,13 +227,19 @@ class Relay:
             if (body.get("max_tokens") or 0) > window:  # vLLM refuses that, but cuts a smaller one to what fits
                 body["max_tokens"] = window
         body["return_token_ids"] = True  # also where no continuation is possible: they count what was made
-        response = await self.post(path, msgspec.json.encode(body))
+        self.calls += 1
+        id = f"{self.row.id}-{self.row.attempt}-{self.calls}"
+        self.calling = f"cmpl-{id}-0" if going_on else f"chatcmpl-{id}"  # as vLLM names them
         try:
-            await self.consume(response, going_on)
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise EngineLost(f"{type(error).__name__}: {error}") from error
+            response = await self.post(path, msgspec.json.encode(body), id)
+            try:
+                await self.consume(response, going_on)
+            except (aiohttp.ClientError, OSError, ValueError) as error:
+                raise EngineLost(f"{type(error).__name__}: {error}") from error
+            finally:
+                response.close()  # not release: an unfinished call is aborted by its closed connection
         finally:
-            response.close()  # not release: an unfinished call is aborted by its closed connection
+            self.calling = ""
 
     async def align(self) -> bool:
         """Whether to go on from the tokens so far, cut back to where they say just what was told.
@@ -231,18 +273,17 @@ class Relay:
             return estimate(messages)
         return int((await response.json())["count"])
 
-    async def post(self, path: str, body: bytes) -> aiohttp.ClientResponse:
+    async def post(self, path: str, body: bytes, id: str = "") -> aiohttp.ClientResponse:
         """The engine's answer, status 200. Tried again only while no byte of it has come.
 
         An engine that takes the request and closes the connection may only have closed an idle one, or may die of it:
         where it cannot be had again, it counts as lost, not as away.
         """
+        headers = {"content-type": "application/json"} | ({"x-request-id": id} if id else {})
         taken = False
         for attempt in range(CONNECT_TRIES):
             try:
-                response = await self.engine.session().post(
-                    self.engine.base_url + path, data=body, headers={"content-type": "application/json"}
-                )
+                response = await self.engine.session().post(self.engine.base_url + path, data=body, headers=headers)
             except (aiohttp.ClientError, OSError) as error:
                 taken = taken or not isinstance(error, aiohttp.ClientConnectorError)
                 if attempt == CONNECT_TRIES - 1:
@@ -273,6 +314,8 @@ class Relay:
         while data := await response.content.readany():
             for event in parser.feed(data):
                 if event == DONE:
+                    if reason == ABORTED:
+                        return self.aborted(usage, going_on)
                     if reason is not None:
                         self.finished(reason, usage, going_on)
                         return
@@ -301,23 +344,25 @@ class Relay:
         answer = self.answer
         if answer.prompt_ids is None and (prompt := chunk.prompt_ids()):
             answer.prompt_ids = prompt
-            if self.plain:
-                self.journal.add(Prompt(prompt))
+            self.journal.add(Prompt(prompt))
         if not chunk.choices:
             return None
         text = chunk.plain_text() if answer.accumulator is None else None
         choice = chunk.choices[0]
-        ids = choice.token_ids
+        ids, reason = choice.token_ids, choice.finish_reason
         if ids is not None:
-            answer.count += len(ids)
-        elif answer.prompt_ids is None and text != "":  # this engine gives no ids: a piece counts as a token
-            answer.count += 1
+            made = len(ids)
+        else:  # an engine that gives no ids: a piece counts as a token
+            made = int(answer.prompt_ids is None and text != "")
+        answer.count += made
+        if reason == ABORTED:
+            choice.finish_reason = None  # nothing that clients know of
         if answer.first_token_at is None and text != "":
             answer.first_token_at = timezone.now()
         if text is None:
             choices = chunk.public_choices()
             answer.add_choices(choices)
-            self.journal.add(Choices(choices))
+            self.journal.add(Choices(choices, made))
         elif text:
             held, answer.held = answer.held, []
             new = [*held, *(ids or ())]
@@ -326,16 +371,29 @@ class Relay:
             self.journal.text(text, count, new)
         elif ids:
             answer.held.extend(ids)
-        return choice.finish_reason
+        return reason
 
     def finished(self, reason: str, usage: dict[str, Any] | None, going_on: bool) -> None:
-        counted = self.answer.counted()
-        if usage is not None and not going_on:
-            cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
-            counted = Usage(usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0), cached)
-        self.answer.finish = Finish(reason, counted)
+        self.answer.finish = Finish(reason, self.used(usage, going_on))
         self.journal.add(self.answer.finish)
         self.publisher.mark(self.row.id)
+
+    def aborted(self, usage: dict[str, Any] | None, going_on: bool) -> None:
+        """The engine has ended the call, and all that it made of it has come."""
+        if not self.stopped:
+            raise EngineLost("the engine gave the answer up")
+        self.spent = self.used(usage, going_on)
+
+    def used(self, usage: dict[str, Any] | None, going_on: bool) -> Usage:
+        """The engine's own count; of a continued answer the token ids, since each call counts only its own part.
+
+        The prompt of a call that ended before its first token is not counted by the engine, and not by us.
+        """
+        if usage is None or going_on:
+            return self.answer.counted()
+        cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+        made = usage.get("completion_tokens", 0)
+        return Usage(usage.get("prompt_tokens", 0), made, cached) if made else Usage()
 
     def outcome(self) -> Outcome:
         answer, finish = self.answer, self.answer.finish
@@ -347,7 +405,7 @@ class Relay:
             text=answer.text,
             choices=answer.choices(),
             finish_reason=finish.reason if finish else "stop",
-            usage=finish.usage if finish else answer.counted(),
+            usage=finish.usage if finish else self.spent or answer.counted(),
             first_token_at=answer.first_token_at,
             finished_at=timezone.now(),
         )
