@@ -4,9 +4,12 @@ import uuid
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import ClassVar
+from datetime import timedelta
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -15,6 +18,7 @@ from django.utils import timezone
 from inference import claim
 from inference.engine import arguments
 from inference.engine.faults import EngineError
+from inference.usage import UsageDay as UsageDay  # Django looks for models here
 from jarvis.config import config
 
 MAX_ENGINE_DEATHS = 6  # during one generation, whoever was to blame; see `inference.worker.probation`
@@ -27,6 +31,14 @@ def usable_arguments(text: str) -> None:
         arguments.split(text)
     except EngineError as error:
         raise ValidationError(str(error)) from error
+
+
+def price(what: str, empty: str = "no price") -> "models.DecimalField[Any, Any]":
+    """A price in the site's currency (JARVIS_CURRENCY)."""
+    text = f"For a million {what}. Empty: {empty}."
+    return models.DecimalField(
+        max_digits=12, decimal_places=6, null=True, blank=True, validators=[MinValueValidator(0)], help_text=text
+    )
 
 
 class LanguageModelQuerySet(models.QuerySet["LanguageModel"]):
@@ -64,6 +76,9 @@ class LanguageModel(models.Model):
         help_text="More arguments for vLLM's server, as on its command line. Taken when the engine next starts.",
     )
     max_model_len = models.PositiveIntegerField(default=0, help_text="Context window in tokens; 0: not known yet.")
+    price_input = price("prompt tokens")
+    price_output = price("tokens of answers")
+    price_cached = price("prompt tokens that the engine had in its cache", empty="the price of other prompt tokens")
     default = models.BooleanField(default=False)
     enabled = models.BooleanField(default=True)
     registered = models.BooleanField(default=False, editable=False, help_text="Entered by a worker, not a person.")
@@ -123,6 +138,10 @@ class GenerationQuerySet(models.QuerySet["Generation"]):
         dead = self.filter(worker__startswith=f"{place}/", status=Generation.Status.RUNNING).exclude(worker=worker)
         return dead.update(lease_until=Now())
 
+    def with_content(self) -> "GenerationQuerySet":
+        """Ended rows that still hold what was said."""
+        return self.ended().filter(request__isnull=False)
+
     def forget(self) -> int:
         """Empty the rows of what was said; who, when and how much stays for the ledger."""
         return self.update(request=None, text="", choices=None)
@@ -173,6 +192,12 @@ class Generation(models.Model):
     prompt_tokens = models.PositiveIntegerField(default=0)
     completion_tokens = models.PositiveIntegerField(default=0)
     cached_tokens = models.PositiveIntegerField(default=0)
+    cost = models.DecimalField(
+        max_digits=24,
+        decimal_places=12,
+        null=True,
+        help_text="By the model's prices when it ended, exact; none where the model had no price.",
+    )
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True)
     first_token_at = models.DateTimeField(null=True)
@@ -189,6 +214,7 @@ class Generation(models.Model):
             models.Index(
                 fields=["model", "-finished_at"], name="ended_of_model", condition=Q(finished_at__isnull=False)
             ),
+            models.Index(fields=["finished_at"], name="ended_generations"),
         ]
 
     def __str__(self) -> str:

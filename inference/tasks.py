@@ -1,11 +1,16 @@
 """Housekeeping of generations."""
 
+from datetime import timedelta
+
 from django.utils import timezone
 
 from inference.entries import Problem
-from inference.models import MAX_ATTEMPTS, Generation, LanguageModel
+from inference.models import MAX_ATTEMPTS, Generation, LanguageModel, UsageDay
 from inference.outcome import Outcome, store
 from jarvis.celery import app
+from jarvis.config import config
+
+BATCH = 1000  # rows that are emptied in one transaction
 
 LOST = Problem("engine_error", "Every worker that took this on ended before it was answered. Ask again.")
 GONE = Problem("model_not_found", "The model was taken out of service before it came to this. Ask another one.")
@@ -25,3 +30,28 @@ def give_up() -> int:
         for row in rows
     ]
     return len(store(outcomes)) if outcomes else 0
+
+
+@app.task
+def roll_up(days: int = 2) -> int:
+    """Bring the usage of the last days up to the ledger; how many days were made again."""
+    since = timezone.now().date() - timedelta(days=days - 1)
+    found = UsageDay.objects.differing(since)
+    for day in found:
+        UsageDay.objects.roll_up(day)
+    return len(found)
+
+
+@app.task
+def forget_old() -> int:
+    """Empty the rows of old calls that belong to no conversation of what was said; how many. Figures stay.
+
+    What was said in a conversation is its owner's to delete.
+    """
+    if not config.retention_days:
+        return 0
+    before = timezone.now() - timedelta(days=config.retention_days)
+    old, forgotten = Generation.objects.with_content().filter(finished_at__lt=before, message=None), 0
+    while ids := list(old.values_list("id", flat=True)[:BATCH]):
+        forgotten += Generation.objects.filter(id__in=ids).forget()
+    return forgotten

@@ -20,6 +20,13 @@ app.conf.beat_schedule = {
     # A run that could not be made in time is not made up for: the next one does its work.
     "make titles": {"task": "chat.tasks.make_titles", "schedule": 2.0, "options": {"expires": 2}},
     "give up what nobody can finish": {"task": "inference.tasks.give_up", "schedule": 60.0},
+    "bring usage up to date": {"task": "inference.tasks.roll_up", "schedule": 60.0},
+    "look for late usage": {
+        "task": "inference.tasks.roll_up",
+        "schedule": crontab(hour="3", minute="20"),
+        "kwargs": {"days": 400},
+    },
+    "forget old calls": {"task": "inference.tasks.forget_old", "schedule": crontab(hour="3", minute="40")},
 }
 
 

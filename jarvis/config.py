@@ -122,6 +122,17 @@ class Config(BaseSettings):
     )
     log_seconds: int = Field(600, ge=10, le=86_400, description="A finished answer's token log stays in Redis so long.")
 
+    # Ledger
+    currency: str = Field(
+        "USD", pattern="^[A-Z]{3}$", description="Currency of the models' prices, as its three letters."
+    )
+    retention_days: int = Field(
+        0,
+        ge=0,
+        le=36_500,
+        description="Days after which the words of calls outside of conversations go; figures stay. 0: never.",
+    )
+
     # Model and engine
     model: str = Field(
         "guide", min_length=1, description="`guide` (built in), a hub id such as Qwen/Qwen3-8B, or a folder."

@@ -138,5 +138,5 @@ class Answer:
         return self.accumulator.choices(self.finish.reason if self.finish else "stop")
 
     def counted(self) -> Usage:
-        """The tokens that came, for an answer that the engine did not get to finish; before the first, nothing is owed."""
+        """The tokens that came, where the engine did not get to finish; before the first, nothing is owed."""
         return Usage(len(self.prompt_ids or ()), self.count) if self.count else Usage()

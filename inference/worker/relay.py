@@ -103,7 +103,7 @@ class Relay:
         """
         try:
             async with asyncio.timeout(ABORT_SECONDS):
-                while await self.engine_aborts():
+                while self.calling and await self.engine_aborts():
                     if (await asyncio.wait([reading], timeout=ABORT_AGAIN))[0]:
                         return
         except (aiohttp.ClientError, OSError):  # TimeoutError is one of these
@@ -182,7 +182,7 @@ class Relay:
                 await self.engine.verify()
             except EngineLost as error:
                 log.warning("engine.lost", generation=str(self.row.id), error=str(error), tokens=self.answer.tokens)
-                if self.stopped:
+                if self.ending is not None:
                     return
                 await self.count_loss()
                 if self.suspect or self.losses >= MAX_ENGINE_DEATHS:
@@ -315,7 +315,8 @@ class Relay:
             for event in parser.feed(data):
                 if event == DONE:
                     if reason == ABORTED:
-                        return self.aborted(usage, going_on)
+                        self.aborted(usage, going_on)
+                        return
                     if reason is not None:
                         self.finished(reason, usage, going_on)
                         return

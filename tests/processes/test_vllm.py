@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,6 +10,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from inference.engine.connection import open_session
+from inference.engine.metrics import Counters
+from inference.engine.questions import counters
 from tests.engine import tiny
 from tests.launch.test_run import until
 from tests.processes.stack import Stack, Stream, running
@@ -89,3 +93,52 @@ async def test_an_answer_whose_engine_is_killed_goes_on_from_the_next_one(whole,
     assert whole.engine() not in (0, engine)
     record_property("silence", stream.silence)
     print(f"\nengine killed, real vLLM: next token after {stream.silence:.2f} s")
+
+
+async def counted(stack: Stack) -> Counters:
+    async with open_session(socket=str(stack.var / "run" / "engine.sock")) as session:
+        return await counters(session, "http://engine")
+
+
+async def leave(stack: Stack, http: aiohttp.ClientSession, dice: random.Random) -> bool:
+    """One call, left at a random point or read to its end; whether it was left."""
+    fields = {"model": "tiny", "max_tokens": dice.randint(1, 120), "stream": dice.random() < 0.8, **NO_END}
+    fields["messages"] = [{"role": "user", "content": "x" * dice.randint(1, 40)}]
+    if dice.random() < 0.15:
+        fields |= {"logprobs": True}
+
+    async def read() -> None:
+        headers = {"authorization": f"Bearer {stack.key}"}
+        url = f"http://127.0.0.1:{stack.port}/v1/chat/completions"
+        async with http.post(url, json=fields, headers=headers) as response:
+            assert response.status == 200, await response.text()
+            await response.read()
+
+    call = asyncio.create_task(read())
+    await asyncio.wait([call], timeout=dice.choice([60, 0.05, dice.uniform(0, 1), dice.uniform(0, 3)]))
+    left = not call.done()
+    call.cancel()
+    await asyncio.wait([call])
+    return left or call.result() is not None
+
+
+async def test_with_random_disconnects_the_ledger_is_what_vllm_counted(whole, record_property):
+    until(whole.ready, START)
+    until(lambda: whole.ended(0), 60)
+    whole.clear()
+    before, dice = await counted(whole), random.Random(3)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True)) as http:
+        left = 0
+        for _ in range(6):
+            left += sum(await asyncio.gather(*(leave(whole, http, dice) for _ in range(10))))
+    await asyncio.to_thread(until, lambda: whole.ended(1), 60)
+    after, rows = await counted(whole), whole.rows()
+    said = sum(row["completion_tokens"] for row in rows)
+    asked = sum(row["prompt_tokens"] for row in rows)
+    record_property("left", left)
+    print(f"\n{len(rows)} calls, {left} left; ledger {asked} + {said}, vLLM {after} since {before}")
+    assert left >= 15
+    assert {row["status"] for row in rows} == {"done", "stopped"}
+    assert asked == after.prompt_tokens - before.prompt_tokens
+    assert said == after.generation_tokens - before.generation_tokens
+    assert after.running == 0

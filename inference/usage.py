@@ -1,0 +1,121 @@
+"""Usage per day, user, key and model: sums of the ledger, made again from its rows whenever these have grown."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import connection, models, transaction
+from django.db.models import Max, Sum
+from django.utils.translation import gettext_lazy as _
+
+FIGURES = ("calls", "failed", "stopped", "prompt_tokens", "completion_tokens", "cached_tokens", "cost")
+GROUPS = ("day", "model", "key", "user")  # what usage may be summed by
+
+# A generation belongs to the day (UTC) on which it ended. Rows that have ended never change.
+ROLL_UP = """
+INSERT INTO inference_usageday (day, user_id, key_id, model, calls, failed, stopped,
+                                prompt_tokens, completion_tokens, cached_tokens, cost, made_at)
+SELECT %(day)s, owner_id, key_id, model, count(*),
+       count(*) FILTER (WHERE status = 'failed'), count(*) FILTER (WHERE status = 'stopped'),
+       sum(prompt_tokens), sum(completion_tokens), sum(cached_tokens), coalesce(sum(cost), 0), now()
+FROM inference_generation
+WHERE status NOT IN ('queued', 'running') AND finished_at >= %(begin)s AND finished_at < %(end)s
+GROUP BY owner_id, key_id, model
+"""
+DIFFERING = """
+SELECT coalesce(g.day, u.day)
+FROM (
+    SELECT (finished_at AT TIME ZONE 'UTC')::date AS day, count(*) AS calls
+    FROM inference_generation
+    WHERE status NOT IN ('queued', 'running') AND finished_at >= %(begin)s
+    GROUP BY 1
+) g
+FULL JOIN (
+    SELECT day, sum(calls) AS calls FROM inference_usageday WHERE day >= %(day)s GROUP BY 1
+) u ON u.day = g.day
+WHERE g.calls IS DISTINCT FROM u.calls
+ORDER BY 1
+"""
+
+
+def begin_of(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+class UsageDayQuerySet(models.QuerySet["UsageDay"]):
+    def of(self, user_id: int) -> "UsageDayQuerySet":
+        return self.filter(user_id=user_id)
+
+    def between(self, first: date, last: date) -> "UsageDayQuerySet":
+        """Both days included."""
+        return self.filter(day__gte=first, day__lte=last)
+
+    def totals(self) -> dict[str, Any]:
+        """Each figure, summed; zeros where there is nothing."""
+        found = self.aggregate(**{f"sum_{name}": Sum(name) for name in FIGURES}, made_at=Max("made_at"))
+        return {name: found[f"sum_{name}"] or 0 for name in FIGURES} | {"made_at": found["made_at"]}
+
+    def by(self, groups: Sequence[str]) -> "models.QuerySet[UsageDay, dict[str, Any]]":
+        """Figures summed by some of GROUPS, in the order of these; each as `sum_…`."""
+        names = [{"user": "user__username", "key": "key__label"}.get(group, group) for group in groups]
+        ids = [f"{group}_id" for group in groups if group in ("user", "key")]
+        extra = ["key__prefix"] if "key" in groups else []
+        sums = {f"sum_{name}": Sum(name) for name in FIGURES}
+        rows: models.QuerySet[UsageDay, dict[str, Any]]
+        rows = self.order_by().values(*names, *ids, *extra).annotate(**sums).order_by(*names, *ids)
+        return rows
+
+    def top(self, group: str, count: int) -> list[dict[str, Any]]:
+        """Those with most tokens, of one group."""
+        tokens = Sum("prompt_tokens") + Sum("completion_tokens")
+        return list(self.by([group]).annotate(tokens=tokens).order_by("-tokens")[:count])
+
+    def differing(self, since: date) -> list[date]:
+        """Days on which the sums do not hold as many calls as the ledger, late rows included."""
+        with connection.cursor() as cursor:
+            cursor.execute(DIFFERING, {"day": since, "begin": begin_of(since)})
+            return [day for (day,) in cursor.fetchall()]
+
+    def roll_up(self, day: date) -> int:
+        """Make the sums of a day again; how many that is. All or nothing; safe to repeat, and to run twice at once."""
+        begin = begin_of(day)
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('usage'), %s)", [day.toordinal()])
+            self.filter(day=day).delete()
+            cursor.execute(ROLL_UP, {"day": day, "begin": begin, "end": begin + timedelta(days=1)})
+            return int(cursor.rowcount)
+
+
+class UsageDay(models.Model):
+    """What one user has used of one model by one key (or none) on one day (UTC)."""
+
+    day = models.DateField(_("day"))
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="usage", verbose_name=_("user"))
+    key = models.ForeignKey(
+        "accounts.ApiKey", models.RESTRICT, null=True, related_name="usage", verbose_name=_("API key")
+    )
+    model = models.CharField(_("model"), max_length=200)
+    calls = models.PositiveIntegerField(_("calls"))
+    failed = models.PositiveIntegerField(_("failed"))
+    stopped = models.PositiveIntegerField(_("stopped"))
+    prompt_tokens = models.PositiveBigIntegerField(_("tokens in"))
+    completion_tokens = models.PositiveBigIntegerField(_("tokens out"))
+    cached_tokens = models.PositiveBigIntegerField(_("of tokens in, cached"))
+    cost = models.DecimalField(_("cost"), max_digits=24, decimal_places=12)
+    made_at = models.DateTimeField()
+
+    objects: ClassVar[UsageDayQuerySet] = UsageDayQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        verbose_name = _("usage of a day")
+        verbose_name_plural = _("usage by day")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["day", "user", "key", "model"], name="one_sum_for_each", nulls_distinct=False
+            )
+        ]
+        indexes = [models.Index(fields=["user", "day"], name="usage_of_user")]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.model}"
