@@ -3,8 +3,6 @@
 import uuid
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
-from typing import ClassVar
-from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.conf import settings

@@ -8,6 +8,7 @@ from django.views.generic import RedirectView
 from chat.defaults import defaults
 from chat.lists import conversations, shared
 from chat.views import conversation, favicon, home, messages, source
+from inference.pages import usage, usage_csv
 from jarvis.manifest import manifest
 
 admin.site.site_header = admin.site.site_title = "Jarvis"
@@ -28,6 +29,8 @@ urlpatterns = [
     path("", include("accounts.urls")),
     path("settings/chat/", defaults, name="settings_chat"),
     path("admin/password_change/", RedirectView.as_view(pattern_name="account_change_password")),
+    path("usage/", usage, name="usage"),
+    path("usage/usage.csv", usage_csv, name="usage-csv"),
     path("admin/", admin.site.urls),
 ]
 

@@ -1,0 +1,35 @@
+"""Figures as people read them, and thin bars beside them."""
+
+from decimal import Decimal
+from typing import Any
+
+from django import template
+from django.utils.safestring import SafeString
+
+from jarvis import charts
+from jarvis.config import config
+
+register = template.Library()
+register.filter("short", charts.short)
+
+
+@register.filter
+def figure(value: Any) -> str:
+    """1,234,567."""
+    return charts.figure(value if value is not None else 0)
+
+
+@register.filter
+def money(value: Decimal | int | None) -> str:
+    """An amount in the site's currency; small ones with as many digits as they need."""
+    return "–" if value is None else f"{charts.figure(Decimal(value) if value else 0)} {config.currency}"
+
+
+@register.filter
+def per_cent(part: Any, whole: Any) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else "–"
+
+
+@register.simple_tag
+def share(value: Any, highest: Any) -> SafeString:
+    return charts.share(value or 0, highest or 0)
