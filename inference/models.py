@@ -233,3 +233,21 @@ class Generation(models.Model):
             return None
         seconds = (self.finished_at - self.first_token_at).total_seconds()
         return round((self.completion_tokens - 1) / seconds, 1) if seconds > 0 else None
+
+
+class PausedPlaceQuerySet(models.QuerySet["PausedPlace"]):
+    def holds(self, place: str) -> bool:
+        return self.filter(place=place).exists()
+
+
+class PausedPlace(models.Model):
+    """A worker's place (its host and run directory) that takes nothing new until it is resumed, also after restarts."""
+
+    place = models.CharField(max_length=400, primary_key=True)
+    by = models.CharField(max_length=150, help_text="Who paused it.")
+    at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[PausedPlaceQuerySet] = PausedPlaceQuerySet.as_manager()  # type: ignore[assignment]
+
+    def __str__(self) -> str:
+        return self.place

@@ -1,6 +1,7 @@
 """What a worker tells about itself and its engine: pure shapes."""
 
 import time
+from hashlib import sha256
 from typing import Literal
 
 import msgspec
@@ -43,3 +44,17 @@ class WorkerState(msgspec.Struct):
     slots: int = 0
     draining: bool = False
     gpus: list[Gpu] = []
+    place: str = ""  # what it alone holds, the same after a restart
+    paused: bool = False  # takes nothing new, until it is resumed
+    tokens_per_second: float = 0.0  # of all its answers, over the last seconds
+    memory_total: int = 0  # of its machine, and what of it can still be had; MiB
+    memory_available: int = 0
+
+    @property
+    def id(self) -> str:
+        """The place as a word for addresses."""
+        return place_id(self.place)
+
+
+def place_id(place: str) -> str:
+    return sha256(place.encode()).hexdigest()[:16]

@@ -5,6 +5,7 @@
 | `jarvis:log:{generation}` | stream | the generation's log, see `inference.entries` |
 | `jarvis:wake:{process}` | stream | wakes a web process's reader when it has one more log to follow |
 | `jarvis:worker:{name}` | string | a worker's state as JSON, gone when the worker is |
+| `jarvis:workers` | set | names of the workers that have told a state lately |
 | `jarvis:doorbell` | channel | "new work", or "stop this one", for all workers |
 """
 
@@ -39,6 +40,8 @@ DOORBELL = "jarvis:doorbell"
 OPEN_LOG_SECONDS = 6 * 3600
 WAKE_SECONDS = 60
 WORKER_SECONDS = 5
+WORKERS = "jarvis:workers"
+WORKERS_SECONDS = 3600
 REPLY_SECONDS = 5
 
 _clients: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Redis]" = weakref.WeakKeyDictionary()
@@ -77,6 +80,10 @@ def in_time(command: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Corouti
             return await command(*args, **kwargs)
 
     return limited
+
+
+def worker_key(name: str) -> str:
+    return f"jarvis:worker:{name}"
 
 
 def log_key(generation: UUID) -> str:
@@ -217,17 +224,38 @@ async def doorbell() -> AsyncIterator[AsyncIterator[str]]:
 @in_time
 async def tell_state(state: WorkerState) -> None:
     """Publish a worker's state; it vanishes `WORKER_SECONDS` after the last time it was told."""
-    await client().set(f"jarvis:worker:{state.name}", msgspec.json.encode(state), ex=WORKER_SECONDS)
+    pipeline = client().pipeline(transaction=False)
+    pipeline.execute_command("SET", worker_key(state.name), msgspec.json.encode(state), "EX", WORKER_SECONDS)
+    pipeline.execute_command("SADD", WORKERS, state.name)
+    pipeline.execute_command("EXPIRE", WORKERS, WORKERS_SECONDS)
+    await pipeline.execute()
 
 
 @in_time
 async def forget_state(name: str) -> None:
-    await client().delete(f"jarvis:worker:{name}")
+    pipeline = client().pipeline(transaction=False)
+    pipeline.execute_command("DEL", worker_key(name))
+    pipeline.execute_command("SREM", WORKERS, name)
+    await pipeline.execute()
 
 
 @in_time
 async def worker_states() -> list[WorkerState]:
-    """The states of all live workers."""
-    keys = [key async for key in client().scan_iter(match="jarvis:worker:*", count=1000)]
-    values = await client().mget(keys) if keys else []
-    return [msgspec.json.decode(value, type=WorkerState) for value in values if value]
+    """The states of all live workers, by name. Names of dead ones are forgotten on the way."""
+    names: list[bytes] = sorted(await client().execute_command("SMEMBERS", WORKERS))
+    if not names:
+        return []
+    values = await client().mget([worker_key(name.decode()) for name in names])
+    gone = [name for name, value in zip(names, values, strict=True) if value is None]
+    if gone:
+        await client().srem(WORKERS, *gone)
+    return [msgspec.json.decode(value, type=WorkerState) for value in values if value is not None]
+
+
+def worker_states_now() -> list[WorkerState]:
+    """The same for sync code, on a connection of its own. Raises one of `AWAY`."""
+    with closing(SyncRedis.from_url(config.redis, socket_timeout=2, socket_connect_timeout=2)) as connection:
+        names: list[bytes] = sorted(connection.execute_command("SMEMBERS", WORKERS))
+        keys = [worker_key(name.decode()) for name in names]
+        values: list[bytes | None] = connection.execute_command("MGET", *keys) if keys else []
+    return [msgspec.json.decode(value, type=WorkerState) for value in values if value is not None]

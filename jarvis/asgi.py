@@ -19,7 +19,7 @@ from chat.routing import sockets  # noqa: E402
 from jarvis.api import ApiHandler  # noqa: E402
 
 api = ApiHandler()
-ON_PAGES = ("/api/v1/", "/api/schema/", "/api/docs/")  # REST resources are ordinary sync Django
+ON_PAGES = ("/api/v1/", "/api/usage", "/api/schema/", "/api/docs/")  # REST resources are ordinary sync Django
 if config.allow_anonymous:
     structlog.get_logger(__name__).warning("anonymous.allowed", variable="JARVIS_ALLOW_ANONYMOUS")
 

@@ -9,6 +9,7 @@ from chat.defaults import defaults
 from chat.lists import conversations, shared
 from chat.views import conversation, favicon, home, messages, source
 from inference.pages import usage, usage_csv
+from inference.rest import PlainUsageView
 from jarvis.manifest import manifest
 
 admin.site.site_header = admin.site.site_title = "Jarvis"
@@ -17,6 +18,7 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 urlpatterns = [
     path("", include("jarvis.api_urls")),
     path("v1/", include("inference.openai.urls")),
+    path("api/usage", PlainUsageView.as_view()),
     path("api/", include("jarvis.rest.urls")),
     path("", home, name="home"),
     path("c/<uuid:id>/", conversation, name="conversation"),

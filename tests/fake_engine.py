@@ -439,8 +439,7 @@ class FakeEngine:
         else:
             if plan.aborted.is_set():
                 for index in range(plan.n):
-                    delta: dict[str, Any] = {"content": ""}
-                    choice = self.choice(plan, index, delta, [], False) | {"finish_reason": "abort"}
+                    choice = self.choice(plan, index, {"content": ""}, [], False) | {"finish_reason": "abort"}
                     await send(choices=[choice], **({"prompt_token_ids": shown_ids} if first and plan.chat else {}))
             if (plan.body.get("stream_options") or {}).get("include_usage"):
                 await send(choices=[], usage=self.usage(plan, said))

@@ -5,6 +5,7 @@ import os
 import secrets
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any
@@ -14,8 +15,9 @@ import structlog
 from django.db import Error as DatabaseError
 
 from inference import wire
-from inference.engine import Engine
-from inference.models import Generation, LanguageModel
+from inference.engine import Engine, memory
+from inference.engine.memory import MIB
+from inference.models import Generation, LanguageModel, PausedPlace
 from inference.states import WorkerState
 from inference.worker.ledger import Ledger
 from inference.worker.probation import Gate
@@ -26,8 +28,25 @@ from jarvis.database import in_database
 
 log = structlog.get_logger(__name__)
 
+ORDERS = 3.0  # seconds between looks whether this worker is paused
 POLL = 1.0  # seconds between looks at the queue, and between states told
+RATE_SECONDS = 5.0  # over which tokens per second are measured
 PAUSE = 1.0  # seconds after which a server that is away is tried again
+
+
+class Rate:
+    """How fast a count grows, per second, over the last RATE_SECONDS."""
+
+    def __init__(self) -> None:
+        self.seen: deque[tuple[float, int]] = deque()
+
+    def of(self, count: int, now: float) -> float:
+        self.seen.append((now, count))
+        while len(self.seen) > 2 and self.seen[0][0] < now - RATE_SECONDS:
+            self.seen.popleft()
+        since, before = self.seen[0]
+        grown = max(0, count - before)  # an answer that starts again makes it smaller
+        return round(grown / (now - since), 1) if now > since else 0.0
 
 
 class Worker:
@@ -47,7 +66,10 @@ class Worker:
         self.hurrying = asyncio.Event()
         self.lease = timedelta(seconds=config.lease_seconds)
         self.beaten = 0.0
-        self.state = WorkerState(self.name, socket.gethostname(), os.getpid(), time.time(), engine.state)
+        self.made = 0  # tokens of the answers that have ended
+        self.rate = Rate()
+        self.orders = asyncio.Event()
+        self.state = WorkerState(self.name, socket.gethostname(), os.getpid(), time.time(), engine.state, place=place)
 
     async def run(self) -> None:
         """Work until told to stop, then drain. A part that dies ends the whole worker with its error."""
@@ -58,6 +80,7 @@ class Worker:
             self.work,
             self.keep_leases,
             self.keep_telling,
+            self.keep_heeding,
         ]
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(part(), name=part.__name__) for part in parts]
@@ -93,6 +116,8 @@ class Worker:
             relay.stop()
         elif verb == "work":
             self.bell.set()
+        elif verb == "orders":
+            self.orders.set()
 
     async def work(self) -> None:
         await self.settle_in()
@@ -115,6 +140,7 @@ class Worker:
         while True:
             try:
                 await in_database(Generation.objects.release_place, self.place, self.name)
+                await self.heed()
                 await self.engine.ready()
                 alive = {state.engine.model for state in await wire.worker_states()}
                 await in_database(
@@ -132,7 +158,7 @@ class Worker:
     async def claim(self) -> int:
         """Take as many rows as there are free slots and start them; how many that were."""
         free = self.slots - len(self.relays)
-        if free < 1 or self.stopping.is_set():
+        if free < 1 or self.stopping.is_set() or self.state.paused:
             return 0
         if self.beaten and time.monotonic() - self.beaten > config.lease_seconds / 2:
             await self.beat()  # so as not to take one's own rows, where Postgres was away for long
@@ -150,6 +176,7 @@ class Worker:
         structlog.contextvars.bind_contextvars(request_id=row.request_id, generation=str(row.id), attempt=row.attempt)
         try:
             outcome = await relay.run()
+            self.made += relay.answer.count
             if self.relays.get(row.id) is relay:
                 del self.relays[row.id]
                 self.bell.set()  # a slot is free
@@ -207,10 +234,37 @@ class Worker:
             except DatabaseError as error:
                 log.warning("postgres.away", error=str(error).strip())
 
+    async def heed(self) -> None:
+        """Learn whether an administrator has paused this place."""
+        paused = await in_database(PausedPlace.objects.holds, self.place)
+        if paused != self.state.paused:
+            log.info("worker.paused" if paused else "worker.resumed", running=len(self.relays))
+            self.state.paused = paused
+            self.bell.set()
+
+    async def keep_heeding(self) -> None:
+        while True:
+            self.orders.clear()
+            try:
+                await self.heed()
+            except DatabaseError as error:
+                log.warning("postgres.away", error=str(error).strip())
+            try:
+                async with asyncio.timeout(ORDERS):
+                    await self.orders.wait()
+            except TimeoutError:
+                pass  # the ring may have been lost
+
     async def tell(self) -> None:
         self.state.engine, self.state.gpus = self.engine.state, self.engine.gpus()
         self.state.running, self.state.slots = len(self.relays), self.slots
         self.state.draining = self.stopping.is_set()
+        running = sum(relay.answer.count for relay in self.relays.values())
+        self.state.tokens_per_second = self.rate.of(self.made + running, time.monotonic())
+        self.state.memory_total, self.state.memory_available = (
+            memory.total_bytes() // MIB,
+            memory.available_bytes() // MIB,
+        )
         await wire.tell_state(self.state)
 
     async def keep_telling(self) -> None:

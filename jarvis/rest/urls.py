@@ -7,12 +7,18 @@ from rest_framework.request import Request
 from rest_framework.routers import SimpleRouter
 from rest_framework.views import APIView
 
+from accounts.rest import KeyViewSet
 from chat.rest import ConversationViewSet, ShareViewSet
 from inference.openai import errors
+from inference.rest import GenerationViewSet, ModelViewSet, UsageView, WorkerViewSet
 
 router = SimpleRouter()
 router.register("conversations", ConversationViewSet)
 router.register("shares", ShareViewSet)
+router.register("keys", KeyViewSet)
+router.register("models", ModelViewSet)
+router.register("workers", WorkerViewSet, basename="worker")
+router.register("generations", GenerationViewSet)
 
 
 @extend_schema(exclude=True)
@@ -26,6 +32,7 @@ class Nothing(APIView):
 
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("v1/usage/", UsageView.as_view(), name="usage-api"),
     path("v1/", include(router.urls)),
     re_path("^v1/", Nothing.as_view()),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),

@@ -1,0 +1,97 @@
+"""A worker that an administrator pauses finishes what it runs, takes nothing new, and stays so after a restart."""
+
+import pytest
+from django.contrib.auth.models import User
+
+from inference import operate, wire
+from inference.states import WorkerState
+from inference.worker.worker import RATE_SECONDS, Rate
+from jarvis.database import in_database
+from tests.inference.conftest import ask, numbered, stored, tokens_told, told, until, working
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def carol(db):
+    return User.objects.create_superuser("carol")
+
+
+async def seen():
+    [state] = await wire.worker_states()
+    return state
+
+
+async def is_paused(wanted=True):
+    states = await wire.worker_states()
+    return bool(states) and states[0].paused is wanted
+
+
+async def some_told(row, count):
+    return await tokens_told(row) >= count
+
+
+async def test_a_paused_worker_finishes_takes_nothing_and_is_resumed(alice, carol, held, fake):
+    fake.settings.rate = 100
+    async with working(held) as worker:
+        running = await ask(alice, 60)
+        await until(lambda: some_told(running, 5))
+        await worker.tell()
+        await in_database(operate.pause, await seen(), carol)
+        await until(lambda: worker.state.paused)
+        waiting = await ask(alice, 5)
+        await told(running)
+        assert (await stored(running)).text == numbered(60)
+        await worker.claim()
+        assert (await stored(waiting)).status == "queued"
+    async with working(held) as worker:  # it comes back, in the same place
+        await until(is_paused)
+        await worker.claim()
+        assert (await stored(waiting)).status == "queued"
+        await in_database(operate.resume, await seen())
+        await told(waiting)
+    assert (await stored(waiting)).status == "done"
+
+
+async def test_one_that_is_paused_holds_up_no_other(alice, carol, held):
+    await in_database(operate.pause, WorkerState("x", "h", 1, 0.0, held.state, place="elsewhere"), carol)
+    async with working(held):
+        row = await ask(alice, 5)
+        await told(row)
+
+
+async def test_workers_are_known_without_a_look_at_every_key_and_forgotten_when_they_are_gone(held):
+    async with working(held, "one"), working(held, "two"):
+        await until(lambda: known(2))
+        assert {state.place for state in wire.worker_states_now()} == {"one", "two"}
+    assert await wire.worker_states() == []
+    await wire.client().sadd(wire.WORKERS, "killed/1-a")
+    assert await wire.worker_states() == []
+    assert await wire.client().smembers(wire.WORKERS) == set()
+    assert wire.worker_states_now() == []
+
+
+async def known(count):
+    return len(await wire.worker_states()) == count
+
+
+async def test_a_worker_tells_how_fast_it_is_and_what_memory_there_is(alice, held, fake):
+    fake.settings.rate = 100
+    async with working(held) as worker:
+        row = await ask(alice, 200)
+        await until(lambda: some_told(row, 50))
+        await worker.tell()
+        state = await seen()
+        assert 0 < state.tokens_per_second < 200
+        assert 0 < state.memory_available <= state.memory_total
+
+
+def test_a_rate_is_that_of_the_last_seconds():
+    rate = Rate()
+    assert rate.of(0, 100.0) == 0.0
+    assert rate.of(50, 101.0) == 50.0
+    for second in range(2, 20):
+        rate.of(50 + 10 * second, 100.0 + second)
+    assert rate.of(50 + 200, 120.0) == pytest.approx(10.0)
+    assert rate.of(0, 121.0) == 0.0
+    assert len(rate.seen) <= RATE_SECONDS + 2
