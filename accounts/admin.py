@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from accounts import admin_people  # noqa: F401  people are there
+from accounts import admin_people, audit_admin  # noqa: F401  people and the audit log are there
 from accounts.models import ApiKey
 
 

@@ -1,21 +1,59 @@
 """Models and the ledger in the admin. The ledger is read there, never written, and shows no text of anyone."""
 
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
 from django.contrib import admin
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
+from accounts.audit import record
 from inference.models import Generation, LanguageModel
+from inference.reports import HEADER, csv_rows
+from inference.submit import stop_now
+from inference.templatetags.figures import money
+from inference.usage import UsageDay
+from jarvis.config import config
+from jarvis.exports import Exported, ReadOnly
+
+TONES = {"done": "good", "running": "busy", "queued": "busy", "failed": "fault", "stopped": ""}
 
 
 @admin.register(LanguageModel)
 class LanguageModelAdmin(admin.ModelAdmin[LanguageModel]):
-    list_display = ["name", "source", "kind", "max_model_len", "default", "enabled"]
+    list_display = ["name", "source", "kind", "window", "prices", "default", "enabled"]
     list_filter = ["kind", "enabled"]
     search_fields = ["name", "source"]
     readonly_fields = ["default", "registered", "created_at"]
     actions = ["make_default"]
+    fieldsets = [
+        (None, {"fields": ["name", "source", "kind", "enabled", "default"]}),
+        (
+            _("Prices"),
+            {
+                "fields": ["price_input", "price_output", "price_cached"],
+                "description": _("In %s for a million tokens. They hold for calls that end from now on.")
+                % config.currency,
+            },
+        ),
+        (_("Engine"), {"fields": ["engine_args", "max_model_len", "registered", "created_at"]}),
+    ]
+
+    @admin.display(description=_("window"), ordering="max_model_len")
+    def window(self, model: LanguageModel) -> str:
+        return f"{model.max_model_len:,}" if model.max_model_len else "–"
+
+    @admin.display(description=_("price in / out"))
+    def prices(self, model: LanguageModel) -> str:
+        if model.price_input is None and model.price_output is None:
+            return "–"
+        return f"{model.price_input or 0:.2f} / {model.price_output or 0:.2f} {config.currency}"
 
     @admin.action(description=_("Make the selected model the default"), permissions=["change"])
     def make_default(self, request: HttpRequest, models: QuerySet[LanguageModel]) -> None:
@@ -26,25 +64,113 @@ class LanguageModelAdmin(admin.ModelAdmin[LanguageModel]):
         with transaction.atomic():
             LanguageModel.objects.filter(default=True).update(default=False)
             LanguageModel.objects.filter(pk=chosen[0].pk).update(default=True, enabled=True)
+            self.log_change(request, chosen[0], "Made the default.")
         self.message_user(request, _("%s is the default now.") % chosen[0])
 
 
+class ModelFilter(admin.SimpleListFilter):
+    """By the catalogue: looking for all names in the ledger itself would read all of it."""
+
+    title, parameter_name = _("model"), "model"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name) for name in LanguageModel.objects.order_by("name").values_list("name", flat=True)[:50]]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(model=self.value()) if self.value() else queryset
+
+
+class DoorFilter(admin.SimpleListFilter):
+    title, parameter_name = _("door"), "door"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("chat", _("the page")), ("api", "/api/chat"), ("v1", "/v1")]  # type: ignore[list-item]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(door=self.value()) if self.value() else queryset
+
+
+def seconds(begin: datetime | None, end: datetime | None) -> str:
+    return f"{(end - begin).total_seconds():.1f} s" if begin and end else "–"
+
+
 @admin.register(Generation)
-class GenerationAdmin(admin.ModelAdmin[Generation]):
-    list_display = ["created_at", "owner", "model", "door", "status", "prompt_tokens", "completion_tokens", "attempt"]
+class GenerationAdmin(ReadOnly):
+    list_display = [
+        "created_at", "owner", "model", "door", "state", "prompt_tokens", "completion_tokens", "costs", "waited", "took"
+    ]  # fmt: skip
     list_display_links = ["created_at"]
-    list_filter = ["status", "door", "model"]
+    list_filter = ["status", DoorFilter, ModelFilter, "created_at"]
     list_select_related = ["owner"]
+    list_per_page = 50
     search_fields = ["request_id", "owner__username"]
-    date_hierarchy = "created_at"
+    search_help_text = _("A user's name or an x-request-id.")
+    ordering = ["-created_at"]
     exclude = ["request", "text", "choices"]
     show_full_result_count = False
+    actions = ["cancel"]
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Generation]:
+        return super().get_queryset(request).defer("request", "text", "choices")
 
-    def has_change_permission(self, request: HttpRequest, obj: Generation | None = None) -> bool:
-        return False
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        links = ("owner__id__exact", "key__id__exact")  # by which other pages lead here
+        return lookup in links or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
 
-    def has_delete_permission(self, request: HttpRequest, obj: Generation | None = None) -> bool:
-        return False
+    @admin.display(description=_("status"), ordering="status")
+    def state(self, row: Generation) -> SafeString:
+        title = row.error_message or row.finish_reason
+        return format_html('<span class="badge {}" title="{}">{}</span>', TONES[row.status], title, row.status)
+
+    @admin.display(description=_("cost"), ordering="cost")
+    def costs(self, row: Generation) -> str:
+        return money(row.cost)
+
+    @admin.display(description=_("waited"))
+    def waited(self, row: Generation) -> str:
+        return seconds(row.created_at, row.started_at)
+
+    @admin.display(description=_("took"))
+    def took(self, row: Generation) -> str:
+        return seconds(row.started_at, row.finished_at)
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("inference.change_generation")
+
+    @admin.action(description=_("Cancel the selected calls"), permissions=["cancel"])
+    def cancel(self, request: HttpRequest, rows: QuerySet[Generation]) -> None:
+        ids = list(rows.open().values_list("pk", flat=True))  # type: ignore[attr-defined]
+        stop_now(ids)
+        record("generation.cancelled", calls=[str(id) for id in ids])
+        self.message_user(request, ngettext("%d call is cancelled.", "%d calls are cancelled.", len(ids)) % len(ids))
+
+
+@admin.register(UsageDay)
+class UsageDayAdmin(Exported):
+    list_display = ["day", "user", "model", "key", "calls", "failed", "stopped", "tokens_in", "tokens_out", "costs"]
+    list_filter = ["day", ModelFilter]
+    list_select_related = ["user", "key"]
+    list_per_page = 50
+    search_fields = ["user__username", "key__label", "key__prefix"]
+    ordering = ["-day", "user_id", "model"]
+    date_hierarchy = "day"
+    csv_header = HEADER
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        links = ("user__id__exact", "key__id__exact", "user__groups__id__exact")
+        return lookup in links or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
+
+    @admin.display(description=_("tokens in"), ordering="prompt_tokens")
+    def tokens_in(self, row: UsageDay) -> str:
+        return f"{row.prompt_tokens:,}"
+
+    @admin.display(description=_("tokens out"), ordering="completion_tokens")
+    def tokens_out(self, row: UsageDay) -> str:
+        return f"{row.completion_tokens:,}"
+
+    @admin.display(description=_("cost"), ordering="cost")
+    def costs(self, row: UsageDay) -> str:
+        return money(row.cost) if row.cost else "–"
+
+    def csv_rows(self, rows: QuerySet[Any]) -> Iterator[Sequence[Any]]:
+        return csv_rows(rows)

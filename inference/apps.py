@@ -2,6 +2,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_lazy as _
 
 
 def offer_configured_model(**_: Any) -> None:
@@ -15,6 +16,7 @@ def offer_configured_model(**_: Any) -> None:
 
 class InferenceConfig(AppConfig):
     name = "inference"
+    verbose_name = _("Models and calls")
 
     def ready(self) -> None:
         post_migrate.connect(offer_configured_model, sender=self)

@@ -213,6 +213,7 @@ class Generation(models.Model):
                 fields=["model", "-finished_at"], name="ended_of_model", condition=Q(finished_at__isnull=False)
             ),
             models.Index(fields=["finished_at"], name="ended_generations"),
+            models.Index(fields=["-created_at"], name="newest_generations"),
         ]
 
     def __str__(self) -> str:

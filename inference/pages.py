@@ -1,15 +1,14 @@
 """The page on which people see what they have used, and its CSV."""
 
-from collections.abc import Iterable
-
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from inference.reports import PERIODS, Report, csv_lines, period_of
+from inference.reports import HEADER, PERIODS, Report, csv_rows, period_of
 from inference.usage import UsageDay
+from jarvis.exports import csv_lines, csv_response
 
 MOST = 20  # rows of a table on the page; the CSV has all
 
@@ -41,9 +40,5 @@ def usage_csv(request: HttpRequest) -> StreamingHttpResponse:
     assert request.user.pk is not None
     _, period = period_of(request.GET)
     mine = UsageDay.objects.of(request.user.pk).between(period.first, period.last)
-    return csv_response(csv_lines(mine), f"usage-{period.first}-{period.last}.csv")
-
-
-def csv_response(lines: Iterable[str], name: str) -> StreamingHttpResponse:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
-    return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
+    lines = csv_lines(HEADER, csv_rows(mine))
+    return csv_response(f"usage-{period.first}-{period.last}.csv", lines)

@@ -1,25 +1,28 @@
 """What usage is shown as: a period, figures, series for charts, tables, and the CSV of all of it."""
 
-import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from inference.usage import UsageDayQuerySet
+from inference.usage import UsageDay, UsageDayQuerySet
 from jarvis import charts
 from jarvis.charts import Series
 from jarvis.config import config
 
 PERIODS = (7, 30, 90, 365)
-COLUMNS = ("day", "user", "model", "key", "calls", "failed", "stopped", "tokens in", "of these cached", "tokens out")
+HEADER = (
+    "day", "user", "model", "key", "calls", "failed", "stopped", "tokens in", "of these cached", "tokens out",
+    f"cost ({config.currency})",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -127,28 +130,14 @@ class Report:
         return [(day, [charts.figure(value) for value in values]) for day, values in reversed(rows)]
 
 
-class Echo:
-    """A file that gives back what is written to it."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
-def csv_lines(usage: UsageDayQuerySet) -> Iterator[str]:
-    """All rows as CSV, a line at a time, read from the database in pieces."""
-    writer = csv.writer(Echo())
-    yield writer.writerow([*COLUMNS, f"cost ({config.currency})"])
+def csv_rows(usage: QuerySet[UsageDay]) -> Iterator[Sequence[Any]]:
+    """Usage in HEADER's columns, read from the database in pieces."""
     rows = usage.select_related("user", "key").order_by("day", "user_id", "model", "key_id")
     for row in rows.iterator(chunk_size=2000):
         key = f"{row.key.label} ({row.key.prefix})" if row.key is not None else ""
-        names = [row.day.isoformat(), row.user.get_username(), row.model, key]
-        counts = [row.calls, row.failed, row.stopped, row.prompt_tokens, row.cached_tokens, row.completion_tokens]
-        yield writer.writerow([*map(harmless, names), *counts, plain(row.cost)])
-
-
-def harmless(text: str) -> str:
-    """Text that no spreadsheet takes for a formula, which could send the sheet's content elsewhere."""
-    return f"'{text}" if text.lstrip()[:1] in ("=", "+", "-", "@") or text[:1] in ("\t", "\r", "\n") else text
+        names = row.day.isoformat(), row.user.get_username(), row.model, key
+        counts = row.calls, row.failed, row.stopped, row.prompt_tokens, row.cached_tokens, row.completion_tokens
+        yield *names, *counts, plain(row.cost)
 
 
 def plain(value: Decimal) -> str:

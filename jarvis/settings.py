@@ -26,7 +26,7 @@ INSTALLED_APPS = [
     "inference",
     "chat",
     "channels",
-    "django.contrib.admin",
+    "jarvis.adminapp.JarvisAdmin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

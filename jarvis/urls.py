@@ -12,7 +12,6 @@ from inference.pages import usage, usage_csv
 from inference.rest import PlainUsageView
 from jarvis.manifest import manifest
 
-admin.site.site_header = admin.site.site_title = "Jarvis"
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # one door, with all its locks
 
 urlpatterns = [

@@ -160,9 +160,9 @@ async def ask(page, text):
     await page.locator("#text").press("Enter")
 
 
-async def shot(page, name):
+async def shot(page, name, whole=False):
     """Keep a picture for the README, when `make screenshots` asks for it."""
     if os.environ.get("JARVIS_SCREENSHOTS"):
         await asyncio.sleep(0.3)  # transitions
         SHOTS.mkdir(parents=True, exist_ok=True)
-        await page.screenshot(path=SHOTS / f"{name}.png")
+        await page.screenshot(path=SHOTS / f"{name}.png", full_page=whole)

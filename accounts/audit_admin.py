@@ -1,0 +1,58 @@
+"""The audit log in the admin: read, filtered and exported."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from accounts.audit import AuditEvent
+from jarvis.exports import Exported
+from jarvis.times import iso
+
+
+class KindFilter(admin.SimpleListFilter):
+    """By the first word of an event."""
+
+    title, parameter_name = _("about"), "about"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [
+            ("sign_", _("signing in and out")),
+            ("key.", _("API keys")),
+            ("user.", _("accounts")),
+            ("limits.", _("limits")),
+            ("admin.", _("changes in the admin")),
+            ("model.", _("models")),
+            ("worker.", _("workers")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(event__startswith=self.value()) if self.value() else queryset
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(Exported):
+    list_display = ["at", "event", "actor_name", "object_name", "object_type", "address", "told"]
+    list_display_links = ["at"]
+    list_filter = [KindFilter, "at"]
+    list_per_page = 50
+    search_fields = ["event", "actor_name", "object_name", "address"]
+    search_help_text = _("A name, an event such as key.revoked, or an address.")
+    show_full_result_count = False
+    fields = ["at", "event", "actor_name", "address", "object_type", "object_id", "object_name", "details"]
+    csv_header = ("time", "event", "who", "kind of object", "object's id", "object", "address", "details")
+
+    @admin.display(description=_("details"))
+    def told(self, event: AuditEvent) -> str:
+        text = ", ".join(f"{name}: {value}" for name, value in event.details.items())
+        return text if len(text) <= 120 else f"{text[:119]}…"
+
+    def csv_rows(self, rows: QuerySet[Any]) -> Iterator[Sequence[Any]]:
+        for event in rows.iterator(chunk_size=2000):
+            about = (event.object_type, event.object_id, event.object_name)
+            details = json.dumps(event.details, ensure_ascii=False)
+            yield iso(event.at), event.event, event.actor_name, *about, event.address, details
