@@ -7,10 +7,11 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from accounts.audit import AuditEvent
-from jarvis.exports import Exported
+from jarvis.exports import Exported, short_time
 from jarvis.times import iso
 
 
@@ -36,8 +37,8 @@ class KindFilter(admin.SimpleListFilter):
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(Exported):
-    list_display = ["at", "event", "actor_name", "object_name", "object_type", "address", "told"]
-    list_display_links = ["at"]
+    list_display = ["when", "event", "actor_name", "object_name", "address", "told"]
+    list_display_links = ["when"]
     list_filter = [KindFilter, "at"]
     list_per_page = 50
     search_fields = ["event", "actor_name", "object_name", "address"]
@@ -45,6 +46,10 @@ class AuditEventAdmin(Exported):
     show_full_result_count = False
     fields = ["at", "event", "actor_name", "address", "object_type", "object_id", "object_name", "details"]
     csv_header = ("time", "event", "who", "kind of object", "object's id", "object", "address", "details")
+
+    @admin.display(description=_("time"), ordering="at")
+    def when(self, event: AuditEvent) -> SafeString:
+        return short_time(event.at)
 
     @admin.display(description=_("details"))
     def told(self, event: AuditEvent) -> str:

@@ -20,7 +20,7 @@ from inference.submit import stop_now
 from inference.templatetags.figures import money
 from inference.usage import UsageDay
 from jarvis.config import config
-from jarvis.exports import Exported, ReadOnly
+from jarvis.exports import Exported, ReadOnly, short_time
 
 TONES = {"done": "good", "running": "busy", "queued": "busy", "failed": "fault", "stopped": ""}
 
@@ -97,9 +97,9 @@ def seconds(begin: datetime | None, end: datetime | None) -> str:
 @admin.register(Generation)
 class GenerationAdmin(ReadOnly):
     list_display = [
-        "created_at", "owner", "model", "door", "state", "prompt_tokens", "completion_tokens", "costs", "waited", "took"
+        "when", "owner", "model", "door", "state", "tokens", "costs", "took"
     ]  # fmt: skip
-    list_display_links = ["created_at"]
+    list_display_links = ["when"]
     list_filter = ["status", DoorFilter, ModelFilter, "created_at"]
     list_select_related = ["owner"]
     list_per_page = 50
@@ -126,13 +126,17 @@ class GenerationAdmin(ReadOnly):
     def costs(self, row: Generation) -> str:
         return money(row.cost)
 
-    @admin.display(description=_("waited"))
-    def waited(self, row: Generation) -> str:
-        return seconds(row.created_at, row.started_at)
+    @admin.display(description=_("time"), ordering="created_at")
+    def when(self, row: Generation) -> SafeString:
+        return short_time(row.created_at)
 
-    @admin.display(description=_("took"))
+    @admin.display(description=_("tokens in / out"), ordering="completion_tokens")
+    def tokens(self, row: Generation) -> str:
+        return f"{row.prompt_tokens:,} / {row.completion_tokens:,}"
+
+    @admin.display(description=_("waited + took"))
     def took(self, row: Generation) -> str:
-        return seconds(row.started_at, row.finished_at)
+        return f"{seconds(row.created_at, row.started_at)} + {seconds(row.started_at, row.finished_at)}"
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("inference.change_generation")

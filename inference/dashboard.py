@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from django.db.models import Count, Min, Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from inference import operate, wire
@@ -12,6 +13,7 @@ from inference.models import Generation
 from inference.reports import Period, Report
 from inference.states import WorkerState
 from inference.usage import UsageDay
+from jarvis.charts import Series
 
 DAYS, TOP, GROUPS = 30, 8, 200
 PHASES = {
@@ -99,6 +101,18 @@ class Board:
         return self.report.usage.aggregate(
             month=Count("user_id", distinct=True), today=Count("user_id", distinct=True, filter=today)
         )
+
+    @cached_property
+    def people(self) -> Series:
+        """How many people used anything, by day."""
+        found = self.report.usage.order_by().values_list("day").annotate(Count("user_id", distinct=True))
+        counts = dict.fromkeys(self.report.period.days, 0) | dict(found)
+        return Series(gettext("users"), list(counts.values()))
+
+    @property
+    def pictures(self) -> list[dict[str, Any]]:
+        people = self.report.picture("people", gettext("Active users per day"), [self.people])
+        return [*self.report.pictures, people]
 
     @property
     def active(self) -> int:

@@ -101,24 +101,18 @@ class Report:
     @property
     def pictures(self) -> list[dict[str, Any]]:
         """Charts with their legends and their tables, ready for `inference/charts.html`."""
-        unit = f" {self.currency}"
-        wanted = [
-            ("tokens", _("Tokens per day, by model"), self.tokens, ""),
-            ("calls", _("Calls per day"), self.calls, ""),
+        found = [
+            self.picture("tokens", _("Tokens per day, by model"), self.tokens),
+            self.picture("calls", _("Calls per day"), self.calls),
         ]
         if self.costs:
-            wanted.append(("costs", _("Cost per day, by model"), self.costs, unit))
-        return [
-            {
-                "id": id,
-                "title": title,
-                "svg": self.chart(id, title, series, sign),
-                "legend": [one.name for one in series],
-                "rows": self.rows(series),
-                "unit": sign,
-            }
-            for id, title, series, sign in wanted
-        ]
+            found.append(self.picture("costs", _("Cost per day, by model"), self.costs, f" {self.currency}"))
+        return found
+
+    def picture(self, id: str, title: str, series: list[Series], unit: str = "") -> dict[str, Any]:
+        legend = [one.name for one in series]
+        svg = self.chart(id, title, series, unit)
+        return {"id": id, "title": title, "svg": svg, "legend": legend, "rows": self.rows(series), "unit": unit}
 
     def rows(self, series: list[Series]) -> list[tuple[date, list[str]]]:
         """The chart as a table: days with anything on them, the newest first."""

@@ -9,6 +9,8 @@ from django.utils.safestring import SafeString
 from jarvis import charts
 from jarvis.config import config
 
+CENT = Decimal("0.01")
+
 register = template.Library()
 register.filter("short", charts.short)
 
@@ -22,7 +24,9 @@ def figure(value: Any) -> str:
 @register.filter
 def money(value: Decimal | int | None) -> str:
     """An amount in the site's currency; small ones with as many digits as they need."""
-    return "–" if value is None else f"{charts.figure(Decimal(value) if value else 0)} {config.currency}"
+    if value is None:
+        return "–"
+    return f"{value:,.2f} {config.currency}" if not value or value >= CENT else f"{value:.2g} {config.currency}"
 
 
 @register.filter
