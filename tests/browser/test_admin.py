@@ -98,8 +98,14 @@ async def sign_in_to(page, address, name):
     await page.wait_for_url(f"**{address}")
 
 
+WIDE = """[...document.querySelectorAll("body *")]
+    .filter(node => !node.closest(".scroll, .results") && getComputedStyle(node).position != "absolute")
+    .filter(node => node.getBoundingClientRect().right > innerWidth + 1).map(node => `${node.tagName} ${node.id}`)"""
+
+
 async def fits(page):
-    """Nothing sticks out sideways."""
+    """Nothing sticks out sideways; where something does, it is named."""
+    assert await page.evaluate(WIDE) == []
     assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
 
