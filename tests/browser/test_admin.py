@@ -1,5 +1,6 @@
 """An operator's day in the admin, and a person's look at what they have used; pictures of both."""
 
+import asyncio
 import datetime
 import random
 from decimal import Decimal
@@ -90,6 +91,22 @@ def some_workers():
     return one, two
 
 
+@pytest.fixture
+async def workers(site):
+    """Two that tell their states, as live ones do."""
+
+    async def keep_telling():
+        while True:
+            for worker in some_workers():
+                await wire.tell_state(worker)
+            await asyncio.sleep(1)
+
+    task = asyncio.create_task(keep_telling())
+    yield
+    task.cancel()
+    await asyncio.wait([task])
+
+
 async def sign_in_to(page, address, name):
     await page.goto(f"/sign-in/?next={address}")
     await page.get_by_label("Username").fill(name)
@@ -110,10 +127,8 @@ async def fits(page):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_an_operators_day(visit, carol, size, scheme):
+async def test_an_operators_day(visit, carol, workers, size, scheme):
     await in_database(a_team)
-    for worker in some_workers():
-        await wire.tell_state(worker)
     page = await visit(size, scheme)
     await sign_in_to(page, "/admin/", "carol")
     await expect(page.get_by_role("img", name="Tokens per day, by model")).to_be_visible()
@@ -138,10 +153,8 @@ async def test_an_operators_day(visit, carol, size, scheme):
             await fits(page)
 
 
-async def test_a_worker_is_paused_and_the_queue_emptied_by_two_clicks(visit, carol):
+async def test_a_worker_is_paused_and_the_queue_emptied_by_two_clicks(visit, carol, workers):
     await in_database(a_team)
-    for worker in some_workers():
-        await wire.tell_state(worker)
     page = await visit()
     await sign_in_to(page, "/admin/workers/", "carol")
     await page.get_by_role("button", name="Pause").first.click()
