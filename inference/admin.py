@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -91,7 +92,7 @@ class DoorFilter(admin.SimpleListFilter):
 
 
 def seconds(begin: datetime | None, end: datetime | None) -> str:
-    return f"{(end - begin).total_seconds():.1f} s" if begin and end else "–"
+    return f"{(end - begin).total_seconds():.1f}" if begin and end else "–"
 
 
 @admin.register(Generation)
@@ -122,9 +123,9 @@ class GenerationAdmin(ReadOnly):
         title = row.error_message or row.finish_reason
         return format_html('<span class="badge {}" title="{}">{}</span>', TONES[row.status], title, row.status)
 
-    @admin.display(description=_("cost"), ordering="cost")
+    @admin.display(description=format_lazy("{} ({})", _("cost"), config.currency), ordering="cost")
     def costs(self, row: Generation) -> str:
-        return money(row.cost)
+        return money(row.cost).removesuffix(config.currency)
 
     @admin.display(description=_("time"), ordering="created_at")
     def when(self, row: Generation) -> SafeString:
@@ -134,9 +135,9 @@ class GenerationAdmin(ReadOnly):
     def tokens(self, row: Generation) -> str:
         return f"{row.prompt_tokens:,} / {row.completion_tokens:,}"
 
-    @admin.display(description=_("waited + took"))
+    @admin.display(description=_("wait + work"))
     def took(self, row: Generation) -> str:
-        return f"{seconds(row.created_at, row.started_at)} + {seconds(row.started_at, row.finished_at)}"
+        return f"{seconds(row.created_at, row.started_at)} + {seconds(row.started_at, row.finished_at)} s"
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("inference.change_generation")

@@ -46,6 +46,8 @@ class Site(AdminSite):
                     {"name": name, "object_name": page, "admin_url": reverse(f"admin:{page}"), "view_only": True}
                     for name, page in pages
                 ]
+            if app["app_label"] == "auth":
+                app["name"] = _("Users and groups")
         place = {label: number for number, label in enumerate(ORDER)}
         return sorted(apps, key=lambda app: place.get(app["app_label"], len(ORDER)))
 

@@ -68,7 +68,7 @@ async def soak(stack: Stack, minutes: float, pause: float, seed: int) -> list[st
     whole = [stream for stream in streams if stream.fault is None and stream.reason]
     print(f"{len(streams)} calls, {len(rows)} accepted, {len(whole)} told to their end; deaths: {dict(deaths)}")
     print(f"ends: {dict(Counter(row['status'] for row in rows.values()))}")
-    return [*faults_of_rows(rows.values()), *faults_of_streams(streams, rows)]
+    return [*faults_of_rows(rows.values()), *faults_of_streams(streams, rows), *faults_of_bills(streams, rows)]
 
 
 def faults_of_rows(rows) -> list[str]:
@@ -81,6 +81,23 @@ def faults_of_rows(rows) -> list[str]:
             found.append(f"{row['id']} failed: {row['error_message']}")
         elif row["text"] != numbered(said) or (row["status"] == "done" and said != TOKENS):
             found.append(f"{row['id']} is not exact: {row['status']}, {said} tokens, {row['text'][-40:]!r}")
+    return found
+
+
+def faults_of_bills(streams, rows) -> list[str]:
+    """Every token that was delivered is billed once, none twice, and no other call is."""
+    found = []
+    for row in rows.values():
+        said = row["text"].count(" ")
+        if (row["completion_tokens"], row["prompt_tokens"]) not in ((said, 5), (0, 0)):
+            found.append(f"{row['id']} bills {row['prompt_tokens']} + {row['completion_tokens']} tokens, told {said}")
+    for stream in streams:
+        if (row := rows.get(stream.id)) and stream.tokens > row["completion_tokens"]:
+            found.append(f"{stream.id} delivered {stream.tokens} tokens and bills {row['completion_tokens']}")
+        if stream.usage is not None and row and stream.usage["completion_tokens"] != row["completion_tokens"]:
+            found.append(f"{stream.id} was told another bill than the ledger's: {stream.usage}")
+    told, billed = sum(s.tokens for s in streams), sum(row["completion_tokens"] for row in rows.values())
+    print(f"billed: {billed} tokens; delivered to clients that stayed or left: {told}")
     return found
 
 

@@ -83,6 +83,7 @@ class Scene:
         assert {row["text"] for row in rows} == {numbered()}
         assert {(row["prompt_tokens"], row["completion_tokens"]) for row in rows} == {(5, TOKENS)}
         assert {row["finish_reason"] for row in rows} == {"length"}
+        assert billed_by_day(self.stack) == (CALLS, 5 * CALLS, TOKENS * CALLS)
 
     def check_watchers(self, clears: int = 0) -> None:
         """Every watcher has each token of each answer once."""
@@ -102,6 +103,19 @@ class Scene:
     @property
     def silence(self) -> float:
         return max(watcher.silence for watcher in self.watchers)
+
+
+SUMS = """
+from inference.models import UsageDay
+from inference.tasks import roll_up
+roll_up(), roll_up()
+print(*(UsageDay.objects.totals()[name] for name in ("calls", "prompt_tokens", "completion_tokens")))
+"""
+
+
+def billed_by_day(stack: Stack) -> tuple[int, ...]:
+    """Calls, tokens in and tokens out, as people are shown them."""
+    return tuple(map(int, stack.manage("shell", "--no-imports", "-c", SUMS).split()))
 
 
 @contextlib.asynccontextmanager
