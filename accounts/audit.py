@@ -17,6 +17,8 @@ from django.utils import timezone
 from django.utils.decorators import sync_and_async_middleware
 from django.utils.translation import gettext_lazy as _
 
+from jarvis.address import client_address
+
 HIDDEN = ("secret", "password", "digest", "token", "session", "cookie", "authorization")  # never in the details
 LONGEST = 500  # characters of one value in the details
 
@@ -79,7 +81,7 @@ def record(
         object_type=kind[:60],
         object_id=id[:64],
         object_name=name[:200],
-        address=address or (address_of(request) if request is not None else ""),
+        address=address or (client_address(request) if request is not None else ""),
         details={name: shown(value) for name, value in details.items() if not hides(name)},
     )
 
@@ -101,11 +103,6 @@ def shown(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float):
         return value
     return str(value)[:LONGEST]
-
-
-def address_of(request: HttpRequest) -> str:
-    """Where a request comes from."""
-    return str(request.META.get("REMOTE_ADDR") or "")[:64]
 
 
 @sync_and_async_middleware

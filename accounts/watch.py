@@ -1,7 +1,9 @@
 """Receivers of signals that write the audit log: sign-ins, the admin, and all that is saved of keys and accounts."""
 
+from functools import partial
 from typing import Any
 
+from allauth.mfa.signals import authenticator_added, authenticator_removed, authenticator_reset
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
 from django.contrib.auth.models import AbstractBaseUser, User
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
@@ -9,12 +11,14 @@ from django.db.models import Model
 from django.db.models.signals import post_delete, post_save, pre_save
 from django.http import HttpRequest
 
-from accounts.audit import address_of, record
-from accounts.models import ApiKey
+from accounts.audit import record
+from accounts.models import ApiKey, Invitation
+from jarvis.address import client_address
 
 # What is watched: the name of its events, and fields that change by themselves all the time.
 WATCHED: dict[type[Model], tuple[str, frozenset[str]]] = {
-    ApiKey: ("key", frozenset({"last_used_at", "last_used_address"})),
+    ApiKey: ("key", frozenset({"last_used_at", "last_used_from"})),
+    Invitation: ("invitation", frozenset({"uses"})),
     User: ("user", frozenset({"last_login"})),
 }
 VERBS = {ADDITION: "admin.added", CHANGE: "admin.changed", DELETION: "admin.deleted"}
@@ -25,6 +29,12 @@ def connect() -> None:
     user_logged_in.connect(signed_in, dispatch_uid="audit")
     user_logged_out.connect(signed_out, dispatch_uid="audit")
     user_login_failed.connect(sign_in_failed, dispatch_uid="audit")
+    for signal, event in (
+        (authenticator_added, "added"),
+        (authenticator_removed, "removed"),
+        (authenticator_reset, "reset"),
+    ):
+        signal.connect(partial(second_factor, f"second_factor.{event}"), weak=False, dispatch_uid="audit")
     post_save.connect(logged_by_admin, sender=LogEntry, dispatch_uid="audit")
     for model in WATCHED:
         pre_save.connect(look_before, sender=model, dispatch_uid="audit")
@@ -33,18 +43,22 @@ def connect() -> None:
 
 
 def signed_in(user: AbstractBaseUser, request: HttpRequest | None = None, **_: Any) -> None:
-    record("sign_in", actor=user, address=address_of(request) if request is not None else "")
+    record("sign_in", actor=user, address=client_address(request) if request is not None else "")
 
 
 def signed_out(user: AbstractBaseUser | None, request: HttpRequest | None = None, **_: Any) -> None:
     if user is not None:
-        record("sign_out", actor=user, address=address_of(request) if request is not None else "")
+        record("sign_out", actor=user, address=client_address(request) if request is not None else "")
 
 
 def sign_in_failed(credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
     """The name is kept only where an account has it: people sometimes type their password into the wrong field."""
     user = User.objects.filter(username=str(credentials.get("username") or "")[:150]).first()
-    record("sign_in.failed", obj=user, address=address_of(request) if request is not None else "", known=bool(user))
+    record("sign_in.failed", obj=user, address=client_address(request) if request is not None else "", known=bool(user))
+
+
+def second_factor(event: str, user: AbstractBaseUser, authenticator: Any, **_: Any) -> None:
+    record(event, obj=user, kind=authenticator.type)
 
 
 def logged_by_admin(instance: LogEntry, created: bool, **_: Any) -> None:

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0003_audit_log'),
+        ('accounts', '0004_audit_log'),
         ('inference', '0003_ended_of_model'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -38,7 +38,7 @@ def last(event):
 
 
 def test_signing_in_and_out_is_recorded_with_the_address(client, alice):
-    client.post("/sign-in/", {"username": "alice", "password": WORD}, REMOTE_ADDR="192.0.2.7")
+    client.post("/sign-in/", {"login": "alice", "password": WORD}, REMOTE_ADDR="192.0.2.7")
     client.post("/sign-out/", REMOTE_ADDR="192.0.2.8")
     assert events(actor=alice) == ["sign_in", "sign_out"]
     assert (last("sign_in").address, last("sign_out").address) == ("192.0.2.7", "192.0.2.8")
@@ -46,9 +46,9 @@ def test_signing_in_and_out_is_recorded_with_the_address(client, alice):
 
 
 def test_a_failed_sign_in_names_an_account_but_never_what_was_typed(client, alice):
-    client.post("/sign-in/", {"username": "alice", "password": "a guess"})
+    client.post("/sign-in/", {"login": "alice", "password": "a guess"})
     assert (last("sign_in.failed").object_name, last("sign_in.failed").actor) == ("alice", None)
-    client.post("/sign-in/", {"username": "my password is hunter2", "password": "alice"})
+    client.post("/sign-in/", {"login": "my password is hunter2", "password": "alice"})
     assert (last("sign_in.failed").object_name, last("sign_in.failed").details) == ("", {"known": False})
 
 
