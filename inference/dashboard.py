@@ -21,7 +21,7 @@ PHASES = {
     "loading": _("loading"),
     "warming": _("warming up"),
     "ready": _("ready"),
-    "failed": _("failed"),
+    "failed": _("broken"),
     "stopped": _("stopped"),
 }
 

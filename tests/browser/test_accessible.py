@@ -164,6 +164,7 @@ async def test_settings_and_the_chat(visit, site, alice):
             "/settings/security/": 200,
             "/settings/sessions/": 200,
             "/settings/keys/": 200,
+            "/usage/": 200,
             f"/settings/keys/{key.pk}/revoke/": 200,
             "/settings/password/": 200,
             "/settings/email/": 200,
@@ -195,7 +196,12 @@ async def test_the_admin(visit, site, carol, alice):
         f"/admin/auth/user/{alice.pk}/history/",
         f"/admin/auth/user/{alice.pk}/delete/",
         f"/admin/auth/user/{alice.pk}/password/",
+        "/admin/workers/",
+        "/admin/queue/",
         "/admin/inference/generation/",
+        "/admin/inference/usageday/",
+        "/admin/inference/languagemodel/",
+        "/admin/accounts/auditevent/",
         "/admin/chat/conversation/",
     ]
     await look_over(page, dict.fromkeys(addresses, 200), left_out=ADMIN_IS_DJANGOS)
