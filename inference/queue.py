@@ -67,7 +67,7 @@ def slots_of(workers: Iterable[WorkerState]) -> dict[str, int]:
     """How many generations of each model run at once, with the workers that can take any."""
     slots: dict[str, int] = {}
     for worker in workers:
-        if worker.engine.phase == "ready" and not worker.draining:
+        if worker.engine.phase == "ready" and not (worker.draining or worker.paused):
             slots[worker.engine.model] = slots.get(worker.engine.model, 0) + worker.slots
     return slots
 

@@ -130,7 +130,6 @@ class EngineSerializer(serializers.Serializer[Any]):
     progress = serializers.FloatField(allow_null=True, help_text="0 to 1")
     model = serializers.CharField()
     max_model_len = serializers.IntegerField()
-    slots = serializers.IntegerField()
     adopted = serializers.BooleanField(help_text="Whether it was taken over from a worker that died.")
 
 
@@ -140,6 +139,7 @@ class WorkerSerializer(serializers.Serializer[Any]):
     host = serializers.CharField()
     pid = serializers.IntegerField()
     running = serializers.IntegerField()
+    slots = serializers.IntegerField(help_text="How many it runs at once.")
     paused = serializers.BooleanField()
     draining = serializers.BooleanField(help_text="Whether it is ending.")
     tokens_per_second = serializers.FloatField()

@@ -72,6 +72,7 @@ async def status(request: HttpRequest, caller: Caller) -> HttpResponse:
         "uptime_seconds": round(now - STARTED, 1),
         "models": [{**model, "state": phases.get(model["name"], "not served")} for model in models],
         "workers": states,
+        "tokens_per_second": round(sum(state.tokens_per_second for state in workers), 1),
         "queue": {"queued": queued, "running": running},
         "redis": redis,
     }
@@ -95,6 +96,9 @@ def worker_detail(state: WorkerState, now: float) -> dict[str, Any]:
         "running": state.running,
         "slots": engine.slots,
         "draining": state.draining,
+        "paused": state.paused,
+        "tokens_per_second": state.tokens_per_second,
+        "memory": {"total": state.memory_total, "available": state.memory_available},
         "engine": {
             "phase": engine.phase,
             "detail": engine.detail,

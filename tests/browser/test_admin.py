@@ -84,9 +84,10 @@ def some_workers():
     loading = EngineState(phase="loading", detail="Reading the weights, 3 of 5 files.", model="google/gemma-3-12b-it")
     now = timezone.now().timestamp()
     one = WorkerState(
-        "a/1-a", "gpu-1", 4117, now - 90_000, ready, 31, False, [gpu], "gpu-1:/srv/jarvis/var/run", False, 1843.2
+        "a/1-a", "gpu-1", 4117, now - 90_000, ready, running=31, slots=256, gpus=[gpu], tokens_per_second=1843.2
     )
-    two = WorkerState("b/1-b", "gpu-2", 912, now - 40, loading, 0, False, [gpu], "gpu-2:/srv/jarvis/var/run")
+    two = WorkerState("b/1-b", "gpu-2", 912, now - 40, loading, gpus=[gpu], place="gpu-2:/srv/jarvis/var/run")
+    one.place = "gpu-1:/srv/jarvis/var/run"
     one.memory_total, one.memory_available = 257_000, 201_344
     return one, two
 

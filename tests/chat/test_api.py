@@ -190,6 +190,8 @@ async def test_status_tells_the_known_about_models_workers_and_queue(live):
     assert (worker["engine"]["phase"], worker["slots"], worker["running"]) == ("ready", 64, 0)
     assert status["queue"] == {"queued": 0, "running": 0}
     assert status["uptime_seconds"] > 0
+    assert (status["tokens_per_second"], worker["paused"]) == (0.0, False)
+    assert 0 < worker["memory"]["available"] <= worker["memory"]["total"]
 
 
 @pytest.mark.parametrize(
