@@ -12,6 +12,7 @@ from chat.models import Conversation, Message
 from inference.models import Generation, LanguageModel
 from jarvis.database import in_database
 from tests.browser.conftest import ask, shot, sign_in
+from tests.browser.test_accessible import AXE, RULES
 from tests.inference.conftest import numbered
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -204,3 +205,43 @@ async def test_the_place_in_the_queue_is_shown_and_other_chats_that_grow(visit, 
     await page.keyboard.press("Escape")
     await expect(page.locator("#conversations .growing")).to_have_count(2)
     await expect(page.locator(".assistant .fate")).to_contain_text("Stopped.")
+
+
+async def test_axe_finds_nothing_in_cards_dialogs_and_fields(visit, worker, alice, engine):
+    await in_database(LanguageModel.objects.create, name="other")
+    await in_database(Preferences.objects.create, user=alice, speak=True, listen=True)
+    page = await visit()
+    await sign_in(page)
+    await ask(page, "One.")
+    await answered(page, 1)
+    await edit(page, page.locator(".user"), "One, better.")
+    await expect(page.locator(".user .versions")).to_have_text(re.compile(r"2/2"))
+    await answered(page, 1)
+    engine.settings.answer_tokens = 5000
+    await ask(page, "Two.")
+    await expect(page.locator(".assistant .said").nth(1)).to_contain_text("t3 ")
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("button", name="Continue")).to_be_visible()
+    await page.evaluate(AXE)
+
+    async def faults():
+        found = []
+        for scheme in ("light", "dark"):
+            await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            told = await page.evaluate("options => axe.run(document, options)", {"runOnly": RULES, "preload": False})
+            found += [
+                f"{scheme} {one['id']}: {node['html'][:200]}" for one in told["violations"] for node in one["nodes"]
+            ]
+        return found
+
+    found = []
+    for opens in ("summary[aria-label='Answer again']", "summary[aria-label='Details of this answer']", ".user .own"):
+        await page.locator(".user").last.hover()
+        await page.locator(opens).last.click()
+        found += await faults()
+        await page.keyboard.press("Escape")
+    for opens in ("#open-settings", "#open-help"):
+        await page.locator(opens).click()
+        found += await faults()
+        await page.keyboard.press("Escape")
+    assert not found
