@@ -57,6 +57,7 @@ def worker():
             await wire.client().flushdb()
         else:
             await wire.tell_state(state)
+            await wire.client().expire(wire.worker_key(state.name), 60)  # a live one would tell it again and again
         await wire.close()
 
     asyncio.run(tell(state))

@@ -286,6 +286,7 @@ def tell(**fields):
 
     async def tell():
         await wire.tell_state(state)
+        await wire.client().expire(wire.worker_key(state.name), 60)  # a live one would tell it again and again
         await wire.close()
 
     asyncio.run(tell())
