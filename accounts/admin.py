@@ -1,29 +1,70 @@
-"""API keys in the admin: made (the secret is shown once), listed, revoked; never deleted, for the ledger names them."""
+"""API keys and limits in the admin.
 
+Keys are made and rotated (a secret is shown once), limited, revoked; never deleted, for the ledger names them.
+"""
+
+from datetime import timedelta
 from typing import Any
 
+from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts import admin_people, audit_admin  # noqa: F401  people and the audit log are there
-from accounts.models import ApiKey
+from accounts.models import ApiKey, GroupLimits, Scope, UserLimits
+
+LIMITS = ["requests_per_minute", "tokens_per_minute", "parallel", "tokens_per_month", "allowed_models"]
+LIMITS_SECTION = (
+    _("Limits"),
+    {"fields": LIMITS, "description": _("Of all that is said of key, account and groups, the tightest holds.")},
+)
+
+
+class KeyForm(forms.ModelForm[ApiKey]):
+    scopes = forms.TypedMultipleChoiceField(
+        choices=Scope.choices,
+        widget=forms.CheckboxSelectMultiple,
+        label=_("scopes"),
+        help_text=_("What the key may do. admin-read is for keys of staff."),
+    )
+
+    def clean(self) -> dict[str, Any] | None:
+        data = super().clean()
+        if not self.instance.pk and data and data.get("owner"):
+            self.instance.owner = data["owner"]  # which the rule about admin-read asks for
+        return data
+
+
+class RotateForm(forms.Form):
+    hours = forms.IntegerField(
+        label=_("Hours that the present secret works on"),
+        min_value=0,
+        max_value=24 * 90,
+        initial=24,
+        help_text=_("0: it ends now. A secret from before the present one ends in any case."),
+    )
 
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
+    form = KeyForm
     list_display = ["label", "owner", "begins_with", "state", "created_at", "expires_at", "last_used_at"]
     list_filter = ["revoked_at", "created_at"]
     list_select_related = ["owner"]
     search_fields = ["label", "prefix", "owner__username"]
     date_hierarchy = "created_at"
     actions = ["revoke"]
+    change_form_template = "admin/accounts/apikey/change_form.html"
 
     @admin.display(description=_("begins with"), ordering="prefix")
     def begins_with(self, key: ApiKey) -> str:
@@ -46,13 +87,18 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
         told = ngettext("%d key is revoked.", "%d keys are revoked.", len(open_keys)) % len(open_keys)
         self.message_user(request, told)
 
-    def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> list[Any]:
+    def get_fieldsets(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
         if obj is None:
-            return ["owner", "label", "expires_at"]
-        return ["owner", "label", "begins_with", "state", "created_at", "expires_at", "last_used_at", "revoked_at"]
+            return [(None, {"fields": ["owner", "label", "expires_at", "scopes"]}), LIMITS_SECTION]
+        known = ["state", "created_at", "created_by", "last_used_at", "last_used_from", "previous_until", "revoked_at"]
+        fields = ["owner", "label", "begins_with", "expires_at", "scopes"]
+        return [(None, {"fields": fields}), LIMITS_SECTION, (_("History"), {"fields": known})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> list[str]:
-        return [] if obj is None else [f for f in self.get_fields(request, obj) if f not in ("label", "expires_at")]
+        if obj is None:
+            return []
+        shown = [name for _, section in self.get_fieldsets(request, obj) for name in section["fields"]]
+        return [name for name in shown if name not in ("label", "expires_at", "scopes", *LIMITS)]
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "owner":
@@ -61,24 +107,59 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: ModelForm[ApiKey], change: bool) -> None:
-        if change:
-            super().save_model(request, obj, form, change)
-            return
-        made, secret = ApiKey.make(obj.owner_id, obj.label, obj.expires_at)
-        obj.pk, obj.prefix, obj.digest, obj.created_at = made.pk, made.prefix, made.digest, made.created_at
-        request.new_secret = secret  # type: ignore[attr-defined]
+        if not change:
+            obj.created_by_id = request.user.pk
+            request.new_secret = obj.new_secret()  # type: ignore[attr-defined]
+        super().save_model(request, obj, form, change)
 
     def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
+        return self.shown_once(request, obj, request.new_secret)  # type: ignore[attr-defined]
+
+    def shown_once(self, request: HttpRequest, key: ApiKey, secret: str) -> HttpResponse:
         """The secret in the page itself, so that it is kept nowhere: not in a session, a cookie or an address."""
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _("The new API key"),
-            "key": obj,
-            "secret": request.new_secret,  # type: ignore[attr-defined]
-            "opts": self.opts,
-        }
+        title = _("The new API key")
+        context = {**self.admin_site.each_context(request), "title": title, "key": key, "opts": self.opts}
         headers = {"Cache-Control": "no-store"}
-        return TemplateResponse(request, "admin/accounts/apikey/made.html", context, headers=headers)
+        return TemplateResponse(
+            request, "admin/accounts/apikey/made.html", context | {"secret": secret}, headers=headers
+        )
+
+    def get_urls(self) -> list[URLPattern]:
+        rotate = self.admin_site.admin_view(self.rotate)
+        return [path("<path:object_id>/rotate/", rotate, name="accounts_apikey_rotate"), *super().get_urls()]
+
+    def rotate(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """A new secret for a key, with a time in which the present one works on."""
+        key = self.get_object(request, unquote(object_id))
+        if key is None:
+            raise Http404
+        if not self.has_change_permission(request, key) or key.revoked_at:
+            raise PermissionDenied
+        form = RotateForm(request.POST or None)
+        if form.is_valid():
+            hours = form.cleaned_data["hours"]
+            secret = key.rotate(timezone.now() + timedelta(hours=hours) if hours else None)
+            self.log_change(request, key, f"Rotated; the former secret works for {hours} h.")
+            return self.shown_once(request, key, secret)
+        context = {**self.admin_site.each_context(request), "title": _("Rotate the key"), "key": key, "form": form}
+        return TemplateResponse(request, "admin/accounts/apikey/rotate.html", context | {"opts": self.opts})
 
     def has_delete_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
         return False
+
+
+@admin.register(UserLimits)
+class UserLimitsAdmin(admin.ModelAdmin[UserLimits]):
+    list_display = ["user", *LIMITS]
+    list_select_related = ["user"]
+    search_fields = ["user__username"]
+    autocomplete_fields = ["user"]
+
+
+@admin.register(GroupLimits)
+class GroupLimitsAdmin(admin.ModelAdmin[GroupLimits]):
+    list_display = ["group", "shared", "priority", *LIMITS]
+    list_filter = ["shared", "priority"]
+    list_select_related = ["group"]
+    search_fields = ["group__name"]
+    autocomplete_fields = ["group"]

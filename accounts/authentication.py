@@ -3,20 +3,24 @@
 import asyncio
 import hmac
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from importlib import import_module
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user
-from django.contrib.auth.models import AbstractUser, User
+from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import SessionBase
 from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
+from msgspec import structs
 
-from accounts.models import ApiKey, digest
+from accounts.allowances import Allowance, allowances
+from accounts.models import EVERYDAY, ApiKey, GroupLimits, Limited, Scope, UserLimits, digest
+from jarvis.address import UNIX, bucket
 from jarvis.config import config
 from jarvis.database import in_database
 
@@ -32,14 +36,48 @@ class Unauthenticated(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who a call belongs to; `key_id` is None for sessions, keys from the environment and anonymous use."""
+    """Who a call belongs to and what it may do; `key_id` is None for sessions, keys from the environment and anonymous
+    use. `models`: the names of those that are open to it, None for all. `limits`: each is counted apart."""
 
     user_id: int
     username: str
     key_id: int | None = None
+    scopes: frozenset[str] = frozenset(EVERYDAY)
+    models: frozenset[str] | None = None
+    limits: tuple[Allowance, ...] = ()
+    priority: int = 0
+    address: str = ""
+
+    def may(self, scope: str) -> bool:
+        return scope in self.scopes
+
+    def sees(self, model: str) -> bool:
+        return self.models is None or model in self.models
+
+    def at(self, address: str) -> "Caller":
+        """The same, calling from an address, which has a limit of its own."""
+        if not address:
+            return self
+        limits, most = self.limits, config.web_rate_limit_address
+        if most and address != UNIX:
+            limits += (Allowance(subject=f"address:{bucket(address)}", requests=most),)
+        return replace(self, address=address, limits=limits)
+
+    def apart(self, subject: str) -> "Caller":
+        """The same, with what is counted for its account counted for a part of it; but an account has one budget."""
+        whole = f"user:{self.user_id}"
+        limits = [limit for limit in self.limits if limit.subject != whole]
+        for limit in self.limits:
+            if limit.subject == whole:
+                parts = (
+                    structs.replace(limit, subject=subject, budget=0),
+                    Allowance(subject=whole, budget=limit.budget),
+                )
+                limits += [part for part in parts if part.limits]
+        return replace(self, limits=tuple(limits))
 
 
-# Look-ups by digest, done or under way: calls that come while one is under way wait for it.
+# Look-ups, done or under way: calls that come while one is under way wait for it.
 _cache: dict[tuple[asyncio.AbstractEventLoop, str], tuple[float, asyncio.Task[Caller | None]]] = {}
 
 
@@ -55,69 +93,112 @@ def key_of(headers: Mapping[str, str]) -> str | None:
     return found.pop() if found else None
 
 
-async def caller_of(headers: Mapping[str, str]) -> Caller:
+async def caller_of(headers: Mapping[str, str], address: str = "") -> Caller:
     """Who calls with these headers (names in lower case). Raises Unauthenticated; database errors pass through."""
-    key = key_of(headers)
+    key = presented(headers)
     if key is None:
-        if config.allow_anonymous:
-            return await in_database(service_caller, "anonymous")
-        raise Unauthenticated("No API key was given.")
-    if len(key) > LONGEST_KEY:
-        raise Unauthenticated("This API key is not known.")
-    caller = await asyncio.shield(looked_up(digest(key)))
-    if caller is None:
-        raise Unauthenticated("This API key is not known, has expired or was revoked.")
-    return caller
+        caller = await remembered("anonymous", service_caller, "anonymous")
+        return anonymous(caller, address)
+    return known(await remembered(digest(key), look_up, digest(key), address)).at(address)
 
 
-def caller_now(headers: Mapping[str, str]) -> Caller:
+def caller_now(headers: Mapping[str, str], address: str = "") -> Caller:
     """The same for sync code: who calls with these headers. Raises Unauthenticated."""
-    key = key_of(headers)
+    key = presented(headers)
     if key is None:
-        if config.allow_anonymous:
-            return service_caller("anonymous")
+        return anonymous(service_caller("anonymous"), address)
+    return known(look_up(digest(key), address)).at(address)
+
+
+def presented(headers: Mapping[str, str]) -> str | None:
+    """The key to look up; None for anonymous use. Raises Unauthenticated where neither can be."""
+    key = key_of(headers)
+    if key is None and not config.allow_anonymous:
         raise Unauthenticated("No API key was given.")
-    caller = look_up(digest(key)) if len(key) <= LONGEST_KEY else None
+    if key is not None and len(key) > LONGEST_KEY:
+        raise Unauthenticated("This API key is not known.")
+    return key
+
+
+def known(caller: Caller | None) -> Caller:
     if caller is None:
         raise Unauthenticated("This API key is not known, has expired or was revoked.")
     return caller
 
 
-def looked_up(found: str) -> asyncio.Task[Caller | None]:
-    """The look-up of a digest that began at most REMEMBER seconds ago and has not failed."""
-    now, place = time.monotonic(), (asyncio.get_running_loop(), found)
+def anonymous(caller: Caller | None, address: str) -> Caller:
+    """Everybody without a key is one account, counted by address, and without the history that all would share."""
+    scopes = frozenset(EVERYDAY) - {Scope.HISTORY}
+    return replace(known(caller).apart(f"anonymous:{bucket(address)}"), scopes=scopes, address=address)
+
+
+async def remembered(name: str, work: Callable[..., Caller | None], *args: Any) -> Caller | None:
+    """What a look-up gave that began at most REMEMBER seconds ago and has not failed."""
+    now, place = time.monotonic(), (asyncio.get_running_loop(), name)
     until, task = _cache.get(place, (0.0, None))
     if task is None or now > until or (task.done() and (task.cancelled() or task.exception())):
         if len(_cache) >= REMEMBERED:
             _cache.clear()
-        task = asyncio.create_task(in_database(look_up, found))
+        task = asyncio.create_task(in_database(work, *args))
         _cache[place] = (now + REMEMBER, task)
-    return task
+    return await asyncio.shield(task)
 
 
-def look_up(found: str) -> Caller | None:
-    """The caller behind a key's digest, and a note in the row that the key was used."""
-    if any(hmac.compare_digest(found, digest(key)) for key in config.api_keys):
-        return service_caller("environment")
-    key = ApiKey.objects.usable().filter(digest=found).select_related("owner").first()
+def look_up(found: str, address: str = "") -> Caller | None:
+    """The caller behind a key's digest, and a note in the row that the key was used, once in a while."""
+    if sum(hmac.compare_digest(found, digest(key)) for key in config.api_keys):  # all are compared, in equal time
+        return service_caller("environment").apart(f"environment:{found[:16]}")
+    key = ApiKey.objects.opened_by(found).select_related("owner__limits").first()
     if key is None:
         return None
     now = timezone.now()
-    stale = Q(last_used_at=None) | Q(last_used_at__lt=now - USED_EVERY)
-    ApiKey.objects.filter(stale, pk=key.pk).update(last_used_at=now)
-    return Caller(key.owner_id, key.owner.get_username(), key.pk)
+    if key.last_used_at is None or key.last_used_at < now - USED_EVERY:
+        stale = Q(last_used_at=None) | Q(last_used_at__lt=now - USED_EVERY)  # another process may have been quicker
+        ApiKey.objects.filter(stale, pk=key.pk).update(last_used_at=now, last_used_from=address)
+    return caller_for(key.owner, key)
+
+
+def caller_for(user: User, key: ApiKey | None = None) -> Caller:
+    """A user, with a key or signed in, with all rights and limits that hold for the two."""
+    groups = list(GroupLimits.objects.filter(group__user=user))
+    personal: UserLimits | None = getattr(user, "limits", None)
+    own = ([personal] if personal else []) + [group for group in groups if not group.shared]
+    shared = [(group.pk, group) for group in groups if group.shared]
+    site = (config.web_rate_limit_requests, config.web_rate_limit_tokens, config.web_rate_limit_parallel)
+    scopes = set(EVERYDAY) | {Scope.ADMIN_READ} if key is None else set(key.scopes)
+    return Caller(
+        user.pk,
+        user.get_username(),
+        key.pk if key else None,
+        frozenset(map(str, scopes if user.is_staff else scopes - {Scope.ADMIN_READ})),
+        all_allow([*([personal] if personal else []), *groups, *([key] if key else [])]),
+        allowances(user.pk, own, shared, (key.pk, key) if key else None, (*site, config.monthly_tokens)),
+        max((group.priority for group in groups), default=0),
+    )
+
+
+def all_allow(rows: Iterable[Limited]) -> frozenset[str] | None:
+    """The models that every row which names any names; None where no row does."""
+    named = [frozenset(row.allowed_models) for row in rows if row.allowed_models]
+    return frozenset.intersection(*named) if named else None
 
 
 def service_caller(name: str) -> Caller:
     """The caller that stands for keys from the environment, or for anonymous use: an account nobody can sign in to."""
-    user, made = User.objects.get_or_create(username=f"jarvis:{name}")
+    user, made = User.objects.select_related("limits").get_or_create(username=f"jarvis:{name}")
     if made:
         user.set_unusable_password()
         user.save(update_fields=["password"])
-    return Caller(user.pk, user.username)
+    return caller_for(user)
 
 
-def session_user(session_key: str | None) -> AbstractUser | None:
+def user_caller(user_id: int) -> Caller | None:
+    """Somebody who is signed in, as things are now; None where the account is not active any more."""
+    user = User.objects.select_related("limits").filter(pk=user_id, is_active=True).first()
+    return caller_for(user) if user else None
+
+
+def session_user(session_key: str | None) -> User | None:
     """The active user of a session, or None. Sync: call it through `in_database`."""
     if not session_key:
         return None
@@ -125,12 +206,17 @@ def session_user(session_key: str | None) -> AbstractUser | None:
     request = HttpRequest()
     request.session = store(session_key)
     user = get_user(request)
-    return user if isinstance(user, AbstractUser) and user.is_active else None
+    return user if isinstance(user, User) and user.is_active else None
 
 
-async def session_caller(cookies: Mapping[str, str]) -> Caller:
+async def session_caller(cookies: Mapping[str, str], address: str = "") -> Caller:
     """Who is signed in with these cookies. Raises Unauthenticated."""
-    user = await in_database(session_user, cookies.get(settings.SESSION_COOKIE_NAME))
-    if user is None:
+
+    def caller() -> Caller | None:
+        user = session_user(cookies.get(settings.SESSION_COOKIE_NAME))
+        return caller_for(user) if user else None
+
+    found = await in_database(caller)
+    if found is None:
         raise Unauthenticated("Nobody is signed in.")
-    return Caller(user.pk, user.get_username())
+    return found.at(address)

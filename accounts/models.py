@@ -1,4 +1,4 @@
-"""API keys, preferences, invitations. A key's secret is shown once, when it is made; only its hash is kept."""
+"""API keys, limits, preferences, invitations. A key's secret is shown once, when it is made; only its hash is kept."""
 
 import hashlib
 import secrets
@@ -7,7 +7,9 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser, AnonymousUser, Group
-from django.core.validators import MinValueValidator
+from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
@@ -29,22 +31,110 @@ def in_a_week() -> datetime:
     return timezone.now() + timedelta(days=7)
 
 
+class Limited(models.Model):
+    """Figures that hold for whatever the row belongs to. `accounts.allowances` says how several become one."""
+
+    requests_per_minute = models.PositiveIntegerField(
+        _("calls a minute"), null=True, blank=True, help_text=_("Empty: nothing is said here. 0: no limit.")
+    )
+    tokens_per_minute = models.PositiveIntegerField(
+        _("tokens a minute"), null=True, blank=True, help_text=_("Of questions and answers together.")
+    )
+    parallel = models.PositiveIntegerField(
+        _("calls at a time"), null=True, blank=True, help_text=_("Those that wait in the queue count.")
+    )
+    tokens_per_month = models.PositiveBigIntegerField(
+        _("tokens a month"), null=True, blank=True, help_text=_("The budget of a calendar month, in UTC.")
+    )
+    allowed_models = ArrayField(
+        models.CharField(max_length=200),
+        verbose_name=_("models"),
+        default=list,
+        blank=True,
+        help_text=_("Names of the models that may be used, separated by commas. Empty: all."),
+    )
+
+    class Meta:
+        abstract = True
+
+
+class UserLimits(Limited):
+    """What one account may use."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="limits")
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("limits")
+
+    def __str__(self) -> str:
+        return f"limits of {self.user_id}"
+
+
+class GroupLimits(Limited):
+    """What the members of a group may use, each or together, and how soon they are served."""
+
+    group = models.OneToOneField(Group, models.CASCADE, primary_key=True, related_name="limits")
+    shared = models.BooleanField(
+        _("for all members together"), default=False, help_text=_("Else each member may use as much.")
+    )
+    priority = models.SmallIntegerField(
+        _("priority"),
+        default=0,
+        validators=[MinValueValidator(-3), MaxValueValidator(3)],
+        help_text=_("-3 to 3. Each step up is served twice as often where there is more work than room."),
+    )
+
+    class Meta:
+        verbose_name = verbose_name_plural = _("limits")
+
+    def __str__(self) -> str:
+        return f"limits of {self.group_id}"
+
+
+class Scope(models.TextChoices):
+    CHAT = "chat", _("chat: ask and get answers")
+    EMBEDDINGS = "embeddings", _("embeddings")
+    MODELS = "models", _("models: list them and their state")
+    HISTORY = "history", _("history: read and clear conversations")
+    ADMIN_READ = "admin-read", _("admin-read: read what administrators see")
+
+
+EVERYDAY = (Scope.CHAT, Scope.EMBEDDINGS, Scope.MODELS, Scope.HISTORY)
+
+
+def everyday() -> list[str]:
+    """The scopes of a key for which none were chosen."""
+    return [scope.value for scope in EVERYDAY]
+
+
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def usable(self) -> "ApiKeyQuerySet":
         """Keys that open a door now: not revoked, not expired, of an active owner."""
         alive = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
         return self.filter(alive, revoked_at=None, owner__is_active=True)
 
+    def opened_by(self, found: str) -> "ApiKeyQuerySet":
+        """The usable key with this digest, or whose former secret has it and still works."""
+        former = Q(previous_digest=found, previous_until__gt=timezone.now())
+        return self.usable().filter(Q(digest=found) | former)
 
-class ApiKey(models.Model):
+
+class ApiKey(Limited):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="api_keys")
     label = models.CharField(max_length=100)
+    scopes = ArrayField(models.CharField(max_length=20, choices=Scope), default=everyday)
     prefix = models.CharField(max_length=SHOWN, editable=False)
     digest = models.CharField(max_length=64, unique=True, editable=False)
+    previous_digest = models.CharField(max_length=64, null=True, editable=False, db_index=True)
+    previous_until = models.DateTimeField(null=True, editable=False, help_text="The former secret works until then.")
     created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="keys_made"
+    )
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_used_from = models.CharField(max_length=50, blank=True, editable=False, help_text="An address.")
 
     objects: ClassVar[ApiKeyQuerySet] = ApiKeyQuerySet.as_manager()  # type: ignore[assignment]
 
@@ -56,18 +146,42 @@ class ApiKey(models.Model):
         return f"{self.label} ({self.prefix}…)"
 
     @classmethod
-    def make(cls, owner_id: int, label: str, expires_at: datetime | None = None) -> tuple["ApiKey", str]:
+    def make(cls, owner_id: int, label: str, expires_at: datetime | None = None, **fields: Any) -> tuple["ApiKey", str]:
         """A new key and its secret, which cannot be had again."""
-        secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
-        key = cls.objects.create(
-            owner_id=owner_id, label=label, prefix=secret[:SHOWN], digest=digest(secret), expires_at=expires_at
-        )
+        key = cls(owner_id=owner_id, label=label, expires_at=expires_at, **fields)
+        secret = key.new_secret()
+        key.save()
         return key, secret
+
+    def new_secret(self) -> str:
+        """A fresh secret in the place of the present one; nothing is saved yet."""
+        secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
+        self.prefix, self.digest = secret[:SHOWN], digest(secret)
+        return secret
+
+    def rotate(self, until: datetime | None = None) -> str:
+        """A new secret. The present one works on until then, or ends now; one from before ends now in any case."""
+        self.previous_digest, self.previous_until = (self.digest, until) if until else (None, None)
+        secret = self.new_secret()
+        self.save(update_fields=["prefix", "digest", "previous_digest", "previous_until"])
+        return secret
+
+    @property
+    def digests(self) -> set[str]:
+        """Of the secrets that open it now, if any does."""
+        former = self.previous_until and self.previous_until > timezone.now() and self.previous_digest
+        return {self.digest, former} if former else {self.digest}
 
     def revoke(self) -> None:
         """Close the key now. Web processes hear of it within a second (see `authentication.REMEMBER`)."""
         self.revoked_at = timezone.now()
         self.save(update_fields=["revoked_at"])
+
+    def clean(self) -> None:
+        if Scope.ADMIN_READ in (self.scopes or ()) and not self.owner.is_staff:
+            raise ValidationError(
+                {"scopes": _("admin-read is for keys of staff. Choose another owner or leave it out.")}
+            )
 
 
 class Preferences(models.Model):

@@ -7,8 +7,19 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from accounts.authentication import Caller, Unauthenticated, caller_of, session_user
-from accounts.models import ApiKey
+from accounts.authentication import (
+    Caller,
+    Unauthenticated,
+    caller_for,
+    caller_of,
+    key_of,
+    known,
+    look_up,
+    remembered,
+    session_user,
+    user_caller,
+)
+from accounts.models import ApiKey, Scope, digest
 from accounts.sessions import seen
 from jarvis.database import in_database
 
@@ -20,24 +31,40 @@ class Pass:
     caller: Caller
     session_key: str | None = None
     password: str = ""  # the stored hash at sign-in: a session ends when the password changes
+    digest: str = ""  # of the key; one that was rotated away opens nothing any more
+
+    async def renewed(self) -> Caller:
+        """The caller with the rights and limits of this moment. Raises Unauthenticated."""
+        user, address = self.caller.user_id, self.caller.address
+        if self.digest:
+            return known(await remembered(self.digest, look_up, self.digest, address)).at(address)
+        if self.session_key:
+            return known(await remembered(f"user:{user}", user_caller, user)).at(address)
+        return self.caller  # anonymous
 
 
-async def key_pass(headers: dict[str, str]) -> Pass:
+async def key_pass(headers: dict[str, str], address: str) -> Pass:
     """By API key. Raises Unauthenticated."""
-    return Pass(await caller_of(headers))
+    key = key_of(headers)
+    return Pass(await caller_of(headers, address), digest=digest(key) if key else "")
 
 
-async def session_pass(session_key: str | None) -> Pass:
+async def session_pass(session_key: str | None, address: str) -> Pass:
     """By the session of the page. Raises Unauthenticated."""
-    user = await in_database(session_user, session_key)
-    if user is None:
+
+    def opened() -> Pass | None:
+        user = session_user(session_key)
+        return Pass(caller_for(user).at(address), session_key, user.password) if user else None
+
+    found = await in_database(opened)
+    if found is None:
         raise Unauthenticated("Nobody is signed in.")
-    return Pass(Caller(user.pk, user.get_username()), session_key, user.password)
+    return found
 
 
 def void(passes: Collection[Pass]) -> set[Pass]:
     """Those that open nothing any more, by three queries for all of them: the account is not active or has another
-    password, the session is over, the key was revoked or has expired."""
+    password, the session is over, the key was revoked, rotated away, has expired or may not chat any more."""
     passwords = dict(
         User.objects.filter(id__in={p.caller.user_id for p in passes}, is_active=True).values_list("id", "password")
     )
@@ -46,13 +73,14 @@ def void(passes: Collection[Pass]) -> set[Pass]:
     live_sessions = set(sessions.values_list("session_key", flat=True)) if session_keys else set()
     seen(live_sessions)
     key_ids = {p.caller.key_id for p in passes if p.caller.key_id}
-    live_keys = set(ApiKey.objects.usable().filter(id__in=key_ids).values_list("id", flat=True)) if key_ids else set()
+    keys = ApiKey.objects.usable().filter(id__in=key_ids, scopes__contains=[Scope.CHAT])
+    live_digests = {digest for key in keys for digest in key.digests} if key_ids else set()
 
     def holds(p: Pass) -> bool:
         if p.caller.user_id not in passwords:
             return False
         if p.session_key:
             return p.session_key in live_sessions and passwords[p.caller.user_id] == p.password
-        return p.caller.key_id is None or p.caller.key_id in live_keys
+        return p.caller.key_id is None or p.digest in live_digests
 
     return {p for p in passes if not holds(p)}

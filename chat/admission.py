@@ -8,11 +8,17 @@ from django.conf import settings
 from django.http import parse_cookie
 from django.http.request import split_domain_port, validate_host
 
+from accounts.models import Scope
 from accounts.passes import Pass, key_pass, session_pass
+from jarvis.address import client_address
 
 
 class ForeignOrigin(Exception):
     """A page of another site, or a name that this site does not have."""
+
+
+class MayNotChat(Exception):
+    """A key without the scope."""
 
 
 def headers_of(scope: Mapping[str, Any]) -> dict[str, str]:
@@ -20,7 +26,7 @@ def headers_of(scope: Mapping[str, Any]) -> dict[str, str]:
 
 
 async def admit(scope: Mapping[str, Any]) -> Pass:
-    """The pass of a handshake. Raises ForeignOrigin or Unauthenticated.
+    """The pass of a handshake. Raises ForeignOrigin, MayNotChat or Unauthenticated.
 
     Browsers always send an Origin, and it must be the very host and port of this site: cookies do not tell ports
     apart. Without one it is a program, which needs a key.
@@ -32,8 +38,12 @@ async def admit(scope: Mapping[str, Any]) -> Pass:
     if origin is not None and not same_site(origin, host):
         raise ForeignOrigin("A page of another site may not open this socket.")
     if origin is None or "authorization" in headers or "x-api-key" in headers:
-        return await key_pass(headers)
-    return await session_pass(parse_cookie(headers.get("cookie", "")).get(settings.SESSION_COOKIE_NAME))
+        opened_by = await key_pass(headers, client_address(scope))
+        if not opened_by.caller.may(Scope.CHAT):
+            raise MayNotChat
+        return opened_by
+    session = parse_cookie(headers.get("cookie", "")).get(settings.SESSION_COOKIE_NAME)
+    return await session_pass(session, client_address(scope))
 
 
 def same_site(origin: str, host: str) -> bool:

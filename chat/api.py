@@ -13,6 +13,7 @@ from django.http.response import HttpResponseBase
 from accounts.authentication import Caller
 from chat.ask import Asked, ask
 from chat.models import Conversation, Message
+from inference import limits
 from inference.answering import heard, leave, streamed
 from inference.entries import End
 from inference.http import json_response
@@ -45,8 +46,9 @@ def question_in(request: HttpRequest) -> Question:
 
 
 async def asked(request: HttpRequest, caller: Caller) -> Asked:
+    limits.refuse_again(caller)
     question = question_in(request)
-    return await ask(
+    made = await ask(
         caller,
         question.message,
         door="api",
@@ -54,6 +56,8 @@ async def asked(request: HttpRequest, caller: Caller) -> Asked:
         conversation=question.conversation,
         model=question.model,
     )
+    request.more_headers = made.held.headers  # type: ignore[attr-defined]
+    return made
 
 
 async def chat(request: HttpRequest, caller: Caller) -> HttpResponse:

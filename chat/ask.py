@@ -5,10 +5,12 @@ takes the place of whatever was shown after the message that it follows; what wa
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from uuid import UUID
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import UUID, uuid4
 
 from django.db import connection, transaction
+from django.db.models import F, Func, IntegerField, Sum
 from django.utils import timezone
 
 from accounts.authentication import Caller
@@ -16,23 +18,33 @@ from chat import frames
 from chat.models import Conversation, Message
 from chat.prompt import model_for, request_of
 from chat.sockets import announce
+from inference import limits
+from inference.limits import Reservation
 from inference.models import Generation, LanguageModel
 from inference.openai import errors
+from inference.openai.errors import ApiError
+from inference.openai.request import ChatRequest
 from inference.submit import check_queue, ring
 from jarvis.config import config
 from jarvis.database import in_database
 
+PROMPT_BYTES = 4 * frames.PROMPT_CHARS  # of a system prompt at most
 BROKEN_OFF = (Generation.Status.STOPPED, Generation.Status.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who asks and through which door. With a `client_key` the same is asked once, however often it comes."""
+    """Who asks and through which door. With a `client_key` the same is asked once, however often it comes.
+
+    `id`: of the generation that will answer; `held`: what is reserved for it.
+    """
 
     caller: Caller
     door: str
     request_id: str
     client_key: UUID | None = None
+    id: UUID = field(default_factory=uuid4)
+    held: Reservation = field(default_factory=Reservation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +58,7 @@ class Asked:
     client_key: UUID | None
     versions: dict[int, list[int]]
     new: bool = True
+    held: Reservation = field(default_factory=Reservation)
 
     def accepted(self) -> frames.Accepted:
         """What the one who asked is told of it."""
@@ -82,7 +95,7 @@ async def ask(
     system_prompt: str = "",
     temperature: float | None = None,
 ) -> Asked:
-    """Accept a question and queue it. Raises ApiError 400 and 404, QueueFull, and database errors.
+    """Accept a question and queue it. Raises ApiError 400, 404 and 429, QueueFull, and database errors.
 
     Prompt and temperature are for the conversation that it begins, where it names none.
     """
@@ -93,7 +106,7 @@ async def ask(
         question = put(origin, into, text, parent=into.path(limit=1).first())
         return queued(origin, into, question, into.model)
 
-    return await accepted(Origin(caller, door, request_id, client_key), accept)
+    return await accepted(Origin(caller, door, request_id, client_key), accept, text, conversation=conversation)
 
 
 async def edit(origin: Origin, message: int, text: str, model: str | None = None) -> Asked:
@@ -103,9 +116,9 @@ async def edit(origin: Origin, message: int, text: str, model: str | None = None
     def accept(origin: Origin) -> Asked:
         former, conversation = found(origin.caller, message, Message.Role.USER)
         question = put(origin, conversation, text, former.parent)
-        return queued(origin, conversation, question, chosen(conversation, model))
+        return queued(origin, conversation, question, chosen(origin.caller, conversation, model))
 
-    return await accepted(origin, accept)
+    return await accepted(origin, accept, text, conversation__messages=message)
 
 
 async def regenerate(origin: Origin, message: int, model: str | None = None) -> Asked:
@@ -113,9 +126,9 @@ async def regenerate(origin: Origin, message: int, model: str | None = None) -> 
 
     def accept(origin: Origin) -> Asked:
         answer, conversation = found(origin.caller, message, Message.Role.ASSISTANT)
-        return queued(origin, conversation, question_of(answer), chosen(conversation, model))
+        return queued(origin, conversation, question_of(answer), chosen(origin.caller, conversation, model))
 
-    return await accepted(origin, accept)
+    return await accepted(origin, accept, conversation__messages=message)
 
 
 async def go_on(origin: Origin, message: int) -> Asked:
@@ -125,18 +138,52 @@ async def go_on(origin: Origin, message: int) -> Asked:
         answer, conversation = found(origin.caller, message, Message.Role.ASSISTANT)
         check_continuable(answer)
         assert answer.generation is not None
-        return queued(origin, conversation, question_of(answer), answer.generation.model, continues=answer)
+        model = answer.generation.model
+        if not origin.caller.sees(model):
+            raise errors.model_not_found(model)
+        return queued(origin, conversation, question_of(answer), model, continues=answer)
 
-    return await accepted(origin, accept)
+    return await accepted(origin, accept, conversation__messages=message)
 
 
-async def accepted(origin: Origin, accept: Callable[[Origin], Asked]) -> Asked:
-    """Accept in one transaction, unless it was before; then ring for a worker and tell the person's windows."""
-    asked = await in_database(once, origin, accept)
+async def accepted(origin: Origin, accept: Callable[[Origin], Asked], text: str = "", **said: Any) -> Asked:
+    """Reserve what it may use and accept it in one transaction, unless it was before; then ring for a worker and tell
+    the person's windows. `said`: which messages may be sent along with the text."""
+    try:
+        held = await hold(origin, text, **said)
+    except ApiError:  # what was accepted before is not refused when it is sent again
+        before = await in_database(asked_before, origin) if origin.client_key else None
+        if before is None:
+            raise
+        return before
+    try:
+        asked = await in_database(once, replace(origin, held=held), accept)
+    except Exception:
+        await held.give_back()
+        raise
     if asked.new:
         await ring()
         await announce(origin.caller.user_id, frames.encode(asked.told()))
-    return asked
+    else:
+        await held.give_back()
+    return replace(asked, held=held)
+
+
+async def hold(origin: Origin, text: str, **said: Any) -> Reservation:
+    """Reserve what an answer may use. Raises ApiError 429 and 503."""
+    if not limits.counts_tokens(origin.caller):
+        return await limits.reserve(origin.caller, origin.id)
+    size, window = await in_database(size_and_window, origin.caller, **said)
+    unnamed = ChatRequest(model="", fields={})  # the page names no limit
+    return await limits.reserve(origin.caller, origin.id, *limits.weigh(unnamed, size + len(text.encode()), window))
+
+
+def size_and_window(caller: Caller, **said: Any) -> tuple[int, int]:
+    """Bytes that are sent along at most, and the largest window of a model that may answer; 0 where one is unknown."""
+    bytes = Func(F("text"), function="octet_length", output_field=IntegerField())
+    size = Message.objects.of(caller.user_id).filter(**said).aggregate(size=Sum(bytes))["size"] or 0
+    windows = LanguageModel.objects.offered(caller.models).values_list("max_model_len", flat=True)
+    return size + PROMPT_BYTES, max(windows, default=0) if all(windows) else 0
 
 
 def once(origin: Origin, accept: Callable[[Origin], Asked]) -> Asked:
@@ -145,7 +192,7 @@ def once(origin: Origin, accept: Callable[[Origin], Asked]) -> Asked:
             one_at_a_time(origin.client_key)
             if before := asked_before(origin):
                 return before
-        check_queue()
+        check_queue(origin.caller.user_id)
         return accept(origin)
 
 
@@ -204,25 +251,25 @@ def opened(
         return Conversation.objects.create(
             owner_id=caller.user_id,
             title=Conversation.title_from(text),
-            model=model_for(caller.user_id, model),
+            model=model_for(caller, model),
             system_prompt=system_prompt,
             temperature=temperature,
         )
     conversation = Conversation.objects.of(caller.user_id).select_for_update().filter(id=id).first()
     if conversation is None:
         raise errors.make(404, "conversation_not_found", "There is no such conversation. Leave it out to begin one.")
-    if (name := chosen(conversation, model)) != conversation.model:
+    if (name := chosen(caller, conversation, model)) != conversation.model:
         conversation.model = name
         conversation.save(update_fields=["model"])
     return conversation
 
 
-def chosen(conversation: Conversation, model: str | None) -> str:
+def chosen(caller: Caller, conversation: Conversation, model: str | None) -> str:
     """The model that answers now: the wanted one, else the conversation's, else the default."""
-    offered = LanguageModel.objects.offered()
+    offered = LanguageModel.objects.offered(caller.models)
     if not model and offered.filter(name=conversation.model).exists():
         return conversation.model
-    return model_for(conversation.owner_id, model)
+    return model_for(caller, model)
 
 
 def found(caller: Caller, message: int, role: str) -> tuple[Message, Conversation]:
@@ -253,6 +300,9 @@ def queued(
     """Write the generation and the answer, which is what the conversation shows from now on."""
     begun = continues.text.rstrip() if continues else ""
     generation = Generation.objects.create(
+        id=origin.id,
+        priority=origin.caller.priority,
+        reserved=origin.held.reserved,
         owner_id=origin.caller.user_id,
         key_id=origin.caller.key_id,
         model=model,

@@ -4,6 +4,7 @@ from uuid import UUID
 
 import msgspec
 
+from accounts.authentication import Caller
 from chat import frames
 from chat.models import Conversation, Message
 from chat.prompt import model_for
@@ -21,16 +22,16 @@ def show(user_id: int, message: int) -> frames.Shown:
     return frames.Shown(chosen.conversation_id, leaf)
 
 
-def configure(user_id: int, wanted: frames.Configure) -> frames.Configured:
+def configure(caller: Caller, wanted: frames.Configure) -> frames.Configured:
     """Set what the frame names. Raises ApiError 404 for a conversation or a model that the person does not have."""
-    conversation = Conversation.objects.of(user_id).filter(pk=wanted.conversation).first()
+    conversation = Conversation.objects.of(caller.user_id).filter(pk=wanted.conversation).first()
     if conversation is None:
         raise errors.make(404, "conversation_not_found", "There is no such conversation, or it is not yours.")
     changed = []
     for name in ("model", "system_prompt", "temperature"):
         value = getattr(wanted, name)
         if value is not msgspec.UNSET:
-            setattr(conversation, name, model_for(user_id, value) if name == "model" else value)
+            setattr(conversation, name, model_for(caller, value) if name == "model" else value)
             changed.append(name)
     if changed:
         conversation.save(update_fields=changed)

@@ -11,9 +11,10 @@ from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import Error as DatabaseError
 
-from accounts.authentication import Unauthenticated
+from accounts.authentication import Caller, Unauthenticated
+from accounts.models import Scope
 from chat import frames
-from chat.admission import ForeignOrigin, admit, headers_of
+from chat.admission import ForeignOrigin, MayNotChat, admit, headers_of
 from chat.ask import Asked, Origin, ask, edit, go_on, regenerate
 from chat.choices import configure, details, show
 from chat.growing import shown
@@ -21,6 +22,7 @@ from chat.log import looked_up, told_from
 from chat.sockets import VOID, Sockets, Window, announce
 from inference.entries import START, Cursor
 from inference.models import Generation
+from inference.openai import errors
 from inference.openai.errors import ApiError
 from inference.submit import Away, QueueFull, stop
 from jarvis.config import config
@@ -31,10 +33,11 @@ log = structlog.get_logger(__name__)
 
 # Characters; JSON may write one character with six.
 LONGEST_FRAME = 4096 + 6 * (config.max_message_chars + frames.PROMPT_CHARS)
+# What reads or changes conversations by ids that could be guessed.
+OF_HISTORY = (frames.Edit, frames.Regenerate, frames.Continue, frames.Show, frames.Configure, frames.Details)
 MOST_FOLLOWED = 32  # answers at a time on one socket
 
 NOT_FOUND = frames.Error("not_found", "There is no such generation, or it is not yours.")
-FULL = frames.Error("overloaded", "The queue is full. Try again in a moment.")
 AWAY = frames.Error("unavailable", "The database cannot be reached. Try again in a moment.")
 BROKE = frames.Error("internal_error", "Jarvis failed on this. Try again; if it fails again, tell an administrator.")
 TOO_LONG = frames.Error("frame_too_large", f"A frame may have {LONGEST_FRAME} characters. Send less.")
@@ -52,7 +55,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.window: Window | None = None
         try:
             opened_by = await admit(self.scope)
-        except ForeignOrigin:
+        except (ForeignOrigin, MayNotChat):
             await self.close()  # before it is accepted: the handshake is answered with 403
             return
         except Unauthenticated as error:
@@ -64,7 +67,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.close(1013)
             return
         await self.accept()
-        self.caller = opened_by.caller
+        self.opened_by = opened_by
         self.window = Window(opened_by)
         Sockets.here().add(self.window)
         self.start(self.tell_news(self.window))
@@ -123,13 +126,15 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         names = ("client_key", "generation", "message", "conversation")
         reply_to: UUID | int | None = next((getattr(frame, name) for name in names if hasattr(frame, name)), None)
         try:
+            if isinstance(frame, OF_HISTORY) and not self.caller.may(Scope.HISTORY):
+                raise errors.missing_scope(Scope.HISTORY)
             match frame:
                 case frames.Ask() | frames.Edit() | frames.Regenerate() | frames.Continue():
                     await self.tell((await self.asked(frame)).accepted())
                 case frames.Show():
                     await self.tell_all(await in_database(show, self.caller.user_id, frame.message))
                 case frames.Configure():
-                    await self.tell_all(await in_database(configure, self.caller.user_id, frame))
+                    await self.tell_all(await in_database(configure, await self.opened_by.renewed(), frame))
                 case frames.Details():
                     if (found := await in_database(details, self.caller.user_id, frame.generation)) is None:
                         raise Refused(NOT_FOUND)
@@ -146,11 +151,13 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                     await self.tell(frames.Pong())
             return
         except ApiError as error:
-            problem = frames.Error(error.code, error.message)
+            problem = frames.Error.of(error)
         except Refused as refused:
             problem = refused.problem
-        except QueueFull:
-            problem = FULL
+        except QueueFull as full:
+            problem = frames.Error.of(full.error)
+        except Unauthenticated:
+            return  # `tell_news` closes the socket within a second
         except (Away, DatabaseError) as error:
             log.warning("postgres.away", error=str(error).strip())
             problem = AWAY
@@ -162,7 +169,10 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def asked(self, frame: frames.Asking) -> Asked:
         """Have accepted what asks for an answer. Raises as `chat.ask.ask`."""
         request_id = structlog.contextvars.get_contextvars()["request_id"]
-        origin = Origin(self.caller, "chat", request_id, frame.client_key)
+        caller = await self.opened_by.renewed()
+        if not caller.may(Scope.CHAT):
+            raise errors.missing_scope(Scope.CHAT)
+        origin = Origin(caller, "chat", request_id, frame.client_key)
         match frame:
             case frames.Edit():
                 return await edit(origin, frame.message, frame.text, frame.model)
@@ -171,7 +181,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             case frames.Continue():
                 return await go_on(origin, frame.message)
         return await ask(
-            self.caller,
+            caller,
             frame.text,
             door="chat",
             request_id=request_id,
@@ -182,6 +192,11 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             temperature=frame.temperature,
         )
 
+    @property
+    def caller(self) -> Caller:
+        """Who opened the socket, with the rights of that moment."""
+        return self.opened_by.caller
+
     async def tell_all(self, frame: frames.FromServer) -> None:
         """Tell this window, and all others of the person; this one is told twice, where Redis is there."""
         await self.tell(frame)
@@ -190,10 +205,14 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def check_mine(self, generation: UUID) -> None:
         """Raise Refused where there is no such generation for this person."""
         mine = Generation.objects.filter(id=generation, owner_id=self.caller.user_id)
+        if not self.caller.may(Scope.HISTORY):
+            mine = mine.filter(key_id=self.caller.key_id)
         if not await in_database(mine.exists):
             raise Refused(NOT_FOUND)
 
     async def follow(self, frame: frames.Follow) -> None:
+        if not self.caller.may(Scope.HISTORY):
+            await self.check_mine(frame.generation)
         found = await in_database(looked_up, self.caller.user_id, frame.generation)
         if found is None or self.window is None:
             raise Refused(NOT_FOUND)

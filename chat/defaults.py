@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from accounts.authentication import caller_for
 from accounts.models import Preferences
 from inference.models import LanguageModel
 from jarvis.config import config
@@ -48,7 +49,7 @@ class DefaultsForm(forms.ModelForm[Preferences]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        names = [model.name for model in LanguageModel.objects.offered()]
+        names = [model.name for model in LanguageModel.objects.offered(caller_for(self.instance.user).models)]
         chosen = self.instance.model
         gone = [(chosen, chosen)] if chosen and chosen not in names else []  # may come back; is not lost by saving
         first = (("", _("The site's default")), *gone)

@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from inference.entries import START, Begin, Choices, Cursor, End, Entry, Problem, Text, Usage
+from inference.openai.errors import ApiError
 
 NO_CURSOR = str(START)
 PROMPT_CHARS = 20_000
@@ -246,11 +247,19 @@ class State(FromServer):
 
 
 class Error(FromServer):
-    """What went wrong, and what to do; `reply_to` is what the frame named: its client_key, or else an id in it."""
+    """What went wrong, and what to do; `reply_to` is what the frame named: its client_key, or else an id in it.
+
+    `retry_after`: seconds until the same frame may be accepted.
+    """
 
     code: str
     message: str
     reply_to: UUID | int | None = None
+    retry_after: float | None = None
+
+    @classmethod
+    def of(cls, error: ApiError) -> "Error":
+        return cls(error.code, error.message, retry_after=error.fields.retry_after)
 
 
 class Pong(FromServer):

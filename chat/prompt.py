@@ -5,6 +5,7 @@ Each is the conversation's own, else its owner's, else the site's.
 
 from typing import Any
 
+from accounts.authentication import Caller
 from accounts.models import Preferences
 from chat.models import Conversation, Message
 from inference.models import LanguageModel
@@ -21,16 +22,16 @@ def preferences_of(user_id: int) -> Preferences:
     return Preferences.objects.filter(user_id=user_id).first() or Preferences(user_id=user_id)
 
 
-def model_for(user_id: int, wanted: str | None) -> str:
+def model_for(caller: Caller, wanted: str | None) -> str:
     """The wanted model, else the person's, else the site's. Raises ApiError 404, or 503 where none has been loaded."""
-    offered = list(LanguageModel.objects.offered().values_list("name", flat=True))
+    offered = list(LanguageModel.objects.offered(caller.models).values_list("name", flat=True))
     if wanted:
         if wanted not in offered:
             raise errors.model_not_found(wanted)
         return wanted
     if not offered:
         raise errors.model_loading("default")
-    preferred = preferences_of(user_id).model
+    preferred = preferences_of(caller.user_id).model
     return preferred if preferred in offered else offered[0]
 
 

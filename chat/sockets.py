@@ -12,6 +12,7 @@ from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db import Error as DatabaseError
 
+from accounts.models import Scope
 from accounts.passes import Pass, void
 from chat.frames import Growing, Queue, State, encode
 from chat.models import Message
@@ -143,7 +144,8 @@ class Sockets:
             log.warning("postgres.away", error=str(error).strip())
             return
         for window in windows:
-            window.show_growing(growing.get(window.opened_by.caller.user_id, frozenset()))
+            if (caller := window.opened_by.caller).may(Scope.HISTORY):
+                window.show_growing(growing.get(caller.user_id, frozenset()))
             for generation in found.keys() & window.waiting.keys():
                 window.show_place(generation, found[generation])
 
@@ -162,7 +164,8 @@ class Sockets:
 
     def hear(self, message: dict[str, Any]) -> None:
         for window in self.windows:
-            if window.opened_by.caller.user_id == message["user"]:
+            caller = window.opened_by.caller
+            if caller.user_id == message["user"] and caller.may(Scope.HISTORY):
                 window.notice(message["frame"])
 
 

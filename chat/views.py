@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
@@ -11,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from accounts.authentication import caller_for
 from chat import frames, history, sidebar
 from chat.models import Conversation, Message
 from chat.strings import script_strings, suggestions
@@ -95,7 +97,8 @@ def plain_number(value: float | None) -> str:
 
 
 def page(request: HttpRequest, shown: Conversation | None) -> HttpResponse:
-    models = list(LanguageModel.objects.offered())
+    assert isinstance(request.user, User)
+    models = list(LanguageModel.objects.offered(caller_for(request.user).models))
     preferences = request.preferences  # type: ignore[attr-defined]
     offered = [model.name for model in models]
     wanted = shown.model if shown and shown.model else preferences.model

@@ -10,9 +10,11 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from accounts.authentication import Caller, Unauthenticated, caller_of, session_caller
+from accounts.models import Scope
 from inference.openai import errors
 from inference.openai.errors import ApiError
 from inference.submit import Away, QueueFull
+from jarvis.address import client_address
 
 log = structlog.get_logger(__name__)
 
@@ -28,26 +30,35 @@ def error_response(error: ApiError) -> HttpResponse:
     return json_response(error.body(), error.status, error.headers)
 
 
-def api(**methods: View) -> View:
+def api(scope: Scope, /, **methods: View) -> View:
     """One route of the API: a view for each method, called with the request and its authenticated caller.
 
-    Raises nothing of its own but ApiError: 401, 405, and 503 where Postgres or Redis is away or the queue is full.
+    Raises nothing of its own but ApiError: 401, 403 without the scope, 405, and 503 where Postgres or Redis is away or
+    the queue is full. The view may leave headers for whatever answer it gives in `request.more_headers`.
     """
     allowed = ", ".join(method.upper() for method in methods)
 
     async def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         handler = methods.get((request.method or "").lower())
         if handler is None:
-            response = error_response(errors.method_not_allowed(request.method or "", allowed))
+            response: HttpResponseBase = error_response(errors.method_not_allowed(request.method or "", allowed))
             response.headers["allow"] = allowed
             return response
         try:
-            return await handler(request, await authenticated(request), *args, **kwargs)
-        except QueueFull:
-            raise errors.overloaded() from None
+            caller = await authenticated(request)
+            if not caller.may(scope):
+                raise errors.missing_scope(scope)
+            response = await handler(request, caller, *args, **kwargs)
+        except ApiError as error:
+            response = error_response(error)
+        except QueueFull as full:
+            response = error_response(full.error)
         except (Away, DatabaseError) as error:
             log.warning("postgres.away", error=str(error).strip())
-            raise errors.overloaded("The database cannot be reached.") from None
+            response = error_response(errors.overloaded("The database cannot be reached."))
+        for name, value in getattr(request, "more_headers", {}).items():
+            response.headers[name] = value
+        return response
 
     return view
 
@@ -55,12 +66,13 @@ def api(**methods: View) -> View:
 async def authenticated(request: HttpRequest) -> Caller:
     """The caller, by key, else by the session of the page. Raises ApiError 401."""
     headers = {name.lower(): value for name, value in request.headers.items()}
+    address = client_address(request)
     try:
         if "authorization" in headers or "x-api-key" in headers or not request.COOKIES:
-            return await caller_of(headers)
+            return await caller_of(headers, address)
         if request.method not in SAFE and not same_origin(request):
             raise Unauthenticated("A page of another site cannot act for who is signed in here.")
-        return await session_caller(request.COOKIES)
+        return await session_caller(request.COOKIES, address)
     except Unauthenticated as error:
         raise errors.invalid_api_key(str(error)) from None
 

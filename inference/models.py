@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import F, Q, Sum
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -40,9 +40,10 @@ def price(what: str, empty: str = "no price") -> "models.DecimalField[Any, Any]"
 
 
 class LanguageModelQuerySet(models.QuerySet["LanguageModel"]):
-    def offered(self) -> "LanguageModelQuerySet":
-        """Models that people may choose, the default first."""
-        return self.filter(enabled=True).order_by("-default", "name")
+    def offered(self, open_to: Collection[str] | None = None) -> "LanguageModelQuerySet":
+        """Models that people may choose, the default first; of those named alone, where some are."""
+        offered = self.filter(enabled=True).order_by("-default", "name")
+        return offered if open_to is None else offered.filter(name__in=open_to)
 
     @transaction.atomic
     def serve(self, name: str, max_model_len: int = 0, alive: Collection[str] = ()) -> None:
@@ -140,6 +141,18 @@ class GenerationQuerySet(models.QuerySet["Generation"]):
         """Ended rows that still hold what was said."""
         return self.ended().filter(request__isnull=False)
 
+    def charged_to(self, subject: str, month: datetime) -> "GenerationQuerySet":
+        """What counts for the budget of `user:7`, `key:3` or `group:2` in the month that begins so."""
+        kind, _, id = subject.partition(":")
+        whose = {"user": "owner", "key": "key", "group": "owner__groups"}[kind]
+        end = (month + timedelta(days=32)).replace(day=1)
+        return self.filter(**{whose: int(id)}, created_at__gte=month, created_at__lt=end)
+
+    def spent(self) -> int:
+        """What the rows have used of a budget: tokens. A budget of money would sum their cost here."""
+        total: int | None = self.aggregate(total=Sum(F("prompt_tokens") + F("completion_tokens")))["total"]
+        return total or 0
+
     def forget(self) -> int:
         """Empty the rows of what was said; who, when and how much stays for the ledger."""
         return self.update(request=None, text="", choices=None)
@@ -173,6 +186,9 @@ class Generation(models.Model):
     door = models.CharField(max_length=10, help_text="Where it came in: chat, api or v1.")
     request_id = models.CharField(max_length=64, help_text="Follows the call through the logs of all processes.")
     request = models.JSONField(null=True, help_text="The validated OpenAI request; emptied by retention.")
+
+    priority = models.SmallIntegerField(default=0, help_text="Of the owner's groups; each step counts double.")
+    reserved = models.PositiveIntegerField(default=0, help_text="Tokens that it may take at most, as budgets count it.")
 
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
     attempt = models.PositiveIntegerField(default=0)

@@ -2,16 +2,21 @@
 
 import asyncio
 import weakref
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 import structlog
 from django.db import DataError, transaction
 from django.db import Error as DatabaseError
+from django.db.models import Count
 
 from inference import wire
 from inference.entries import Begin, Cursor, End
+from inference.limits import Reservation
 from inference.models import Generation
+from inference.openai import errors
+from inference.openai.errors import ApiError
 from jarvis.config import config
 from jarvis.database import in_database
 
@@ -21,41 +26,58 @@ _submitters: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Submitter]" =
 
 
 class QueueFull(Exception):
-    """As many generations wait as may; nothing was written. Ask again later."""
+    """As many generations wait as may, in all or (`own`) of this person; nothing was written. Ask again later."""
+
+    def __init__(self, own: bool = False) -> None:
+        self.own = own
+
+    @property
+    def error(self) -> ApiError:
+        if not self.own:
+            return errors.overloaded()
+        return errors.rate_limit_exceeded(2.0, f"You have {config.queue_limit_per_user} calls in the queue already.")
 
 
 class Away(Exception):
     """Postgres or Redis cannot be reached; nothing was accepted. Ask again later."""
 
 
-def check_queue(count: int = 1) -> None:
-    """Raise QueueFull where `count` more would be too many. Call it in the transaction that writes them."""
-    if Generation.objects.queued().count() + count > config.queue_limit:
+def check_queue(owner_id: int) -> None:
+    """Raise QueueFull where one more would be too many. Call it in the transaction that writes it."""
+    waiting = in_queue()
+    if waiting.total() >= config.queue_limit:
         raise QueueFull
+    if waiting[owner_id] >= config.queue_limit_per_user:
+        raise QueueFull(own=True)
 
 
-async def submit(generation: Generation) -> None:
-    """Write one generation to the queue and ring the doorbell. Raises QueueFull or Away.
+def in_queue() -> Counter[int]:
+    """How many generations of each owner wait."""
+    return Counter(dict(Generation.objects.queued().values_list("owner_id").annotate(Count("id")).order_by()))
+
+
+async def submit(generation: Generation, held: Reservation | None = None) -> None:
+    """Write one generation to the queue and ring the doorbell. Raises QueueFull or Away, and gives back what is held.
 
     Calls that come at the same time share one transaction, so that a burst costs a few commits and not one a call.
     """
     loop = asyncio.get_running_loop()
     if loop not in _submitters:
         _submitters[loop] = Submitter()
-    await _submitters[loop].submit(generation)
+    await _submitters[loop].submit(generation, held)
 
 
 class Submitter:
     """Group commit: whatever arrives while one batch is being written makes up the next."""
 
     def __init__(self) -> None:
-        self.waiting: list[tuple[Generation, asyncio.Future[None]]] = []
+        self.waiting: list[tuple[Generation, asyncio.Future[None], Reservation | None]] = []
         self.task: asyncio.Task[None] | None = None
         self.ringing: set[asyncio.Task[None]] = set()
 
-    async def submit(self, generation: Generation) -> None:
+    async def submit(self, generation: Generation, held: Reservation | None) -> None:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.waiting.append((generation, done))
+        self.waiting.append((generation, done, held))
         if self.task is None:
             self.task = asyncio.create_task(self.write())
         await done
@@ -64,8 +86,10 @@ class Submitter:
         """Write until nothing waits. Whatever goes wrong is told to those who wait, and stops nobody after them."""
         while self.waiting:
             batch, self.waiting = self.waiting, []
-            results = await self.results([generation for generation, _ in batch])
-            for result, (_, done) in zip(results, batch, strict=True):
+            results = await self.results([generation for generation, _, _ in batch])
+            for result, (_, done, held) in zip(results, batch, strict=True):
+                if result is not None and held is not None:
+                    await held.give_back()
                 if done.done():
                     continue  # its caller has left
                 if result is None:
@@ -85,19 +109,24 @@ class Submitter:
             return [Away("Postgres cannot be reached") for _ in generations]
         except Exception as error:  # noqa: BLE001 - a task that died would leave all who come after it waiting
             return [error] * len(generations)
-        if accepted:
+        if None in accepted:
             task = asyncio.create_task(ring())  # nobody waits for a Redis that does not answer
             self.ringing.add(task)
             task.add_done_callback(self.ringing.discard)
-        return [None] * accepted + [QueueFull() for _ in generations[accepted:]]
+        return [*accepted]
 
 
-def insert(generations: Sequence[Generation]) -> int:
-    """Write as many as the queue has room for, in order; how many that is."""
+def insert(generations: Sequence[Generation]) -> list[QueueFull | None]:
+    """Write those that the queue has room for, in order; why not, for each of the others."""
     with transaction.atomic():
-        room = max(0, config.queue_limit - Generation.objects.queued().count())
-        Generation.objects.bulk_create(generations[:room])
-    return min(room, len(generations))
+        waiting, results = in_queue(), []
+        for owner_id in (generation.owner_id for generation in generations):
+            full = waiting.total() >= config.queue_limit
+            own = waiting[owner_id] >= config.queue_limit_per_user
+            results.append(QueueFull(own and not full) if full or own else None)
+            waiting[owner_id] += results[-1] is None
+        Generation.objects.bulk_create(g for g, full in zip(generations, results, strict=True) if full is None)
+    return results
 
 
 async def ring(message: str = "work") -> None:

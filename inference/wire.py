@@ -7,14 +7,25 @@
 | `jarvis:worker:{name}` | string | a worker's state as JSON, gone when the worker is |
 | `jarvis:workers` | set | names of the workers that have told a state lately |
 | `jarvis:doorbell` | channel | "new work", or "stop this one", for all workers |
+| `jarvis:rate:{subject}:requests`, `:tokens` | hash | what somebody has used in the last minute, by second |
+| `jarvis:open:{subject}` | hash | the calls that somebody has under way, and the tokens that each may take |
+| `jarvis:used:{subject}:{month}` | hash | what somebody has used of a budget, learnt from Postgres |
+| `jarvis:hold:{generation}` | string | what a call holds of limits until its end |
+| `jarvis:holds` | sorted set | all such calls by the time when they are looked up, in case nobody told their end |
+| `jarvis:holds:known` | string | gone when Redis has lost its data: the calls under way are then learnt from Postgres |
+
+The scripts in `inference/lua/` get these names from here.
 """
 
 import asyncio
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
+from datetime import datetime
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from hashlib import sha1
+from pathlib import Path
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -24,9 +35,10 @@ from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from accounts.allowances import Allowance
 from inference.entries import START, Begin, Cursor, End, Entry, Fence, decode, encode
 from inference.states import WorkerState
 from jarvis.config import config
@@ -43,6 +55,29 @@ WORKER_SECONDS = 5
 WORKERS = "jarvis:workers"
 WORKERS_SECONDS = 3600
 REPLY_SECONDS = 5
+HOLDS, HOLDS_KNOWN = "jarvis:holds", "jarvis:holds:known"
+HOLD_SECONDS = 30  # after which the row of a call is looked at
+KNOWN_SECONDS = 7 * 24 * 3600
+
+
+class Script(NamedTuple):
+    text: str
+    sha1: str
+
+    @classmethod
+    def named(cls, name: str) -> "Script":
+        text = (Path(__file__).parent / "lua" / f"{name}.lua").read_text()
+        return cls(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+    async def run(self, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+        """Run it; Redis mostly knows it by its hash."""
+        try:
+            return await client().evalsha(self.sha1, len(keys), *keys, *arguments)
+        except NoScriptError:
+            return await client().eval(self.text, len(keys), *keys, *arguments)
+
+
+RESERVE, SETTLE, DUE, LEARN = map(Script.named, ("reserve", "settle", "due", "learn"))
 
 _clients: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Redis]" = weakref.WeakKeyDictionary()
 
@@ -90,6 +125,18 @@ def log_key(generation: UUID) -> str:
     return f"jarvis:log:{generation}"
 
 
+def hold_key(generation: UUID) -> str:
+    return f"jarvis:hold:{generation}"
+
+
+def open_key(subject: str) -> str:
+    return f"jarvis:open:{subject}"
+
+
+def used_key(subject: str, month: datetime) -> str:
+    return f"jarvis:used:{subject}:{month:%Y-%m}"
+
+
 class LogLost(RedisError):
     """A log is gone in the middle of its answer: all of it must be published again."""
 
@@ -112,6 +159,10 @@ async def publish(batch: Batch, redis: Redis | None = None) -> None:
                 pipeline.execute_command("XADD", key, "NOMKSTREAM", str(cursor), "e", encode(entry))
             if isinstance(entry, End):
                 pipeline.execute_command("EXPIRE", key, config.log_seconds)
+                # What the call held is given back in the same moment: its client may ask again as soon as it hears.
+                tokens = entry.usage.prompt_tokens + entry.usage.completion_tokens
+                hold, id = hold_key(generation), str(generation)
+                pipeline.execute_command("EVAL", SETTLE.text, 2, hold, HOLDS, id, tokens, 0)
     for reply in await pipeline.execute(raise_on_error=False):
         if isinstance(reply, Exception) and not (isinstance(reply, ResponseError) and "equal or smaller" in str(reply)):
             raise reply
@@ -259,3 +310,84 @@ def worker_states_now() -> list[WorkerState]:
         keys = [worker_key(name.decode()) for name in names]
         values: list[bytes | None] = connection.execute_command("MGET", *keys) if keys else []
     return [msgspec.json.decode(value, type=WorkerState) for value in values if value is not None]
+
+
+class Call(msgspec.Struct, omit_defaults=True):
+    """One call before its limits, as `reserve.lua` reads it. Tokens: `likely` for the rate, `most` for the budget."""
+
+    id: str
+    subjects: list[dict[str, Any]]
+    likely: int
+    most: int
+    lease: int  # in milliseconds
+    hold: str | None = None  # its key, where something is to be given back at the end
+    restored: bool = False
+    second: int | None = None  # in which it was counted
+
+    @classmethod
+    def of(cls, id: UUID, limits: Iterable[Allowance], likely: int, most: int, month: datetime) -> "Call":
+        subjects: list[dict[str, Any]] = []
+        for limit in limits:
+            subject: dict[str, Any] = {}
+            if limit.requests:
+                subject["requests"] = (f"jarvis:rate:{limit.subject}:requests", limit.requests)
+            if limit.tokens:
+                subject["tokens"] = (f"jarvis:rate:{limit.subject}:tokens", limit.tokens)
+            if limit.parallel or limit.budget:
+                subject["open"] = open_key(limit.subject)
+            if limit.parallel:
+                subject["parallel"] = limit.parallel
+            if limit.budget:
+                subject |= {"budget": limit.budget, "used": used_key(limit.subject, month)}
+            subjects.append(subject)
+        holds = any("open" in subject or "tokens" in subject for subject in subjects)
+        return cls(str(id), subjects, likely, most, HOLD_SECONDS * 1000, hold_key(id) if holds else None)
+
+    def again(self) -> "Call":
+        """The same for a Redis that has lost it: it counts as under way, and is refused nothing."""
+        kept = [{name: s[name] for name in ("open", "used") if name in s} for s in self.subjects]
+        return msgspec.structs.replace(self, subjects=[s for s in kept if s], restored=True)
+
+
+@in_time
+async def reserve(calls: Sequence[Call]) -> list[list[int]]:
+    """Check the limits of calls, and count those that pass; `reserve.lua` says what is given for each."""
+    replies = await RESERVE.run((HOLDS_KNOWN, HOLDS), [msgspec.json.encode(call) for call in calls])
+    return [list(map(int, reply)) for reply in replies]
+
+
+@in_time
+async def settle(generation: UUID, tokens: int) -> None:
+    """Count what a call has used, and give back what it held beyond that. Safe to repeat."""
+    await SETTLE.run((hold_key(generation), HOLDS), (str(generation), tokens, 0))
+
+
+@in_time
+async def give_back(generation: UUID, call: Call | None = None) -> None:
+    """Undo `reserve` for a call that was not accepted after all."""
+    given = (msgspec.json.encode(call),) if call else ()
+    await SETTLE.run((hold_key(generation), HOLDS), (str(generation), 0, 1, *given))
+
+
+@in_time
+async def due_holds() -> list[UUID]:
+    """Calls whose end nobody has told for long; who asks first has some time to look for each."""
+    return [UUID(id.decode()) for id in await DUE.run((HOLDS,), (HOLD_SECONDS * 1000,))]
+
+
+@in_time
+async def holds_are_known() -> None:
+    await client().set(HOLDS_KNOWN, 1, ex=KNOWN_SECONDS)
+
+
+@in_time
+async def begin_learning(subject: str, month: datetime, token: str) -> list[UUID] | None:
+    """The calls under way that count for a budget by themselves; None where somebody else is learning it."""
+    reply = await LEARN.run((used_key(subject, month), open_key(subject)), (token,))
+    return None if reply is None else [UUID(id.decode()) for id in reply]
+
+
+@in_time
+async def learn(subject: str, month: datetime, token: str, tokens: int) -> None:
+    """Say how many tokens of a budget had been used, not counting the calls that `begin_learning` gave."""
+    await LEARN.run((used_key(subject, month), open_key(subject)), (token, tokens))

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from accounts.models import Scope
 from chat import api as chat
 from inference.http import api
 from jarvis import health
@@ -9,8 +10,8 @@ from jarvis import health
 urlpatterns = [
     path("health", health.alive),
     path("health/ready", health.ready),
-    path("api/status", api(get=health.status)),
-    path("api/chat", api(post=chat.chat)),
-    path("api/chat/stream", api(post=chat.stream)),
-    path("api/history", api(get=chat.history, delete=chat.clear_history)),
+    path("api/status", api(Scope.MODELS, get=health.status)),
+    path("api/chat", api(Scope.CHAT, post=chat.chat)),
+    path("api/chat/stream", api(Scope.CHAT, post=chat.stream)),
+    path("api/history", api(Scope.HISTORY, get=chat.history, delete=chat.clear_history)),
 ]

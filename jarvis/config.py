@@ -100,6 +100,21 @@ class Config(BaseSettings):
     api_keys: Names = Field((), description="API keys for a small set-up without accounts, separated by commas.")
     allow_anonymous: bool = Field(False, description="True lets anyone who reaches the port use the API without a key.")
 
+    # Limits; those of a key, an account or a group go before the site's
+    web_rate_limit_requests: int = Field(
+        10, ge=0, description="Calls for an answer in any minute for each user, by page and API together; 0: no limit."
+    )
+    web_rate_limit_address: int = Field(
+        120, ge=0, description="The same for each address, whoever calls from there; 0: no limit."
+    )
+    web_rate_limit_tokens: int = Field(
+        0, ge=0, description="Tokens in any minute for each user, of questions and answers; 0: no limit."
+    )
+    web_rate_limit_parallel: int = Field(
+        0, ge=0, description="Calls at a time for each user, waiting ones included; 0: no limit."
+    )
+    monthly_tokens: int = Field(0, ge=0, description="Tokens in a calendar month (UTC) for each user; 0: no limit.")
+
     # Chat
     max_message_chars: int = Field(5000, ge=1, le=1_000_000, description="Longest message, in characters.")
     system_prompt: str = Field(
@@ -115,6 +130,7 @@ class Config(BaseSettings):
 
     # Queue
     queue_limit: int = Field(1000, ge=1, description="Generations waiting at most; beyond that new ones get 503.")
+    queue_limit_per_user: int = Field(100, ge=1, description="The same for each user; beyond that new ones get 429.")
     lease_seconds: float = Field(6.0, ge=0.5, le=600, description="A worker not heard of for so long loses its work.")
     drain_seconds: float = Field(20.0, ge=0, le=3600, description="Time that a stopping worker gives running answers.")
     max_answer_tokens: int = Field(

@@ -63,7 +63,7 @@ async def status(request: HttpRequest, caller: Caller) -> HttpResponse:
         redis = "ok"
     except wire.AWAY:
         workers, redis = [], "away"
-    models, queued, running = await in_database(counts)
+    models, queued, running = await in_database(counts, caller)
     states = [worker_detail(state, now) for state in workers]
     phases = {state.engine.model: state.engine.phase for state in workers}
     body: dict[str, Any] = {
@@ -79,9 +79,9 @@ async def status(request: HttpRequest, caller: Caller) -> HttpResponse:
     return json_response(body)
 
 
-def counts() -> tuple[list[dict[str, Any]], int, int]:
+def counts(caller: Caller) -> tuple[list[dict[str, Any]], int, int]:
     fields = ("name", "source", "kind", "default", "max_model_len")
-    models: list[dict[str, Any]] = [dict(row) for row in LanguageModel.objects.offered().values(*fields)]
+    models: list[dict[str, Any]] = [dict(row) for row in LanguageModel.objects.offered(caller.models).values(*fields)]
     open_rows = Generation.objects.open()
     queued = open_rows.queued().count()
     return models, queued, open_rows.count() - queued

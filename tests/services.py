@@ -26,6 +26,12 @@ def start() -> None:
     os.environ["JARVIS_VAR"] = str(folder / "var")
     os.environ["XDG_RUNTIME_DIR"] = str(folder)  # what is too long for a socket in a test's own folder goes here
     os.environ["JARVIS_ENV_FILE"] = os.devnull  # what a developer keeps in .env is no business of a test
+    # The default limits would refuse most tests; these are counted all the same. A test of limits sets its own.
+    os.environ |= {
+        "JARVIS_WEB_RATE_LIMIT_REQUESTS": "1000000",
+        "JARVIS_WEB_RATE_LIMIT_ADDRESS": "1000000",
+        "JARVIS_QUEUE_LIMIT_PER_USER": "1000",
+    }
     wanted: dict[str, Service] = {
         "DATABASE_URL": EmbeddedPostgres(folder / "postgres", folder / "run", durable=False),
         "REDIS_URL": EmbeddedRedis(folder / "redis", folder / "run", durable=False),

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from django.db import Error as DatabaseError
 
+from accounts.authentication import Caller
 from inference import wire
 from inference.models import LanguageModel
 from inference.openai import errors
@@ -24,6 +25,20 @@ class Catalogue(msgspec.Struct):
     offered: dict[str, dict[str, Any]]
     engines: list[EngineState]
     seen: float
+
+    def open_to(self, caller: Caller) -> list[dict[str, Any]]:
+        """The models that a caller may know of."""
+        return [model for name, model in self.offered.items() if caller.sees(name)]
+
+    def show(self, name: str, caller: Caller) -> dict[str, Any]:
+        """Raises ApiError 404 for a model that is not offered, and in the same words for one that is hidden."""
+        if name not in self.offered or not caller.sees(name):
+            raise errors.model_not_found(name)
+        return self.offered[name]
+
+    def window(self, name: str) -> int:
+        """The model's context in tokens; 0 where it is not known."""
+        return int(self.offered[name].get("max_model_len", 0))
 
     def check(self, name: str) -> None:
         """Raise ApiError 404 for a model that is not offered, 503 for one that cannot answer yet."""

@@ -36,6 +36,11 @@ class ApiError(Exception):
         self.message = fields.message
         self.type = fields.type
         self.param = fields.param
+        self.more: dict[str, str] = {}  # headers
+
+    def with_headers(self, headers: dict[str, str]) -> "ApiError":
+        self.more = headers
+        return self
 
     def body(self) -> dict[str, Any]:
         """The JSON body of the answer."""
@@ -43,10 +48,11 @@ class ApiError(Exception):
 
     @property
     def headers(self) -> dict[str, str]:
-        """`retry-after` in whole seconds, never 0, and `x-should-retry`, where they apply."""
-        headers = {}
+        """`retry-after` in whole seconds, never 0, the same in milliseconds, and `x-should-retry`, where they apply."""
+        headers = dict(self.more)
         if self.fields.retry_after is not None:
             headers["retry-after"] = str(max(1, math.ceil(self.fields.retry_after)))
+            headers["retry-after-ms"] = str(max(1, math.ceil(self.fields.retry_after * 1000)))
         if self.fields.retry is not None:
             headers["x-should-retry"] = "true" if self.fields.retry else "false"
         return headers
@@ -100,6 +106,10 @@ def invalid_api_key(reason: str = "No valid API key was given.") -> ApiError:
 def permission_denied(what: str, param: str | None = None) -> ApiError:
     message = f"This key may not {what}. Ask an administrator for the right, or use another key."
     return make(403, "permission_denied", message, "permission_error", param=param)
+
+
+def missing_scope(scope: str) -> ApiError:
+    return permission_denied(f"do this: it lacks the scope `{scope}`")
 
 
 def model_not_found(model: str) -> ApiError:

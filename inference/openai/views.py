@@ -2,18 +2,19 @@
 
 import asyncio
 import time
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import structlog
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from accounts.authentication import Caller
-from inference import submit
+from accounts.models import Scope
+from inference import limits, submit
 from inference.answering import heard, leave, streamed
 from inference.http import api, json_response
 from inference.models import Generation
-from inference.openai import chunks, errors
+from inference.openai import chunks
 from inference.openai.catalogue import catalogue
 from inference.openai.checks import Limits
 from inference.openai.chunks import StreamShape
@@ -29,18 +30,28 @@ LIMITS = Limits(max_tokens=config.max_answer_tokens)
 
 async def create(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     """POST /v1/chat/completions"""
+    limits.refuse_again(caller)
     asked = parse_chat_request(request.body, limits=LIMITS)
-    (await catalogue()).check(asked.model)
+    known = await catalogue()
+    known.show(asked.model, caller)
+    known.check(asked.model)
+    id = uuid4()
+    likely, most = limits.weigh(asked, len(request.body), known.window(asked.model))
+    held = await limits.reserve(caller, id, likely, most)
+    request.more_headers = held.headers  # type: ignore[attr-defined]
     generation = Generation(
+        id=id,
         owner_id=caller.user_id,
         key_id=caller.key_id,
         model=asked.model,
         door="v1",
         request_id=request.request_id,  # type: ignore[attr-defined]
         request=asked.to_row(),
+        priority=caller.priority,
+        reserved=held.reserved,
     )
     created = int(time.time())
-    accepting = asyncio.create_task(submit.submit(generation))
+    accepting = asyncio.create_task(submit.submit(generation, held))
     try:
         await asyncio.shield(accepting)
         if asked.stream:
@@ -69,17 +80,14 @@ def name(id: UUID) -> str:
 
 async def list_models(request: HttpRequest, caller: Caller) -> HttpResponse:
     """GET /v1/models"""
-    return json_response(chunks.models_list(list((await catalogue()).offered.values())))
+    return json_response(chunks.models_list((await catalogue()).open_to(caller)))
 
 
 async def show_model(request: HttpRequest, caller: Caller, model: str) -> HttpResponse:
     """GET /v1/models/{id}; an id may hold slashes."""
-    offered = (await catalogue()).offered
-    if model not in offered:
-        raise errors.model_not_found(model)
-    return json_response(offered[model])
+    return json_response((await catalogue()).show(model, caller))
 
 
-chat_completions = api(post=create)
-models = api(get=list_models)
-model = api(get=show_model)
+chat_completions = api(Scope.CHAT, post=create)
+models = api(Scope.MODELS, get=list_models)
+model = api(Scope.MODELS, get=show_model)

@@ -1,9 +1,10 @@
 """The admin: keys are made, shown once and revoked; the ledger and conversations are not read there."""
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
+from django.utils import timezone
 
-from accounts.models import ApiKey, digest
+from accounts.models import ApiKey, GroupLimits, UserLimits, digest
 from chat.models import Conversation, Message
 from inference.models import Generation, LanguageModel
 from tests.live import static_files
@@ -29,7 +30,8 @@ def alice():
 
 
 def make(client, owner, **fields):
-    data = {"owner": owner.pk, "label": "backup script", "expires_at_0": "", "expires_at_1": ""} | fields
+    data = {"owner": owner.pk, "label": "backup script", "scopes": ["chat"], "expires_at_0": "", "expires_at_1": ""}
+    data |= fields
     return client.post("/admin/accounts/apikey/add/", data)
 
 
@@ -68,10 +70,51 @@ def test_keys_are_revoked_by_an_action_and_never_deleted(client, carol, alice):
 def test_a_keys_owner_and_digest_cannot_be_changed(client, carol, alice):
     make(client, alice)
     key = ApiKey.objects.get()
-    data = {"label": "renamed", "owner": carol.pk, "digest": "0" * 64, "expires_at_0": "", "expires_at_1": ""}
+    data = {"label": "renamed", "scopes": ["models"], "requests_per_minute": "5", "allowed_models": "a, b"}
+    data |= {"owner": carol.pk, "digest": "0" * 64, "expires_at_0": "", "expires_at_1": ""}
     client.post(f"/admin/accounts/apikey/{key.pk}/change/", data)
     changed = ApiKey.objects.get()
     assert (changed.label, changed.owner, changed.digest) == ("renamed", alice, key.digest)
+    assert (changed.scopes, changed.requests_per_minute, changed.allowed_models) == (["models"], 5, ["a", "b"])
+
+
+def test_a_key_says_who_made_it_and_admin_read_is_for_staff(client, carol, alice):
+    page = make(client, alice, scopes=["chat", "admin-read"]).content.decode()
+    assert "admin-read is for keys of staff" in page
+    assert not ApiKey.objects.exists()
+    make(client, carol, scopes=["admin-read"], tokens_per_month="1000")
+    key = ApiKey.objects.get()
+    assert (key.created_by, key.scopes, key.tokens_per_month) == (carol, ["admin-read"], 1000)
+
+
+def test_a_key_is_rotated_with_an_overlap_and_the_new_secret_is_shown_once(client, carol, alice):
+    make(client, alice)
+    before = ApiKey.objects.get()
+    address = f"/admin/accounts/apikey/{before.pk}/rotate/"
+    assert address in client.get(f"/admin/accounts/apikey/{before.pk}/change/").content.decode()
+    assert "works on" in client.get(address).content.decode()
+    assert client.post(address, {"hours": "-1"}).context_data["form"].errors
+    response = client.post(address, {"hours": "2"})
+    assert "no-store" in response["cache-control"]
+    after = ApiKey.objects.get()
+    assert (after.digest, after.previous_digest) == (digest(response.context_data["secret"]), before.digest)
+    assert 1.9 < (after.previous_until - timezone.now()).total_seconds() / 3600 <= 2
+    client.post(address, {"hours": "0"})
+    assert ApiKey.objects.get().previous_digest is None
+    after.revoke()
+    assert client.post(address, {"hours": "2"}).status_code == 403
+    client.force_login(alice)
+    assert client.post(address, {"hours": "2"}).status_code == 302
+
+
+def test_limits_of_accounts_and_groups_are_set(client, carol, alice):
+    group = Group.objects.create(name="team")
+    client.post("/admin/accounts/userlimits/add/", {"user": alice.pk, "requests_per_minute": "60"})
+    client.post("/admin/accounts/grouplimits/add/", {"group": group.pk, "priority": "2", "shared": "on"})
+    assert UserLimits.objects.get().requests_per_minute == 60
+    assert (GroupLimits.objects.get().priority, GroupLimits.objects.get().shared) == (2, True)
+    client.post(f"/admin/accounts/grouplimits/{group.pk}/change/", {"group": group.pk, "priority": "9"})
+    assert GroupLimits.objects.get().priority == 2
 
 
 def test_one_model_becomes_the_default(client, carol):

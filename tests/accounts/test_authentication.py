@@ -89,25 +89,24 @@ async def test_a_look_up_that_failed_is_not_remembered(key, monkeypatch):
 
 def test_use_is_noted_at_most_once_a_minute(key):
     row, secret = key
-    look_up(digest(secret))
+    look_up(digest(secret), "192.0.2.7")
     row.refresh_from_db()
     first = row.last_used_at
     assert first is not None
-    look_up(digest(secret))
+    look_up(digest(secret), "192.0.2.8")
     row.refresh_from_db()
-    assert row.last_used_at == first
+    assert (row.last_used_at, row.last_used_from) == (first, "192.0.2.7")
     ApiKey.objects.update(last_used_at=first - timedelta(minutes=2))
     look_up(digest(secret))
     row.refresh_from_db()
     assert row.last_used_at > first
 
 
-def test_a_look_up_costs_two_queries(key):
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
-        look_up(digest(key[1]))
-    assert len(queries) == 2
+def test_a_look_up_costs_two_queries_and_a_third_once_a_minute(key):
+    for cost in (3, 2):
+        with CaptureQueriesContext(connection) as queries:
+            look_up(digest(key[1]))
+        assert len(queries) == cost
 
 
 async def test_keys_from_the_environment_belong_to_an_account_nobody_can_sign_in_to(alice, monkeypatch):

@@ -38,6 +38,7 @@ def test_of_choices_the_first_ones_words_are_told():
 
 
 def test_frames_are_written_with_their_type():
-    assert frames.encode(frames.Error("c", "m")) == '{"type":"error","code":"c","message":"m","reply_to":null}'
+    told = '{"type":"error","code":"c","message":"m","reply_to":null,"retry_after":null}'
+    assert frames.encode(frames.Error("c", "m")) == told
     assert frames.encode(frames.Pong()) == '{"type":"pong"}'
     assert frames.encode(frames.Began(ID, False)).startswith('{"type":"begin"')

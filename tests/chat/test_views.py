@@ -97,11 +97,11 @@ class Tags(HTMLParser):
 def test_the_page_takes_the_same_few_queries_however_much_there_is(reading, alice, django_assert_num_queries):
     made = conversation(alice, *["text"] * 10, status="done")
     reading.get(f"/c/{made.id}/")  # its answers are rendered now
-    with django_assert_num_queries(7):  # session, conversation, models, messages, sidebar and folders
+    with django_assert_num_queries(8):  # session, account, groups, conversation, models, messages, sidebar, folders
         reading.get(f"/c/{made.id}/")
     for _ in range(30):
         conversation(alice, *["text"] * 10, status="done")
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         reading.get(f"/c/{made.id}/")
 
 
@@ -136,9 +136,9 @@ def test_the_end_of_2000_messages_takes_as_few_queries_as_one(reading, alice, dj
     made = Conversation.objects.create(owner=alice, title="long")
     Message.objects.bulk_create(Message(conversation=made, role="assistant", text="*x*") for _ in range(2000))
     in_a_line()
-    with django_assert_num_queries(8):  # as above, and one that keeps what was rendered
+    with django_assert_num_queries(9):  # as above, and one that keeps what was rendered
         reading.get(f"/c/{made.id}/")
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         reading.get(f"/c/{made.id}/")
 
 

@@ -38,9 +38,9 @@ def test_every_error_has_the_shape_and_says_what_to_do(error, status, code):
     assert ApiError.from_row(json.loads(json.dumps(error.to_row()))).body() == error.body()
 
 
-def test_waiting_is_told_in_whole_seconds_and_a_spent_budget_forbids_retries():
-    assert errors.rate_limit_exceeded(3.2).headers == {"retry-after": "4"}
-    assert errors.overloaded(retry_after=0.01).headers == {"retry-after": "1"}
+def test_waiting_is_told_in_whole_seconds_and_milliseconds_and_a_spent_budget_forbids_retries():
+    assert errors.rate_limit_exceeded(3.2).headers == {"retry-after": "4", "retry-after-ms": "3200"}
+    assert errors.overloaded(retry_after=0.01).headers == {"retry-after": "1", "retry-after-ms": "10"}
     assert errors.insufficient_quota().headers == {"x-should-retry": "false"}
     assert errors.model_loading("guide").headers["retry-after"] == "5"
     assert errors.invalid_api_key().headers == {}

@@ -309,7 +309,7 @@ async def test_a_full_queue_is_a_503_that_says_when_to_come_back(live, monkeypat
     from inference import submit
 
     class Full:
-        queue_limit = 0
+        queue_limit = queue_limit_per_user = 0
 
     monkeypatch.setattr(submit, "config", Full)
     status, headers, body = await post(live, asked())

@@ -5,7 +5,7 @@ import { byId, byKey, fate, list, question } from "./thread.js";
 import { element, say } from "./words.js";
 
 const RETRY = 3_000; // milliseconds before a question that found no room is sent again
-const PASSING = new Set(["overloaded", "model_loading", "unavailable"]);
+const PASSING = new Set(["overloaded", "model_loading", "unavailable", "rate_limit_exceeded"]);
 
 export class Asking {
   #outbox = new Outbox();
@@ -61,7 +61,8 @@ export class Asking {
     if (!item) return;
     if (PASSING.has(frame.code)) {
       this.#tell(item, "retrying", { message: frame.message });
-      setTimeout(() => this.#outbox.has(item.client_key) && this.#send(item), RETRY);
+      const wait = frame.retry_after ? frame.retry_after * 1_000 : RETRY;
+      setTimeout(() => this.#outbox.has(item.client_key) && this.#send(item), wait);
       return;
     }
     this.#outbox.take(item.client_key);

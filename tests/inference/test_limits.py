@@ -1,0 +1,513 @@
+"""Limits: reserved in one step before anything is queued, settled at the end, given back when somebody dies."""
+
+import asyncio
+import itertools
+import json
+import os
+import random
+import sys
+import uuid
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.db import connection
+from redis.asyncio import Redis
+
+from accounts.allowances import Allowance
+from accounts.authentication import Caller, caller_for
+from accounts.models import GroupLimits, UserLimits
+from inference import limits, submit, wire
+from inference.entries import Begin, Cursor, Usage
+from inference.limits import reserve, sweep, this_month
+from inference.models import Generation
+from inference.openai.errors import ApiError
+from inference.openai.request import check_chat_request
+from inference.outcome import Outcome, store
+from inference.worker.worker import Worker
+from jarvis.config import BASE, config
+from jarvis.database import in_database
+from tests.inference.conftest import killed, told, until, working
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+numbers = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def forget_refusals():
+    limits._refused.clear()
+
+
+def caller(*allowances, **figures):
+    """Somebody with these limits, whom nothing in the database knows."""
+    subject = f"user:{10_000 + next(numbers)}"
+    return Caller(1, "somebody", limits=allowances or (Allowance(subject=subject, **figures),))
+
+
+async def limited(user, key=None, **figures):
+    await in_database(lambda: UserLimits.objects.update_or_create(user=user, defaults=figures))
+    return await in_database(lambda: caller_for(User.objects.get(pk=user.pk), key))
+
+
+async def refused(who, *amounts, id=None):
+    with pytest.raises(ApiError) as found:
+        await reserve(who, id or uuid.uuid4(), *amounts)
+    return found.value
+
+
+async def several(who, count, *amounts):
+    """What becomes of calls that come together: (reservations, errors)."""
+    calls = [reserve(who, uuid.uuid4(), *amounts) for _ in range(count)]
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    errors = [result for result in results if isinstance(result, ApiError)]
+    passed = [result for result in results if isinstance(result, limits.Reservation)]
+    assert len(errors) + len(passed) == count, results
+    return passed, errors
+
+
+async def keys(pattern="jarvis:*"):
+    return {key.decode() async for key in wire.client().scan_iter(match=pattern)}
+
+
+async def pass_time(who, seconds):
+    """Move what the windows count into the past: the script's clock is Redis's own."""
+    for limit in who.limits:
+        for kind in ("requests", "tokens"):
+            key = f"jarvis:rate:{limit.subject}:{kind}"
+            moved = {}
+            for name, value in (await wire.client().hgetall(key)).items():
+                name = name.decode()
+                if name in ("oldest", "newest"):
+                    value = int(value) - seconds
+                moved[name if not name.isdecimal() else str(int(name) - seconds)] = value
+            if moved:
+                await wire.client().delete(key)
+                await wire.client().hset(key, mapping=moved)
+    limits._refused.clear()
+
+
+def new(owner, held=None, **fields):
+    row = {"owner": owner, "model": "fake", "door": "v1", "request_id": "r", "request": {}}
+    if held is not None:
+        row |= {"id": uuid.UUID(held.call.id), "reserved": held.reserved}
+    return Generation(**row | fields)
+
+
+async def end(row, prompt, completion):
+    """Store an outcome and tell it, as the worker does."""
+    outcome = Outcome(row.id, row.attempt, "done", usage=Usage(prompt, completion))
+    assert await in_database(store, [outcome])
+    await wire.publish({row.id: [(Cursor(0, 1), Begin()), (Cursor(0, 2), outcome.end)]})
+
+
+# Rates
+
+
+async def test_the_eleventh_call_in_a_minute_is_refused_with_the_time_to_wait(alice):
+    who = caller(requests=10)
+    for left in range(9, -1, -1):
+        held = await reserve(who, uuid.uuid4())
+        assert held.headers["x-ratelimit-limit-requests"] == "10"
+        assert held.headers["x-ratelimit-remaining-requests"] == str(left)
+        assert held.headers["x-ratelimit-reset-requests"] in ("60s", "61s")
+    error = await refused(who)
+    assert (error.status, error.code) == (429, "rate_limit_exceeded")
+    assert 55 <= int(error.headers["retry-after"]) <= 61
+    assert int(error.headers["retry-after-ms"]) <= 61_000
+    assert error.headers["x-ratelimit-remaining-requests"] == "0"
+    assert "10 times a minute" in error.message
+
+
+async def test_a_call_passes_again_just_when_the_refusal_said(alice):
+    who = caller(requests=3)
+    await reserve(who, uuid.uuid4())
+    await pass_time(who, 20)
+    await several(who, 2)
+    wait = int((await refused(who)).headers["retry-after"])
+    assert 38 <= wait <= 41
+    await pass_time(who, wait - 3)
+    await refused(who)
+    await pass_time(who, 3)
+    passed, errors = await several(who, 5)
+    assert (len(passed), len(errors)) == (1, 4)
+
+
+async def test_no_sixty_seconds_ever_hold_more_than_the_limit(alice):
+    who = caller(requests=7)
+    chance, now, passed = random.Random(5), 0, []
+    for _ in range(120):
+        step = chance.choice((0, 0, 0, 1, 3, 9, 20, 59, 60, 61, 70))
+        await pass_time(who, step)
+        now += step
+        passed += [now] * len((await several(who, chance.randint(1, 5)))[0])
+    for moment in passed:
+        assert sum(moment <= other < moment + 60 for other in passed) <= 7
+    assert len(passed) > 7 * now / 61 * 0.5  # and they are not refused for ever
+
+
+async def test_exactly_as_many_as_may_pass_of_fifty_at_once(alice):
+    for _ in range(20):
+        for figures in ({"requests": 10}, {"parallel": 10}, {"tokens": 1000}):
+            passed, errors = await several(caller(**figures), 50, 100, 200)
+            assert (len(passed), len(errors)) == (10, 40)
+            assert {error.code for error in errors} == {"rate_limit_exceeded"}
+
+
+async def test_refused_calls_count_against_nothing(alice):
+    who = caller(requests=1000, parallel=1)
+    held = await reserve(who, uuid.uuid4())
+    await several(who, 50)
+    await held.give_back()
+    assert (await reserve(who, uuid.uuid4())).headers["x-ratelimit-remaining-requests"] == "999"
+
+
+async def test_a_refusal_that_cannot_change_yet_asks_nobody_again(alice):
+    who = caller(requests=1)
+    await reserve(who, uuid.uuid4())
+    await refused(who)
+    before = await commands()
+    for _ in range(200):
+        error = await refused(who)
+    assert error.headers["x-ratelimit-limit-requests"] == "1"
+    assert await commands() - before < 5
+    more = Caller(1, "somebody", limits=(Allowance(subject=who.limits[0].subject, requests=2),))
+    await reserve(more, uuid.uuid4())  # a limit that was raised holds at once
+
+
+async def commands():
+    return (await wire.client().info("commandstats"))["cmdstat_evalsha"]["calls"]
+
+
+async def test_the_tightest_of_several_limits_wins_and_nothing_is_counted_for_the_others(alice):
+    n = next(numbers)
+    wide, narrow = Allowance(subject=f"user:7{n}", requests=50), Allowance(subject=f"key:7{n}", requests=5)
+    passed, errors = await several(caller(wide, narrow), 20)
+    assert len(passed) == 5
+    assert "This key" in errors[0].message
+    held = await reserve(caller(wide), uuid.uuid4())
+    assert held.headers["x-ratelimit-remaining-requests"] == "44"
+    assert passed[0].headers["x-ratelimit-limit-requests"] == "5"  # the one with least left is told
+
+
+async def test_every_key_expires(alice):
+    who = await limited(alice, requests_per_minute=10, tokens_per_minute=10_000, parallel=5, tokens_per_month=100_000)
+    await reserve(who, uuid.uuid4(), 100, 200)
+    for key in await keys():
+        assert await wire.client().ttl(key) > 0, key
+
+
+# Tokens and parallel calls
+
+
+async def test_tokens_are_settled_with_what_the_engine_counted(alice):
+    who = await limited(alice, tokens_per_minute=1000)
+    held = await reserve(who, uuid.uuid4(), 900, 2000)
+    assert held.headers["x-ratelimit-remaining-tokens"] == "100"
+    assert (await refused(who, 200, 200)).code == "rate_limit_exceeded"
+    row = new(alice, held)
+    await submit.submit(row, held)
+    await end(row, 30, 20)
+    assert (await reserve(who, uuid.uuid4(), 200, 200)).headers["x-ratelimit-remaining-tokens"] == "750"
+
+
+async def test_a_call_that_may_take_more_than_the_rate_passes_alone(alice):
+    who = caller(tokens=100)
+    held = await reserve(who, uuid.uuid4(), 5000, 9000)
+    await refused(who, 1, 1)
+    await held.give_back()
+    await reserve(who, uuid.uuid4(), 100, 100)
+
+
+async def test_a_place_is_free_as_soon_as_the_end_is_told(alice, held):
+    who = await limited(alice, parallel=1)
+    async with working(held):
+        for _ in range(20):
+            reservation = await reserve(who, uuid.uuid4())
+            row = await asked(alice, reservation)
+            assert (await refused(who)).headers["retry-after"] == "1"
+            await told(row)
+    assert not await keys("jarvis:open:*")
+
+
+async def asked(owner, held, max_tokens=5):
+    request = {"model": "fake", "messages": [{"role": "user", "content": "count"}], "max_tokens": max_tokens}
+    row = new(owner, held, request=check_chat_request(request).to_row())
+    await submit.submit(row, held)
+    return row
+
+
+async def test_a_call_that_is_stopped_in_the_queue_gives_its_place_back(alice):
+    who = await limited(alice, parallel=1, tokens_per_minute=500)
+    row = await asked(alice, await reserve(who, uuid.uuid4(), 500, 500))
+    await refused(who, 1, 1)
+    await submit.stop(row.id)
+    await reserve(who, uuid.uuid4(), 500, 500)
+
+
+async def test_what_the_queue_refuses_gives_back_all_it_held(alice, monkeypatch):
+    class Full:
+        queue_limit, queue_limit_per_user = 1, 1
+
+    monkeypatch.setattr(submit, "config", Full)
+    who = await limited(alice, requests_per_minute=10, parallel=10, tokens_per_minute=10_000, tokens_per_month=50_000)
+    await asked(alice, await reserve(who, uuid.uuid4(), 100, 100))
+    for _ in range(20):
+        with pytest.raises(submit.QueueFull):
+            await asked(alice, await reserve(who, uuid.uuid4(), 100, 100))
+    held = await reserve(who, uuid.uuid4(), 100, 100)
+    assert held.headers["x-ratelimit-remaining-requests"] == "8"
+    assert held.headers["x-ratelimit-remaining-tokens"] == "9800"
+
+
+async def test_who_leaves_while_it_is_checked_holds_nothing(alice):
+    who = caller(requests=1000, parallel=1000)
+    calls = [asyncio.create_task(reserve(who, uuid.uuid4())) for _ in range(30)]
+    await asyncio.sleep(0)
+    for call in calls:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
+    await until(lambda: limits.Gate.here().task is None)
+    assert (await reserve(who, uuid.uuid4())).headers["x-ratelimit-remaining-requests"] == "999"
+    assert await wire.client().hlen(wire.open_key(who.limits[0].subject)) == 1
+
+
+# Budgets
+
+
+async def test_parallel_calls_never_overdraw_a_budget(alice):
+    who = await limited(alice, tokens_per_month=10_000)
+    passed, errors = await several(who, 50, 500, 900)
+    assert len(passed) == 11
+    assert {(error.status, error.code, error.headers["x-should-retry"]) for error in errors} == {
+        (429, "insufficient_quota", "false")
+    }
+    rows = [new(alice, held) for held in passed]
+    for row, held in zip(rows, passed, strict=True):
+        await submit.submit(row, held)
+        await end(row, 100, 400)
+    passed, errors = await several(who, 50, 500, 900)
+    assert len(passed) == 5  # 5,500 are used
+    assert "retry-after" not in errors[0].headers
+
+
+async def test_a_budget_outlives_the_loss_of_redis(alice, bob):
+    who = await limited(alice, tokens_per_month=10_000)
+    for _ in range(3):
+        held = await reserve(who, uuid.uuid4(), 100, 3000)
+        row = new(alice, held)
+        await submit.submit(row, held)
+        await end(row, 1000, 1500)
+    open_one = await reserve(who, uuid.uuid4(), 100, 2000)
+    await submit.submit(new(alice, open_one), open_one)
+    await in_database(lambda: new(bob, status="done", prompt_tokens=90_000).save())
+    await wire.client().flushdb()
+    error = await refused(who, 100, 501)  # 7,500 used, 2,000 under way
+    assert "500 are left" in error.message
+    await reserve(who, uuid.uuid4(), 100, 500)
+
+
+async def test_last_months_calls_are_not_charged_to_this_month(alice):
+    who = await limited(alice, tokens_per_month=1000)
+    row = new(alice, status="done", prompt_tokens=5000)
+    await in_database(row.save)
+    await refused(who, 10, 10)
+    before = this_month() - timedelta(seconds=1)
+    await in_database(lambda: Generation.objects.update(created_at=before))
+    await wire.client().flushdb()
+    await reserve(who, uuid.uuid4(), 10, 10)
+
+
+async def test_a_budget_that_is_learnt_while_calls_end_is_exact(alice):
+    """Forgotten again and again between any two steps, it must come to what the ledger says each time."""
+    who = await limited(alice, tokens_per_month=1_000_000)
+    subject = who.limits[0].subject
+
+    async def ask_and_end(n):
+        held = await reserve(who, uuid.uuid4(), 10, 1000)
+        row = new(alice, held)
+        await submit.submit(row, held)
+        await asyncio.sleep(random.random() / 50)
+        await end(row, n, 2 * n)
+
+    async def forget():
+        while True:
+            await asyncio.sleep(random.random() / 10)
+            await wire.client().delete(wire.used_key(subject, this_month()))
+
+    forgetting = asyncio.create_task(forget())
+    for _ in range(5):
+        await asyncio.gather(*(ask_and_end(n) for n in range(1, 21)))
+    forgetting.cancel()
+    await (await reserve(who, uuid.uuid4(), 1, 1)).give_back()  # it is known now
+    ledger = await in_database(lambda: Generation.objects.spent())
+    used = int(await wire.client().hget(wire.used_key(subject, this_month()), "n"))
+    assert used == ledger == 5 * 3 * 210
+
+
+async def test_a_shared_group_has_one_budget_for_all_its_members(alice, bob):
+    def team():
+        group = Group.objects.create(name="team")
+        group.user_set.add(alice, bob)
+        GroupLimits.objects.create(group=group, shared=True, tokens_per_month=1000)
+        return caller_for(alice), caller_for(bob)
+
+    one, other = await in_database(team)
+    held = await reserve(one, uuid.uuid4(), 10, 700)
+    await refused(other, 10, 400)
+    row = new(alice, held)
+    await submit.submit(row, held)
+    await end(row, 100, 0)
+    await wire.client().flushdb()
+    await reserve(other, uuid.uuid4(), 10, 900)
+    await refused(one, 10, 10)
+
+
+# Whoever dies
+
+
+async def expire_leases():
+    await wire.client().zunionstore(wire.HOLDS, {wire.HOLDS: 0.001})
+
+
+async def test_what_a_dead_web_process_had_reserved_is_given_back(alice):
+    who = await limited(alice, parallel=2, tokens_per_minute=1000, requests_per_minute=10)
+    await several(who, 2, 500, 500)  # it died before it could write the rows
+    await refused(who, 1, 1)
+    await expire_leases()
+    await refused(who, 1, 1)  # this one sees that there is something to be looked up
+    await until(lambda: passes(who))
+    held = await reserve(who, uuid.uuid4(), 1, 1)
+    assert held.headers["x-ratelimit-remaining-requests"] == "8"
+
+
+async def passes(who):
+    try:
+        await reserve(who, uuid.uuid4(), 1, 1)
+    except ApiError:
+        return False
+    return True
+
+
+async def test_a_call_under_way_keeps_its_place_however_long_it_takes(alice):
+    who = await limited(alice, parallel=1)
+    held = await reserve(who, uuid.uuid4())
+    await submit.submit(new(alice, held), held)
+    for _ in range(3):
+        await expire_leases()
+        assert await sweep() == 0
+        await refused(who)
+
+
+async def test_an_end_that_nobody_told_is_read_from_the_row(alice):
+    who = await limited(alice, parallel=1, tokens_per_month=1000)
+    held = await reserve(who, uuid.uuid4(), 10, 900)
+    row = new(alice, held)
+    await submit.submit(row, held)
+    assert await in_database(store, [Outcome(row.id, 0, "done", usage=Usage(40, 60))])
+    await refused(who, 10, 10)
+    await expire_leases()
+    assert await sweep() == 1
+    await refused(who, 10, 901)
+    await reserve(who, uuid.uuid4(), 10, 900)
+
+
+async def test_without_redis_nothing_passes_unlimited_and_it_all_comes_back(alice):
+    who = await limited(alice, parallel=1)
+    held = await reserve(who, uuid.uuid4())
+    await submit.submit(new(alice, held), held)
+    async with Redis.from_url(config.redis) as admin:
+        await admin.config_set("requirepass", "nobody knows it")
+        await admin.client_kill_filter(_type="normal", skipme=True)
+        try:
+            error = await refused(who)
+        finally:
+            await admin.config_set("requirepass", "")
+    assert (error.status, error.code) == (503, "overloaded")
+    await wire.client().flushdb()
+    await refused(who)  # it was told again which call is under way
+
+
+async def test_kills_of_the_worker_leave_no_reservation(alice, held, fake):
+    """Of 60 answers some are stopped, and the worker is killed again and again: at the end nobody holds anything."""
+    fake.settings.rate = 150
+    who = await limited(alice, parallel=100, tokens_per_month=10_000_000, tokens_per_minute=10_000_000)
+    rows = [await asked(alice, await reserve(who, uuid.uuid4(), 50, 500), max_tokens=30) for _ in range(60)]
+    for _ in range(3):
+        worker = Worker(held, "here")
+        task = asyncio.create_task(worker.run())
+        await asyncio.sleep(0.25)
+        await asyncio.gather(*(submit.stop(row.id) for row in random.sample(rows, 4)))
+        await killed(worker, task)
+    async with working(held):
+        await until(lambda: all_ended(rows), 30)
+        await expire_leases()
+        await sweep()
+        assert not await keys("jarvis:open:*") | await keys("jarvis:hold:*") | await keys("jarvis:holds")
+        await (await reserve(who, uuid.uuid4(), 1, 1)).give_back()
+        used = int(await wire.client().hget(wire.used_key(who.limits[0].subject, this_month()), "n"))
+        assert used == await in_database(lambda: Generation.objects.spent()) > 0
+
+
+async def all_ended(rows):
+    return not await in_database(Generation.objects.open().exists)
+
+
+# Two web processes over one Redis
+
+OTHER = """
+import asyncio, json, sys, uuid
+import django; django.setup()
+from jarvis import logs; logs.set_up("other")
+from accounts.authentication import Caller
+from accounts.allowances import Allowance
+from inference.limits import reserve
+from inference.openai.errors import ApiError
+
+async def one(who):
+    try:
+        await reserve(who, uuid.uuid4(), 100, 200)
+    except ApiError as error:
+        return error.code
+    return ""
+
+async def main():
+    loop = asyncio.get_running_loop()
+    print("ready", flush=True)
+    while line := await loop.run_in_executor(None, sys.stdin.readline):
+        subject, figures, count = json.loads(line)
+        who = Caller(1, "x", limits=(Allowance(subject=subject, **figures),))
+        print(json.dumps(await asyncio.gather(*(one(who) for _ in range(count)))), flush=True)
+
+asyncio.run(main())
+"""
+
+
+async def test_two_processes_together_let_exactly_as_many_pass_as_may(alice):
+    command, address = [sys.executable, "-c", OTHER], urlsplit(os.environ["DATABASE_URL"])
+    address = address._replace(path=connection.settings_dict["NAME"]).geturl()
+    others = [
+        await asyncio.create_subprocess_exec(
+            *command,
+            cwd=BASE,
+            env=os.environ | {"DATABASE_URL": address},
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        for _ in range(2)
+    ]
+    try:
+        for other in others:
+            assert await asyncio.wait_for(other.stdout.readline(), 60) == b"ready\n"
+        for turn in range(100):
+            figures = ({"requests": 10}, {"parallel": 10}, {"tokens": 1000})[turn % 3]
+            order = json.dumps([f"user:{90_000 + turn}", figures, 25]).encode() + b"\n"
+            for other in others:
+                other.stdin.write(order)
+            replies = [json.loads(await asyncio.wait_for(other.stdout.readline(), 10)) for other in others]
+            assert sorted(replies[0] + replies[1]) == [""] * 10 + ["rate_limit_exceeded"] * 40, figures
+    finally:
+        for other in others:
+            other.kill()
+            await other.wait()
