@@ -9,6 +9,7 @@ writes the logs of answers itself, so that it knows when each token was there.
 import argparse
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -105,12 +106,15 @@ def long_chat(owner, messages):
     made = Conversation.objects.create(owner=owner, title="A long chat")
     row = {"owner": owner, "model": "fake", "door": "chat", "request_id": "r", "status": "done"}
     rows = Generation.objects.bulk_create(Generation(**row) for _ in range(messages // 2))
-    Message.objects.bulk_create(
+    said = Message.objects.bulk_create(
         Message(conversation=made, role="assistant", text=2 * ANSWER.format(n=n % 90), generation=rows[n // 2])
         if n % 2
         else Message(conversation=made, role="user", text=f"Question {n}: and what comes after step {n}?")
         for n in range(messages)
     )
+    for before, after in itertools.pairwise(said):
+        after.parent = before
+    Message.objects.bulk_update(said, ["parent"], batch_size=500)
     answers = list(made.messages.filter(role="assistant"))
     while [one for one in answers if not one.html.startswith("<!--")]:
         fill(answers)
@@ -214,8 +218,8 @@ def growing_chat(owner):
 
     row = running(owner)
     made = Conversation.objects.create(owner=owner, title="growing")
-    made.messages.create(role="user", text="Tell me much.")
-    made.messages.create(role="assistant", generation=row)
+    made.add("user", "Tell me much.")
+    made.add("assistant", generation=row)
     return made, row
 
 

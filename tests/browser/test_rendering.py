@@ -1,6 +1,7 @@
 """How answers look while they grow and afterwards, and that the page stays where its reader is."""
 
 import asyncio
+import itertools
 
 import pytest
 from playwright.async_api import expect
@@ -128,7 +129,7 @@ async def test_what_is_written_can_be_copied_and_code_alone_too(visit, engine, w
     await sign_in(page)
     await ask(page, "Write.")
     await page.locator(".assistant .tools").get_by_role("button", name="Copy").click()
-    await expect(page.locator(".assistant .tools button")).to_have_text("Copied")
+    await expect(page.locator(".assistant .tools .copy")).to_have_text("Copied")
     assert await page.evaluate("navigator.clipboard.readText()") == engine.story
     await page.locator(".assistant .code .copy").click()
     await expect(page.locator(".assistant .code .copy")).to_have_text("Copied")
@@ -139,7 +140,7 @@ def long_chat(owner, count):
     made = Conversation.objects.create(owner=owner, title="A long chat")
     row = {"owner": owner, "model": "fake", "door": "chat", "request_id": "r", "status": "done"}
     rows = Generation.objects.bulk_create(Generation(**row) for _ in range(count // 2))
-    Message.objects.bulk_create(
+    messages = Message.objects.bulk_create(
         Message(
             conversation=made,
             role="assistant",
@@ -150,6 +151,9 @@ def long_chat(owner, count):
         else Message(conversation=made, role="user", text=f"Question {number}.")
         for number in range(count)
     )
+    for before, after in itertools.pairwise(messages):
+        after.parent = before
+    Message.objects.bulk_update(messages, ["parent"])
     return made
 
 
