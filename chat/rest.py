@@ -30,6 +30,7 @@ from chat.serializers import (
 from chat.sockets import announce_now
 from inference.openai import errors
 from inference.submit import stop_now
+from jarvis.rest.pagination import Newest
 
 HITS = 30  # of a search at a time
 FURTHEST = 1000  # hit that a search can be asked for
@@ -42,8 +43,8 @@ FILE = {"multipart/form-data": {"type": "object", "properties": {"file": {"type"
 A_FILE = {(200, "application/json"): OpenApiTypes.OBJECT}
 
 
-class Newest(CursorPagination):
-    page_size, max_page_size, page_size_query_param = 100, 500, "limit"
+class Latest(Newest):
+    page_size = 100
     ordering = ("-updated_at", "-id")
 
 
@@ -94,7 +95,7 @@ class ConversationViewSet(
     mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.UpdateModelMixin, GenericViewSet[Conversation]
 ):
     serializer_class = ConversationSerializer
-    pagination_class = Newest
+    pagination_class = Latest
     filterset_class = ConversationFilter
     queryset = Conversation.objects.all()
     lookup_value_regex = "[0-9a-fA-F-]{36}"

@@ -10,21 +10,9 @@ from rest_framework.exceptions import NotFound
 from chat.models import FOLDER_CHARS, Conversation, Message, Share
 from inference.models import LanguageModel
 from inference.openai import errors
+from jarvis.rest.strict import Strict
 
 LONGEST_PROMPT = 20_000
-
-
-class Strict(serializers.Serializer[Any]):
-    """Refuses what it does not know, and what only Jarvis may set, instead of passing over it."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        writable = {name for name, field in self.fields.items() if not field.read_only}
-        if isinstance(data, dict):
-            for name in data:
-                if name not in writable:
-                    known = ", ".join(sorted(writable))
-                    raise serializers.ValidationError({name: f"This cannot be set. What can be is: {known}."})
-        return super().to_internal_value(data)
 
 
 class OneLine(serializers.CharField):
