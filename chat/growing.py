@@ -232,7 +232,7 @@ class Viewer:
             changed = self.drawn != self.live.drawn
             told = 0 if changed else self.tail
             self.drawn, self.tail = self.live.drawn, len(draft.tail)
-            if changed or len(draft.tail) > told:
+            if blocks or changed or len(draft.tail) > told:
                 yield frames.Html(
                     self.live.generation, first, blocks, draft.open if changed else None, draft.tail[told:]
                 )

@@ -1,5 +1,6 @@
 """The page as the server gives it."""
 
+import itertools
 import re
 from html.parser import HTMLParser
 
@@ -108,7 +109,7 @@ def test_the_page_takes_the_same_few_queries_however_much_there_is(reading, alic
 def test_a_long_conversation_is_shown_from_its_end_page_by_page(reading, alice):
     made = Conversation.objects.create(owner=alice, title="long")
     lines = [Message(conversation=made, role="user", text=f"line {number}.") for number in range(2 * PAGE + 10)]
-    Message.objects.bulk_create(lines)
+    in_a_row(lines)
     in_a_line()
     pages = [reading.get(f"/c/{made.id}/").content.decode()]
     while link := re.search(r'<a href="([^"]+)" data-before="(\d+)">Show the earlier', pages[-1]):
@@ -119,6 +120,14 @@ def test_a_long_conversation_is_shown_from_its_end_page_by_page(reading, alice):
     assert [len(said(page)) for page in pages] == [PAGE, PAGE, 10]
     assert [line for page in pages[::-1] for line in said(page)] == [line.text for line in lines]
     assert "To the newest messages" in pages[-1]
+
+
+def in_a_row(messages):
+    """Write messages that follow each other, many at once."""
+    made = Message.objects.bulk_create(messages)
+    for before, after in itertools.pairwise(made):
+        after.parent = before
+    Message.objects.bulk_update(made, ["parent"], batch_size=500)
 
 
 def said(page):
@@ -134,7 +143,7 @@ def test_a_page_before_nothing_that_can_be_is_404(reading, alice, before):
 
 def test_the_end_of_2000_messages_takes_as_few_queries_as_one(reading, alice, django_assert_num_queries):
     made = Conversation.objects.create(owner=alice, title="long")
-    Message.objects.bulk_create(Message(conversation=made, role="assistant", text="*x*") for _ in range(2000))
+    in_a_row(Message(conversation=made, role="assistant", text="*x*") for _ in range(2000))
     in_a_line()
     with django_assert_num_queries(9):  # as above, and one that keeps what was rendered
         reading.get(f"/c/{made.id}/")
