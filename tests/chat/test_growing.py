@@ -282,3 +282,14 @@ async def test_a_long_answer_at_once_holds_nobody_up(open_as, alice, writer):
     await feeling
     assert page.html == render(text)
     assert longest < 0.1  # of this thread's time, in one turn of its loop; all of it takes several times that
+
+
+async def test_blocks_are_told_though_their_rendering_has_not_said_yet_that_it_is_done(writer):
+    """A thread puts them there; another viewer's coming may wake this one before the loop hears of it."""
+    live = growing.Live(writer.row.id)
+    viewer = growing.Viewer(live)
+    list(viewer.news_frames())
+    live.draft.blocks = ["<p>x</p>"]
+    told = [block for frame in viewer.news_frames() for block in getattr(frame, "blocks", [])]
+    live.task.cancel()
+    assert told == ["<p>x</p>"]
