@@ -117,12 +117,12 @@ def main() -> None:
     parser.add_argument("--url", help="measure an OpenAI-compatible server instead; unix:PATH for an engine's socket")
     parser.add_argument("--key", default="none", help="API key for --url")
     parser.add_argument("--model", default="guide", help="model name for --url")
-    parser.add_argument("--set", default="test", choices=("test", "tune"), help="the questions to ask")
+    parser.add_argument("--set", default="test", choices=("test", "tune"), help="tune shows what went wrong")
     options = parser.parse_args()
     speak = remote(options.url, options.key, options.model) if options.url else local(options.folder)
     single = judged(speak, questions(options.set))
     dialogues = judged(speak, questions("dialogues"))
-    for question, given in (*single, *dialogues):
+    for question, given in (*single, *dialogues) if options.set == "tune" else ():
         if not is_right(question, given):
             print(f"{question.intent}.{question.language}: {' / '.join(question.asked)}\n    {given.text[:110]!r}")
     found = figures(single, dialogues)
