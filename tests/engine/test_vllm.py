@@ -128,7 +128,7 @@ async def test_an_answer_continued_by_its_ids_equals_the_uninterrupted_one(engin
 
 async def test_an_answer_that_was_begun_goes_on_after_its_last_word(engine):
     begun = {"role": "assistant", "content": "First, open the"}
-    question = {"model": "tiny", "messages": [*list(QUESTION["messages"]), begun], "max_tokens": 4, "temperature": 0}
+    question = {"model": "tiny", "messages": [QUESTION["messages"][0], begun], "max_tokens": 4, "temperature": 0}
     body = check_chat_request(question).going_on().engine_body()
     async with engine.session().post(f"{engine.base_url}/v1/chat/completions", json=body) as response:
         lines = (await response.text()).splitlines()
