@@ -12,7 +12,7 @@ from django.db.models.signals import post_delete, post_save, pre_save
 from django.http import HttpRequest
 
 from accounts.audit import record
-from accounts.models import ApiKey, Invitation
+from accounts.models import ApiKey, GroupLimits, Invitation, UserLimits
 from jarvis.address import client_address
 
 # What is watched: the name of its events, and fields that change by themselves all the time.
@@ -20,6 +20,8 @@ WATCHED: dict[type[Model], tuple[str, frozenset[str]]] = {
     ApiKey: ("key", frozenset({"last_used_at", "last_used_from"})),
     Invitation: ("invitation", frozenset({"uses"})),
     User: ("user", frozenset({"last_login"})),
+    UserLimits: ("limits", frozenset()),
+    GroupLimits: ("limits", frozenset()),
 }
 VERBS = {ADDITION: "admin.added", CHANGE: "admin.changed", DELETION: "admin.deleted"}
 
@@ -82,20 +84,28 @@ def saved(sender: type[Model], instance: Model, created: bool, **_: Any) -> None
     name, quiet = WATCHED[sender]
     held: dict[str, Any] | None = instance.__dict__.pop("_held", None)
     if created:
-        record(f"{name}.made", obj=instance, **owner_of(instance))
+        record(f"{name}.made", obj=instance, **whose(instance))
     elif held is not None:
         now = {field.attname: getattr(instance, field.attname) for field in instance._meta.concrete_fields}
         changed = {field for field, value in now.items() if held.get(field) != value} - quiet
         if changed:
-            record(f"{name}.{verb(changed, now)}", obj=instance, **owner_of(instance), fields=sorted(changed))
+            record(f"{name}.{verb(changed, now)}", obj=instance, **whose(instance), fields=sorted(changed))
 
 
 def deleted(sender: type[Model], instance: Model, **_: Any) -> None:
-    record(f"{WATCHED[sender][0]}.deleted", obj=instance, **owner_of(instance))
+    record(f"{WATCHED[sender][0]}.deleted", obj=instance, **whose(instance))
 
 
-def owner_of(instance: Model) -> dict[str, Any]:
-    return {"owner": instance.owner.get_username()} if isinstance(instance, ApiKey) else {}
+def whose(instance: Model) -> dict[str, Any]:
+    """The name of the account or group that it belongs to."""
+    match instance:
+        case ApiKey():
+            return {"owner": instance.owner.get_username()}
+        case UserLimits():
+            return {"user": instance.user.get_username()}
+        case GroupLimits():
+            return {"group": instance.group.name}
+    return {}
 
 
 def verb(changed: set[str], now: dict[str, Any]) -> str:

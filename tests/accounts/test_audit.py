@@ -1,11 +1,11 @@
 """The audit log: written by itself, never changed, without secrets."""
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.db import ProgrammingError, transaction
 
 from accounts.audit import AuditEvent, record
-from accounts.models import ApiKey
+from accounts.models import ApiKey, GroupLimits, UserLimits
 from tests.live import static_files
 
 pytestmark = pytest.mark.django_db
@@ -53,7 +53,7 @@ def test_a_failed_sign_in_names_an_account_but_never_what_was_typed(client, alic
 
 
 def test_a_key_made_changed_and_revoked_in_the_admin_is_recorded_with_who_did_it(client, carol, alice):
-    data = {"owner": alice.pk, "label": "laptop", "expires_at_0": "", "expires_at_1": ""}
+    data = {"owner": alice.pk, "label": "laptop", "scopes": ["chat"], "expires_at_0": "", "expires_at_1": ""}
     secret = client.post("/admin/accounts/apikey/add/", data).context_data["secret"]
     key = ApiKey.objects.get()
     client.post(f"/admin/accounts/apikey/{key.pk}/change/", data | {"label": "desk"})
@@ -95,6 +95,38 @@ def test_a_new_password_is_an_event_without_the_password(alice):
     alice.save()
     assert last("user.password_changed").object_name == "alice"
     assert alice.password not in str(list(AuditEvent.objects.values()))
+
+
+def test_changed_limits_tell_whose_they_are_and_which_fields_changed(client, carol, alice):
+    fields = ("requests_per_minute", "tokens_per_minute", "parallel", "tokens_per_month", "allowed_models")
+    data = dict.fromkeys(fields, "") | {"user": alice.pk, "parallel": 2}
+    client.post("/admin/accounts/userlimits/add/", data)
+    assert UserLimits.objects.get(user=alice).parallel == 2
+    client.post(f"/admin/accounts/userlimits/{alice.pk}/change/", data | {"parallel": 9, "tokens_per_month": 1000})
+    client.post(f"/admin/accounts/userlimits/{alice.pk}/change/", data | {"parallel": 9, "tokens_per_month": 1000})
+    mine = AuditEvent.objects.filter(actor=carol, event__startswith="limits.", object_id=str(alice.pk)).order_by("id")
+    assert list(mine.values_list("event", "details")) == [
+        ("limits.made", {"user": "alice"}),
+        ("limits.changed", {"user": "alice", "fields": ["parallel", "tokens_per_month"]}),
+    ]
+
+
+def test_limits_of_a_group_and_their_end_are_told_too(alice):
+    staff = Group.objects.create(name="staff")
+    limits = GroupLimits.objects.create(group=staff)
+    limits.priority = 2
+    limits.save(update_fields=["priority"])
+    UserLimits.objects.create(user=alice, parallel=1)
+    staff.delete()
+    alice.delete()
+    told = AuditEvent.objects.filter(event__startswith="limits.").order_by("id")
+    assert list(told.values_list("event", "object_type", "details")) == [
+        ("limits.made", "accounts.grouplimits", {"group": "staff"}),
+        ("limits.changed", "accounts.grouplimits", {"group": "staff", "fields": ["priority"]}),
+        ("limits.made", "accounts.userlimits", {"user": "alice"}),
+        ("limits.deleted", "accounts.grouplimits", {"group": "staff"}),
+        ("limits.deleted", "accounts.userlimits", {"user": "alice"}),
+    ]
 
 
 def test_details_named_like_secrets_are_left_out(alice):
