@@ -1,16 +1,32 @@
-"""What an operator does with workers, from sync code: see them, pause them, resume them."""
+"""Workers from sync code: see them, pause them, resume them; and what they make of a place in the queue."""
 
+import structlog
 from django.contrib.auth.models import User
 
 from accounts.audit import record
 from inference import submit, wire
-from inference.models import PausedPlace
+from inference.models import Generation, PausedPlace
+from inference.queue import Place, places
 from inference.states import WorkerState
+
+log = structlog.get_logger(__name__)
 
 
 def workers() -> list[WorkerState]:
     """The live workers; raises one of `wire.AWAY` where Redis cannot be reached."""
     return wire.worker_states_now()
+
+
+def place(row: Generation) -> Place | None:
+    """Where a generation stands in the queue; None where it does not wait. Without Redis the wait is not known."""
+    if row.ended:
+        return None
+    try:
+        alive = workers()
+    except wire.AWAY as error:
+        log.warning("redis.away", error=str(error))
+        alive = []
+    return places([row.pk], alive).get(row.pk)
 
 
 def pause(worker: WorkerState, by: User) -> None:

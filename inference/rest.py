@@ -24,6 +24,7 @@ from inference.openai import errors
 from inference.serializers import (
     GenerationSerializer,
     ModelSerializer,
+    PlacedGenerationSerializer,
     UsageAnswerSerializer,
     UsageQuerySerializer,
     UsageRowSerializer,
@@ -189,7 +190,7 @@ class GenerationFilter(django_filters.FilterSet):  # type: ignore[misc]
 @extend_schema_view(
     list=extend_schema(description=f"Calls, the newest first: one's own, or all of them {EVERYBODY}. Figures only.")
 )
-class GenerationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSet[Generation]):
+class GenerationViewSet(mixins.ListModelMixin, GenericViewSet[Generation]):
     queryset = Generation.objects.select_related("owner").defer("request", "text", "choices")
     serializer_class = GenerationSerializer
     permission_classes = (Scoped,)
@@ -203,6 +204,13 @@ class GenerationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Generi
         if reads_all(self.request, "inference.generation"):
             return rows
         return rows.filter(owner_id=self.request.user.pk)
+
+    @extend_schema(responses=PlacedGenerationSerializer)
+    def retrieve(self, request: Request, pk: str) -> Response:
+        """One call; while it waits, with its place in the queue and how long it may wait there."""
+        row = self.get_object()
+        row.place = operate.place(row)  # type: ignore[attr-defined]
+        return Response(PlacedGenerationSerializer(row).data)
 
     @extend_schema(request=None, responses=GenerationSerializer)
     @action(detail=True, methods=["post"])

@@ -160,3 +160,20 @@ class GenerationSerializer(serializers.ModelSerializer[Generation]):
             "started_at", "first_token_at", "finished_at",
         )  # fmt: skip
         read_only_fields = fields
+
+
+class PlacedGenerationSerializer(GenerationSerializer):
+    """With its place in the queue, which the view puts into `place`."""
+
+    position = serializers.IntegerField(
+        source="place.position", read_only=True, allow_null=True, help_text="1 is served next; null: it does not wait."
+    )
+    wait_seconds = serializers.FloatField(
+        source="place.wait_seconds",
+        read_only=True,
+        allow_null=True,
+        help_text="Until it begins, as the latest answers of its model suggest; null: nothing is known.",
+    )
+
+    class Meta(GenerationSerializer.Meta):
+        fields = read_only_fields = (*GenerationSerializer.Meta.fields, "position", "wait_seconds")  # type: ignore[assignment]

@@ -282,7 +282,9 @@ def test_usage_costs_the_same_however_much_there_is(as_carol, used, django_asser
 def tell(**fields):
     engine = EngineState(phase="ready", model="fake", slots=8)
     gpu = Gpu(name="H100", memory_total=80_000, memory_used=70_000, use=90)
-    state = WorkerState("here/1-a", "host", 1, 0.0, engine, gpus=[gpu], place="host:/run", tokens_per_second=12.5)
+    state = WorkerState(
+        "here/1-a", "host", 1, 0.0, engine, gpus=[gpu], place="host:/run", slots=8, tokens_per_second=12.5
+    )
 
     async def tell():
         await wire.tell_state(state)
@@ -365,6 +367,35 @@ def test_calls_are_filtered(as_carol, alice, bob):
         2, 1, 1, 1, 1, 0
     ]  # fmt: skip
     assert fault(as_carol.get("/api/v1/generations/?status=nonsense")) == (400, "invalid_request_error", "status")
+
+
+def test_a_call_that_waits_tells_its_place_and_the_wait(as_alice, alice, bob, worker):
+    ended = timezone.now()
+    call(bob, started_at=ended - timedelta(seconds=16), finished_at=ended)
+    until = timezone.now() + timedelta(minutes=1)
+    for _ in range(8):  # all slots
+        call(bob, status="running", finished_at=None, lease_until=until)
+    first, second = (call(alice, status="queued", finished_at=None) for _ in range(2))
+    his = call(bob, status="queued", finished_at=None)
+
+    def place(row):
+        told = as_alice.get(f"/api/v1/generations/{row.pk}/").json()
+        return told["position"], told["wait_seconds"]
+
+    assert (place(first), place(second)) == ((1, 2.0), (2, 4.0))
+    assert as_alice.get(f"/api/v1/generations/{his.pk}/").status_code == 404
+    assert place(call(alice)) == (None, None)
+    assert place(call(alice, status="running", finished_at=None, lease_until=until)) == (None, None)
+    listed = as_alice.get("/api/v1/generations/").json()["results"]
+    assert not any({"position", "wait_seconds"} & row.keys() for row in listed)
+    assert post(as_alice, f"/api/v1/generations/{second.pk}/cancel/").json()["status"] == "stopped"
+    assert place(second) == (None, None)
+
+
+def test_without_a_worker_the_place_is_known_and_the_wait_is_not(as_alice, alice):
+    row = call(alice, status="queued", finished_at=None)
+    told = as_alice.get(f"/api/v1/generations/{row.pk}/").json()
+    assert (told["position"], told["wait_seconds"]) == (1, None)
 
 
 def test_a_call_of_ones_own_is_cancelled(as_alice, alice, bob):

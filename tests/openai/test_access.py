@@ -132,6 +132,33 @@ async def test_the_official_client_obeys_the_time_to_wait(live):
     assert (await first).usage.completion_tokens == 20
 
 
+async def test_who_waits_for_a_whole_answer_finds_its_place_by_the_id_that_they_sent(live):
+    live.held.state.slots, live.fake.settings.rate = 1, 40
+    busy = asyncio.create_task(post(live, asked(max_tokens=4000)))
+    async with asyncio.timeout(10):
+        while not await in_database(Generation.objects.filter(status="running").exists):
+            await asyncio.sleep(0.02)
+    calls = []
+    for name, stream in (("whole-1", False), ("streamed-1", True)):
+        headers = {"x-request-id": name}
+        calls.append(asyncio.create_task(post(live, asked(max_tokens=2, stream=stream), headers=headers)))
+        found = []
+        async with asyncio.timeout(10):
+            while not found:
+                async with live.http.get("/api/v1/generations/", params={"request_id": name}) as response:
+                    found = (await response.json())["results"]
+        [row] = found
+        async with live.http.get(f"/api/v1/generations/{row['id']}/") as response:
+            told = await response.json()
+        assert (told["status"], told["position"], told["wait_seconds"]) == ("queued", len(calls), None)
+        assert not calls[-1].done()
+    busy.cancel()  # its client leaves, and the others have their turn
+    answers = await asyncio.wait_for(asyncio.gather(*calls), 10)
+    assert [(status, headers["x-request-id"]) for status, headers, _ in answers] == [
+        (200, "whole-1"), (200, "streamed-1")
+    ]  # fmt: skip
+
+
 async def test_the_eleventh_call_costs_no_engine_and_no_row(live):
     await limit(live.row.owner_id, requests_per_minute=10)
     for left in range(9, -1, -1):
