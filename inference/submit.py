@@ -12,7 +12,7 @@ from django.db import Error as DatabaseError
 from django.db.models import Count
 
 from inference import wire
-from inference.entries import Begin, Cursor, End
+from inference.entries import Begin, Cursor, End, Entry
 from inference.limits import Reservation
 from inference.models import Generation
 from inference.openai import errors
@@ -21,6 +21,9 @@ from jarvis.config import config
 from jarvis.database import in_database
 
 log = structlog.get_logger(__name__)
+
+# The log of what never ran.
+STOPPED: Sequence[tuple[Cursor, Entry]] = [(Cursor(0, 1), Begin()), (Cursor(0, 2), End("stopped", "stop"))]
 
 _submitters: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Submitter]" = weakref.WeakKeyDictionary()
 
@@ -146,15 +149,24 @@ async def stop(generation: UUID) -> None:
     if not ended:
         return await ring(f"stop {generation}")
     try:
-        await wire.publish({generation: [(Cursor(0, 1), Begin()), (Cursor(0, 2), End("stopped", "stop"))]})
+        await wire.publish({generation: STOPPED})
     except wire.AWAY as error:
         log.warning("redis.away", error=str(error))  # who follows it reads the row
 
 
 def stop_now(ids: Iterable[UUID]) -> None:
-    """The same for sync code and several. Who follows one that was only queued is told by its row, within a second."""
-    running = [id for id in ids if not Generation.objects.ask_stop(id)]
+    """The same for sync code and several."""
+    ended: list[UUID] = []
+    running: list[UUID] = []
+    for id in ids:
+        (ended if Generation.objects.ask_stop(id) else running).append(id)
     ring_now(*(f"stop {id}" for id in running))
+    if not ended:
+        return
+    try:
+        wire.publish_now(dict.fromkeys(ended, STOPPED))
+    except wire.AWAY as error:
+        log.warning("redis.away", error=str(error))  # who follows them reads the rows; what they held is swept
 
 
 def ring_now(*messages: str) -> None:

@@ -149,6 +149,20 @@ async def publish(batch: Batch, redis: Redis | None = None) -> None:
     a `Begin` makes a log: where anything else finds none, LogLost is raised.
     """
     pipeline = (redis or client()).pipeline(transaction=True)
+    put(pipeline, batch)
+    check(await pipeline.execute(raise_on_error=False))
+
+
+def publish_now(batch: Batch) -> None:
+    """The same for sync code, on a connection of its own."""
+    with closing(SyncRedis.from_url(config.redis, socket_timeout=2, socket_connect_timeout=2)) as connection:
+        pipeline = connection.pipeline(transaction=True)
+        put(pipeline, batch)
+        check(pipeline.execute(raise_on_error=False))
+
+
+def put(pipeline: Any, batch: Batch) -> None:
+    """Put into a pipeline what publishes a batch."""
     for generation, entries in batch.items():
         key = log_key(generation)
         for cursor, entry in entries:
@@ -163,7 +177,10 @@ async def publish(batch: Batch, redis: Redis | None = None) -> None:
                 tokens = entry.usage.prompt_tokens + entry.usage.completion_tokens
                 hold, id = hold_key(generation), str(generation)
                 pipeline.execute_command("EVAL", SETTLE.text, 2, hold, HOLDS, id, tokens, 0)
-    for reply in await pipeline.execute(raise_on_error=False):
+
+
+def check(replies: Iterable[Any]) -> None:
+    for reply in replies:
         if isinstance(reply, Exception) and not (isinstance(reply, ResponseError) and "equal or smaller" in str(reply)):
             raise reply
         if reply is None:

@@ -19,7 +19,7 @@ from accounts.allowances import Allowance
 from accounts.authentication import Caller, caller_for
 from accounts.models import GroupLimits, UserLimits
 from inference import limits, submit, wire
-from inference.entries import Begin, Cursor, Usage
+from inference.entries import Begin, Cursor, End, Usage
 from inference.limits import reserve, sweep, this_month
 from inference.models import Generation
 from inference.openai.errors import ApiError
@@ -244,6 +244,20 @@ async def test_a_call_that_is_stopped_in_the_queue_gives_its_place_back(alice):
     await refused(who, 1, 1)
     await submit.stop(row.id)
     await reserve(who, uuid.uuid4(), 500, 500)
+
+
+async def test_sync_code_that_stops_calls_in_the_queue_gives_their_places_back_and_tells_who_follows(alice):
+    who = await limited(alice, parallel=2, tokens_per_minute=500)
+    rows = [await asked(alice, await reserve(who, uuid.uuid4(), 250, 250)) for _ in range(2)]
+    await refused(who, 1, 1)
+    following = [asyncio.create_task(told(row)) for row in rows]
+    await in_database(submit.stop_now, [row.id for row in rows])
+    held = await reserve(who, uuid.uuid4(), 500, 500)  # at once: both calls and all of their tokens
+    await held.give_back()
+    for entries in await asyncio.wait_for(asyncio.gather(*following), 5):
+        assert entries[-1][1] == End("stopped", "stop")
+    for row in rows:
+        assert (await wire.read_log(row.id))[-1][1] == End("stopped", "stop")
 
 
 async def test_what_the_queue_refuses_gives_back_all_it_held(alice, monkeypatch):
