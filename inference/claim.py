@@ -37,7 +37,8 @@ WITH load AS MATERIALIZED (
         ORDER BY g.created_at DESC LIMIT 1
     ) last
 ), waiting AS (
-    SELECT line.id, line.model, line.fresh, line.created_at, greatest(line.created_at, served.started_at) AS since,
+    SELECT line.id, line.model, line.owner_id, line.fresh, line.created_at,
+           greatest(line.created_at, served.started_at) AS since,
            (coalesce(load.running, 0) + line.place) / line.weight AS turn,
            CASE WHEN line.place = 1 AND load.running IS NULL THEN
                extract(epoch FROM now() - greatest(line.created_at, served.started_at)) * line.weight

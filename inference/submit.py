@@ -17,6 +17,7 @@ from inference.limits import Reservation
 from inference.models import Generation
 from inference.openai import errors
 from inference.openai.errors import ApiError
+from inference.queue import UNKNOWN_WAIT, until_free
 from jarvis.config import config
 from jarvis.database import in_database
 
@@ -29,16 +30,21 @@ _submitters: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Submitter]" =
 
 
 class QueueFull(Exception):
-    """As many generations wait as may, in all or (`own`) of this person; nothing was written. Ask again later."""
+    """As many generations wait as may, in all or (`own`) of this person; nothing was written.
 
-    def __init__(self, own: bool = False) -> None:
+    `wait`: seconds until a place may be free.
+    """
+
+    def __init__(self, own: bool = False, wait: float = UNKNOWN_WAIT) -> None:
         self.own = own
+        self.wait = wait
 
     @property
     def error(self) -> ApiError:
         if not self.own:
-            return errors.overloaded()
-        return errors.rate_limit_exceeded(2.0, f"You have {config.queue_limit_per_user} calls in the queue already.")
+            return errors.overloaded(retry_after=self.wait)
+        text = f"You have {config.queue_limit_per_user} calls in the queue already."
+        return errors.rate_limit_exceeded(self.wait, text)
 
 
 class Away(Exception):
@@ -47,11 +53,17 @@ class Away(Exception):
 
 def check_queue(owner_id: int) -> None:
     """Raise QueueFull where one more would be too many. Call it in the transaction that writes it."""
-    waiting = in_queue()
+    if (full := no_room(in_queue(), owner_id)) is not None:
+        raise full
+
+
+def no_room(waiting: Counter[int], owner_id: int) -> QueueFull | None:
+    """Why one more of this owner has no room beside those that wait; None where it has."""
     if waiting.total() >= config.queue_limit:
-        raise QueueFull
+        return QueueFull(wait=until_free())
     if waiting[owner_id] >= config.queue_limit_per_user:
-        raise QueueFull(own=True)
+        return QueueFull(own=True, wait=until_free(owner_id))
+    return None
 
 
 def in_queue() -> Counter[int]:
@@ -124,9 +136,7 @@ def insert(generations: Sequence[Generation]) -> list[QueueFull | None]:
     with transaction.atomic():
         waiting, results = in_queue(), []
         for owner_id in (generation.owner_id for generation in generations):
-            full = waiting.total() >= config.queue_limit
-            own = waiting[owner_id] >= config.queue_limit_per_user
-            results.append(QueueFull(own and not full) if full or own else None)
+            results.append(no_room(waiting, owner_id))
             waiting[owner_id] += results[-1] is None
         Generation.objects.bulk_create(g for g, full in zip(generations, results, strict=True) if full is None)
     return results

@@ -3,12 +3,14 @@
 import asyncio
 import json
 import uuid
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from chat.consumers import LONGEST_FRAME, MOST_FOLLOWED
 from chat.models import Conversation, Message
-from inference import wire
+from inference import queue, submit, wire
 from inference.follow import Hub
 from inference.models import Generation, LanguageModel
 from inference.states import EngineState, WorkerState
@@ -233,6 +235,25 @@ async def test_the_longest_text_that_is_allowed_fits_into_a_frame_however_it_is_
 async def test_an_unknown_model_is_refused(open_as, alice, model):
     socket = await open_as(alice)
     assert (await socket.ask(model="none"))["code"] == "model_not_found"
+
+
+async def test_a_full_queue_says_when_it_may_have_room(open_as, alice, model, monkeypatch):
+    class Full:
+        queue_limit, queue_limit_per_user = 1, 1
+
+    now = timezone.now()
+    for fields in (
+        {"status": "done", "started_at": now - timedelta(seconds=9), "finished_at": now},
+        {"status": "running", "lease_until": now + timedelta(minutes=1)},
+    ):
+        row = {"owner": alice, "model": "fake", "door": "v1", "request_id": "r"} | fields
+        await in_database(lambda row=row: Generation.objects.create(**row))
+    monkeypatch.setattr(submit, "config", Full)
+    queue._free.clear()
+    socket = await open_as(alice)
+    assert (await socket.ask())["type"] == "accepted"
+    refused = await socket.ask()
+    assert (refused["code"], refused["retry_after"]) == ("overloaded", 9.0)
 
 
 async def test_without_any_model_a_question_is_told_that_it_is_loading(open_as, alice):

@@ -7,11 +7,17 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
+from inference import queue, submit
 from inference.models import Generation
-from inference.queue import Place, expected_wait, places
+from inference.queue import Place, expected_wait, places, until_free
 from inference.states import EngineState, WorkerState
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def forget_waits():
+    queue._free.clear()
 
 
 def row(owner, status="queued", seconds_ago=0.0, model="fake", **fields):
@@ -95,3 +101,69 @@ def test_what_does_not_wait_has_no_place(alice, django_assert_num_queries):
     assert places([done.id, busy.id, uuid.uuid4()], [worker()]) == {}
     with django_assert_num_queries(0):
         assert places([], [worker()]) == {}
+
+
+def test_a_place_in_a_full_queue_is_free_when_the_next_slot_is(alice, bob):
+    answered(alice, 8)
+    running(alice), running(alice)
+    row(alice), row(alice)
+    assert until_free() == 4.0
+    assert until_free(alice.id) == 4.0
+
+
+def test_ones_own_place_is_free_when_ones_own_turn_has_come(alice, bob):
+    answered(alice, 8)
+    running(alice), running(alice)
+    row(bob, seconds_ago=2), row(bob, seconds_ago=1), row(alice)
+    assert until_free() == 4.0
+    assert until_free(alice.id) == 12.0  # bob has less running
+
+
+def test_the_model_whose_calls_leave_first_decides(alice):
+    for model, seconds in (("slow", 100), ("fast", 6)):
+        answered(alice, seconds, model=model)
+        running(alice, model=model)
+        row(alice, model=model)
+    assert until_free() == 6.0
+
+
+@pytest.mark.parametrize(("seconds", "wait"), [(0.01, 1.0), (10_000, 120.0)])
+def test_nobody_is_sent_away_for_less_than_a_second_or_more_than_two_minutes(alice, seconds, wait):
+    answered(alice, seconds)
+    running(alice)
+    row(alice)
+    assert until_free() == wait
+
+
+def test_where_nothing_runs_or_was_measured_the_wait_is_two_seconds(alice):
+    row(alice)
+    running(alice)
+    assert until_free() == 2.0
+    answered(alice, 8, model="other")
+    row(alice, model="other")
+    queue._free.clear()
+    assert until_free() == 2.0
+
+
+def test_refusals_that_come_together_are_reckoned_once(alice, django_assert_num_queries):
+    with django_assert_num_queries(2):
+        for _ in range(50):
+            until_free()
+            until_free(alice.id)
+
+
+def test_what_is_refused_says_when_to_ask_again(alice, bob, monkeypatch):
+    class Full:
+        queue_limit, queue_limit_per_user = 3, 2
+
+    monkeypatch.setattr(submit, "config", Full)
+    answered(alice, 30)
+    running(alice), running(alice)
+    row(alice), row(alice)
+    with pytest.raises(submit.QueueFull) as own:
+        submit.check_queue(alice.id)
+    assert own.value.error.status == 429
+    assert (own.value.error.headers["retry-after"], own.value.error.fields.retry_after) == ("15", 15.0)
+    row(bob)
+    [full] = submit.insert([Generation(owner=bob, model="fake", door="v1", request_id="r")])
+    assert (full.error.status, full.error.code, full.error.headers["retry-after"]) == (503, "overloaded", "15")
