@@ -1,0 +1,102 @@
+"""What belongs to alice, one of each kind, every text of it marked; made for whoever tries to reach it."""
+
+import uuid
+from dataclasses import dataclass
+
+from django.apps import apps
+from django.contrib.auth.models import Group, User
+
+from accounts.models import ApiKey, Preferences
+from chat.models import Conversation, Message, Share
+from inference.models import Generation, LanguageModel
+
+CANARY = "canary-of-alice"
+
+
+def conversation(owner):
+    """Two versions of an exchange, so that there is something to step between, with its whole answer."""
+    made = Conversation.objects.create(owner=owner, title=CANARY, model="fake", system_prompt=CANARY, folder=CANARY)
+    question = made.messages.create(role="user", text=CANARY, client_key=uuid.uuid4())
+    answer = made.messages.create(role="assistant", text=CANARY, parent=question, generation=generation(owner))
+    Conversation.objects.filter(pk=made.pk).update(leaf=answer)
+    return made
+
+
+def message(owner):
+    return conversation(owner).messages.get(role="assistant")
+
+
+def question(owner):
+    return conversation(owner).messages.get(role="user")
+
+
+def generation(owner):
+    fields = {"model": "fake", "door": "chat", "request_id": "r", "status": "done", "finish_reason": "stop"}
+    return Generation.objects.create(owner=owner, text=CANARY, request={"messages": [CANARY]}, **fields)
+
+
+def key(owner):
+    return ApiKey.make(owner.pk, CANARY)[0]
+
+
+def share(owner):
+    made = conversation(owner)
+    leaf = made.messages.get(role="assistant")
+    return Share.objects.create(token=uuid.uuid4().hex, conversation=made, leaf=leaf)
+
+
+def preferences(owner):
+    return Preferences.objects.update_or_create(user=owner, defaults={"system_prompt": CANARY})[0]
+
+
+# How to make an object of each model that the admin shows.
+MAKERS = {
+    ApiKey: key,
+    Conversation: conversation,
+    Generation: generation,
+    Group: lambda _: Group.objects.create(name="friends"),
+    LanguageModel: lambda _: LanguageModel.objects.get_or_create(name="fake", defaults={"source": "fake"})[0],
+    Message: message,
+    Preferences: preferences,
+    Share: share,
+    User: lambda owner: owner,
+}
+
+PASSING = {  # what may change by reading, or by being refused
+    "auth.User": {"last_login"},
+    "accounts.ApiKey": {"last_used_at"},
+}
+OURS = ("accounts", "auth", "chat", "inference")
+
+
+def everything():
+    """All rows of all tables that matter, to see that nothing has changed."""
+    return {
+        model._meta.label: sorted(
+            (
+                {name: value for name, value in row.items() if name not in PASSING.get(model._meta.label, ())}
+                for row in model.objects.values()
+            ),
+            key=repr,
+        )
+        for model in apps.get_models()
+        if model._meta.app_label in OURS
+    }
+
+
+@dataclass
+class Cast:
+    """The owner and those who try."""
+
+    alice: User
+    bob: User
+    carol: User  # an administrator
+    clerk: User  # staff, with no right to anything
+
+    @classmethod
+    def make(cls):
+        def user(name, **fields):
+            return User.objects.create_user(name, **fields)
+
+        carol = user("carol", is_staff=True, is_superuser=True)
+        return cls(user("alice"), user("bob"), carol, user("clerk", is_staff=True))
