@@ -9,6 +9,7 @@ import msgspec
 import structlog
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.db import DataError
 from django.db import Error as DatabaseError
 
 from accounts.authentication import Caller, Unauthenticated
@@ -21,6 +22,7 @@ from chat.growing import shown
 from chat.log import looked_up, told_from
 from chat.sockets import VOID, Sockets, Window, announce
 from inference.entries import START, Cursor
+from inference.http import UNSTORABLE
 from inference.models import Generation
 from inference.openai import errors
 from inference.openai.errors import ApiError
@@ -158,6 +160,8 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             problem = frames.Error.of(full.error)
         except Unauthenticated:
             return  # `tell_news` closes the socket within a second
+        except DataError:  # Postgres is there, and will not have it
+            problem = frames.Error("invalid_request_error", UNSTORABLE)
         except (Away, DatabaseError) as error:
             log.warning("postgres.away", error=str(error).strip())
             problem = AWAY

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import structlog
+from django.db import DataError
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -20,6 +21,7 @@ log = structlog.get_logger(__name__)
 
 View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 SAFE = ("GET", "HEAD", "OPTIONS")
+UNSTORABLE = "A value cannot be stored, such as a text with a NUL character or a number that is too large. Correct it."
 
 
 def json_response(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:
@@ -53,6 +55,8 @@ def api(scope: Scope, /, **methods: View) -> View:
             response = error_response(error)
         except QueueFull as full:
             response = error_response(full.error)
+        except DataError:  # Postgres is there, and will not have it
+            response = error_response(errors.invalid_request(UNSTORABLE))
         except (Away, DatabaseError) as error:
             log.warning("postgres.away", error=str(error).strip())
             response = error_response(errors.overloaded("The database cannot be reached."))

@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.core.exceptions import DisallowedHost, RequestAborted
+from django.core.exceptions import DisallowedHost, RequestAborted, SuspiciousOperation
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -46,8 +46,7 @@ class ApiHandler(ASGIHandler):
         except RequestAborted:
             return
         except TooLarge:
-            refuse = request_context(too_large)
-            await self.send_response(await refuse(ASGIRequest(scope, io.BytesIO())), send)
+            await self.refuse(scope, send, errors.request_too_large(settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
             return
         work = asyncio.create_task(self.respond(request, send))
         gone = asyncio.ensure_future(receive())  # after the body, the only message is that the client has left
@@ -58,6 +57,14 @@ class ApiHandler(ASGIHandler):
         await asyncio.wait([work])
         if not work.cancelled() and (error := work.exception()):
             log.error("request.broke", path=request.path, exc_info=error)
+
+    async def refuse(self, scope: dict[str, Any], send: Any, error: ApiError) -> None:
+        """Answer without having looked any further."""
+
+        async def refusal(_: HttpRequest) -> HttpResponseBase:
+            return error_response(error)
+
+        await self.send_response(await request_context(refusal)(ASGIRequest(scope, io.BytesIO())), send)
 
     async def respond(self, request: HttpRequest, send: Any) -> None:
         response = await self._middleware_chain(request)
@@ -85,10 +92,6 @@ async def read_body(scope: dict[str, Any], receive: Any) -> bytes:
             return b"".join(parts)
 
 
-async def too_large(_: HttpRequest) -> HttpResponseBase:
-    return error_response(errors.request_too_large(settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
-
-
 async def answer(request: HttpRequest) -> HttpResponseBase:
     """Find the view and call it; whatever it raises becomes an answer."""
     try:
@@ -103,6 +106,8 @@ async def answer(request: HttpRequest) -> HttpResponseBase:
         return error_response(errors.not_found(request.path))
     except DisallowedHost:
         return error_response(errors.invalid_request("This host name is not served here. See JARVIS_ALLOWED_HOSTS."))
+    except SuspiciousOperation as error:  # such as more fields in the query than anybody needs
+        return error_response(errors.invalid_request(f"{error} Send an ordinary request."))
     except Exception as error:
         log.error("request.failed", path=request.path, exc_info=error)
         return error_response(errors.internal_error())

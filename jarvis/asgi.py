@@ -9,13 +9,14 @@ import structlog
 from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
 
-from jarvis import logs, memory
+from jarvis import headers, logs, memory
 from jarvis.config import config
 
 logs.set_up("web")
 pages = get_asgi_application()  # sets Django up, so what follows can import models
 
 from chat.routing import sockets  # noqa: E402
+from inference.openai import errors  # noqa: E402
 from jarvis.api import ApiHandler  # noqa: E402
 
 api = ApiHandler()
@@ -25,11 +26,21 @@ if config.allow_anonymous:
 
 
 async def http(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    if headers.too_large(scope):
+        await api.refuse(scope, send, errors.headers_too_large(headers.LONGEST))
+        return
     path = scope["path"]
     app = api if path.startswith(ApiHandler.PREFIXES) and not path.startswith(ON_PAGES) else pages
     await app(scope, receive, send)
 
 
+async def websocket(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    if headers.too_large(scope):
+        await send({"type": "websocket.close"})  # before it is accepted: the handshake is answered with 403
+    else:
+        await sockets(scope, receive, send)
+
+
 # Who may open a socket is decided in `chat.admission`: channels' own validator knows no keys, and no ports.
-application = ProtocolTypeRouter({"http": http, "websocket": sockets})
+application = ProtocolTypeRouter({"http": http, "websocket": websocket})
 memory.settle()

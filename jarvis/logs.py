@@ -10,6 +10,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from jarvis.config import config
+from jarvis.middleware import shown_path
 
 QUIET = ("aiohttp.access", "asyncio", "daphne", "uvicorn.access", "django.channels.server", "httpx", "granian.access")
 
@@ -23,6 +24,14 @@ def short_error(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     if isinstance(error := event.get("error"), str):
         event["error"] = error.partition("\n")[0][:300]
     return event
+
+
+def without_links(record: logging.LogRecord) -> bool:
+    """A filter that hides secret links in the lines that Django writes about requests."""
+    request = getattr(record, "request", None)
+    if request is not None and isinstance(record.args, tuple):
+        record.args = tuple(shown_path(request) if arg == request.path else arg for arg in record.args)
+    return True
 
 
 def set_up(process: str, *, stream: Any = None) -> None:
@@ -52,6 +61,7 @@ def set_up(process: str, *, stream: Any = None) -> None:
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
+    handler.addFilter(without_links)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(config.log_level)

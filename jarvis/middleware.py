@@ -14,6 +14,7 @@ from django.http.response import HttpResponseBase
 
 log = structlog.get_logger(__name__)
 
+SECRET = ("token", "key", "uidb36")  # parameters of addresses that open something to whoever has them
 GIVEN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 Handler = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
@@ -22,6 +23,14 @@ Handler = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 def request_id(given: str | None) -> str:
     """The caller's own id where it is a harmless word, else a new one."""
     return given if given and GIVEN.fullmatch(given) else secrets.token_hex(12)
+
+
+def shown_path(request: HttpRequest) -> str:
+    """The path as a log may tell it: of a link that is a secret, only what kind it is."""
+    match = getattr(request, "resolver_match", None)  # channels' scopes and requests that came to nothing have none
+    if match is not None and any(name in SECRET for name in match.kwargs):
+        return f"/{match.route}"
+    return request.path
 
 
 def request_context(get_response: Handler) -> Handler:
@@ -34,7 +43,7 @@ def request_context(get_response: Handler) -> Handler:
         with structlog.contextvars.bound_contextvars(request_id=id):
             response = await get_response(request)
             took = round((time.perf_counter() - began) * 1000, 1)
-            log.info("request", method=request.method, path=request.path, status=response.status_code, ms=took)
+            log.info("request", method=request.method, path=shown_path(request), status=response.status_code, ms=took)
         response.headers["x-request-id"] = id
         response.headers.setdefault("openai-processing-ms", str(round(took)))
         return response

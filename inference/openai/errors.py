@@ -134,6 +134,11 @@ def request_too_large(limit: int) -> ApiError:
     return make(413, "request_too_large", message)
 
 
+def headers_too_large(limit: int) -> ApiError:
+    message = f"The headers are larger than {limit} bytes. Send fewer or shorter ones; in a browser, clear its cookies."
+    return make(431, "headers_too_large", message)
+
+
 def rate_limit_exceeded(retry_after: float, limit: str = "Too many requests.") -> ApiError:
     message = f"{limit} Try again in {max(1, math.ceil(retry_after))} s."
     return make(429, "rate_limit_exceeded", message, "rate_limit_error", retry_after=retry_after)

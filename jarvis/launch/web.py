@@ -16,10 +16,12 @@ GOODBYE_SECONDS = 4  # open streams are cut after so long at a stop; their answe
 def uvicorn(listener: socket.socket) -> None:
     from uvicorn import Config, Server
 
+    from jarvis.launch.heads import BoundedHeads
+
     settings = Config(
         APPLICATION,
         loop="uvloop",
-        http="httptools",
+        http=BoundedHeads,
         lifespan="off",
         ws_max_size=config.max_body_bytes,
         access_log=False,
