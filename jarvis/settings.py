@@ -63,6 +63,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "accounts.limits.Limits",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "jarvis.bad_requests.Unstorable",
 ]
 
 TEMPLATES = [

@@ -14,6 +14,8 @@ from jarvis.manifest import manifest
 
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # one door, with all its locks
 
+handler400 = "jarvis.bad_requests.bad_request"
+
 urlpatterns = [
     path("", include("jarvis.api_urls")),
     path("v1/", include("inference.openai.urls")),

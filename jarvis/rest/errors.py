@@ -3,12 +3,13 @@
 from typing import Any
 
 import structlog
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.db import DataError
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
 
-from inference.http import error_response
+from inference.http import UNSTORABLE, error_response
 from inference.openai import errors
 from inference.openai.errors import ApiError
 
@@ -44,6 +45,12 @@ def told(error: Exception, context: dict[str, Any]) -> ApiError | None:
         case exceptions.ValidationError():
             name, fault = first_fault(error.detail)
             return errors.invalid_request(f"{name}: {fault}" if name else fault, name)
+        case SuspiciousOperation():
+            return errors.invalid_request(f"{error} Send an ordinary request.")
+        case RecursionError():
+            return errors.invalid_request("The body is nested too deeply. Send a flatter one.")
+        case DataError():
+            return errors.invalid_request(UNSTORABLE)
         case exceptions.APIException():
             code = str(error.default_code)
             return errors.make(error.status_code, code, str(error.detail))
