@@ -20,6 +20,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -58,6 +59,7 @@ class Settings:
     die_after: int = -1  # the process kills itself after so many tokens (all streams together)
     healthy: bool = True
     scale_out: bool = True  # whether a request can be aborted by its id, as with vLLM's --enable-scale-out
+    say: str = ""  # what is said, word by word, in the place of numbered tokens
     reasoning: int = 0  # so many tokens of reasoning come before the answer
     api_key: str = ""
 
@@ -88,9 +90,10 @@ class Plan:
     cut: bool  # max_tokens ends the answer; otherwise an end-of-text token does, which counts as one more
     n: int = 1
     aborted: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
+    said: list[str] = dataclasses.field(default_factory=list)
 
     def text(self, k: int) -> str:
-        return f"t{k} "
+        return self.said[k] if k < len(self.said) else f"t{k} "
 
 
 class RefusedError(Exception):
@@ -308,9 +311,10 @@ class FakeEngine:
             )
         limit = min(limit, room) if limit else None  # as vLLM does
         asked, limit = limit, limit or room
-        natural = settings.answer_tokens or (limit + start if asked else 16)
+        said = re.findall(r"\S+\s*", settings.say)
+        natural = settings.answer_tokens or len(said) or (limit + start if asked else 16)
         left = max(0, natural - start)
-        plan = Plan(body, chat, prompt, start, min(limit, left), limit <= left, n=body.get("n") or 1)
+        plan = Plan(body, chat, prompt, start, min(limit, left), limit <= left, n=body.get("n") or 1, said=said)
         for stop in [body["stop"]] if isinstance(body.get("stop"), str) else body.get("stop") or []:
             text = "".join(plan.text(start + k) for k in range(plan.tokens))
             if stop in text:
