@@ -5,6 +5,7 @@ What the server says byte by byte is tried in tests/openai; this is what a progr
 
 import asyncio
 import json
+import threading
 import time
 
 import httpx
@@ -124,13 +125,21 @@ async def test_a_body_that_is_too_large_is_told_so_and_is_not_repeated(live, cal
 
 
 class Full:
-    queue_limit = 0
+    """The configuration of a queue without room, which notices when somebody is refused."""
+
+    def __init__(self):
+        self.asked = threading.Event()
+
+    @property
+    def queue_limit(self):
+        self.asked.set()
+        return 0
 
 
 async def test_a_full_queue_is_repeated_after_the_time_that_it_names(live, calls, monkeypatch):
     """The SDK waits for Retry-After, and its second call is answered."""
     before = submit.config
-    monkeypatch.setattr(submit, "config", Full)
+    monkeypatch.setattr(submit, "config", Full())
     began = time.monotonic()
     asking = asyncio.create_task(retrying(live).chat.completions.create(**asked()))
     async with asyncio.timeout(10):
@@ -145,7 +154,7 @@ async def test_a_full_queue_is_repeated_after_the_time_that_it_names(live, calls
 
 
 async def test_a_queue_that_stays_full_is_an_internal_server_error(live, monkeypatch):
-    monkeypatch.setattr(submit, "config", Full)
+    monkeypatch.setattr(submit, "config", Full())
     with pytest.raises(openai.InternalServerError) as found:
         await live.client.chat.completions.create(**asked())
     assert (found.value.status_code, found.value.code) == (503, "overloaded")
