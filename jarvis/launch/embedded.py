@@ -141,6 +141,8 @@ class EmbeddedPostgres:
             "unix_socket_permissions": "0700",
             "max_connections": "200",
             "log_destination": "stderr",
+            "log_min_error_statement": "panic",  # statements and details hold what people wrote
+            "log_error_verbosity": "terse",
             "recovery_init_sync_method": "syncfs",  # one call instead of one per file: back in less time after a crash
         }
         if not self.durable:
