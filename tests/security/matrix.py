@@ -56,6 +56,11 @@ FRAME_OBJECTS: dict[str, Callable[[User], Any]] = {
     "message": world.question,
 }
 
+# What an address without an object takes, so that what makes something is tried with a body that it accepts.
+BODIES: dict[tuple[str, str], dict[str, Any]] = {
+    ("sign-in/", "POST"): {"username": "alice", "password": "x"},
+}
+
 # Addresses that answer to anybody.
 PUBLIC = {
     "health": "it says that it is alive",
