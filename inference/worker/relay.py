@@ -1,6 +1,7 @@
 """One generation: from the claimed row to an outcome, whatever happens to the engine on the way."""
 
 import asyncio
+import io
 import random
 from collections.abc import Sequence
 from functools import cached_property
@@ -31,6 +32,7 @@ from jarvis.database import in_database
 log = structlog.get_logger(__name__)
 
 FENCE_SECONDS = 5.0  # how long a taken-over row waits for Redis, to read what its log holds
+LARGE = 1 << 20  # bytes of a body
 CONNECT_TRIES = 3
 BUSY = (429, 503)  # statuses by which a server elsewhere says that it cannot take more now
 UNBOUNDED = 1_000_000  # tokens; for a server that does not tell its window
@@ -283,7 +285,9 @@ class Relay:
         taken = False
         for attempt in range(CONNECT_TRIES):
             try:
-                response = await self.engine.session().post(self.engine.base_url + path, data=body, headers=headers)
+                # aiohttp writes bytes at once, which holds up every other answer where they are many.
+                data = body if len(body) < LARGE else io.BytesIO(body)
+                response = await self.engine.session().post(self.engine.base_url + path, data=data, headers=headers)
             except (aiohttp.ClientError, OSError) as error:
                 taken = taken or not isinstance(error, aiohttp.ClientConnectorError)
                 if attempt == CONNECT_TRIES - 1:

@@ -1,0 +1,58 @@
+"""What the OpenAPI document allows, sent to every resource: no 500, and answers as the document says."""
+
+import hypothesis
+import pytest
+import schemathesis
+from django.contrib.auth.models import User
+from django.core.wsgi import get_wsgi_application
+from django.http import parse_cookie
+from schemathesis import checks
+
+from tests.security.conftest import key_headers, session_headers
+from tests.security.matrix import MATRIX, Owned
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PROFILE = hypothesis.settings(
+    max_examples=15,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(hypothesis.HealthCheck),
+    phases=[hypothesis.Phase.generate],
+)
+# What a document says of itself; that others reach nothing is the business of the matrix.
+checks.load_all_checks()
+NAMES = ["not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance"]
+CHECKS = checks.CHECKS.get_by_names(NAMES)
+
+
+@pytest.fixture
+def alice(transactional_db):
+    return User.objects.create_user("alice")
+
+
+@pytest.mark.parametrize("door", [key_headers, session_headers])
+def test_resources_do_what_their_document_says(alice, door):
+    headers = door(alice)
+    cookies = parse_cookie(headers.pop("cookie", ""))
+    for row in MATRIX.values():
+        if isinstance(row, Owned):
+            row.make(alice)
+    application = get_wsgi_application()
+    schema = schemathesis.openapi.from_wsgi("/api/schema/?format=json", application, headers=key_headers(alice))
+    tried = 0
+
+    def try_out(operation):
+        @PROFILE
+        @hypothesis.given(operation.as_strategy())
+        def send(case):
+            nonlocal tried
+            tried += 1
+            case.call_and_validate(headers=headers, cookies=cookies, checks=CHECKS)
+
+        send()
+
+    for found in schema.get_all_operations():
+        try_out(found.ok())
+    assert tried >= 10
