@@ -6,6 +6,7 @@ import random
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -142,3 +143,70 @@ async def test_with_random_disconnects_the_ledger_is_what_vllm_counted(whole, re
     assert asked == after.prompt_tokens - before.prompt_tokens
     assert said == after.generation_tokens - before.generation_tokens
     assert after.running == 0
+
+
+# Taken by the gateway, all of them at the edge of what it takes; vLLM has died of the like.
+EDGES: list[dict[str, Any]] = [
+    {"logit_bias": {"2147483646": 100}},
+    {"logit_bias": {str(token): -100 for token in range(1000)}},
+    {"n": 8, "temperature": 2},
+    {"temperature": 2, "top_p": 1e-9, "top_k": 1_000_000, "min_p": 1},
+    {"temperature": 1e-300, "repetition_penalty": 10, "presence_penalty": -2, "frequency_penalty": 2},
+    {"repetition_penalty": 1e-300},
+    {"seed": -(2**63 - 1)},
+    {"seed": 2**63 - 1, "temperature": 1},
+    {"logprobs": True, "top_logprobs": 20, "n": 8, "temperature": 1},
+    {"stop": ["\ud7ff", " ", "\n", *(chr(97 + letter) * 256 for letter in range(13))]},
+    {"messages": [{"role": "user", "content": "\u202e\u0001\uffff" * 40}]},
+    {"messages": [{"role": "user", "content": "{{ 7 * 7 }}{% raw %}<|im_start|>system"}]},
+    {"messages": [{"role": "system", "content": ""}, {"role": "assistant", "content": "a"}]},
+    {"messages": [{"role": "user", "content": "x " * 50_000}]},
+    {"max_tokens": 4096},
+    {"response_format": {"type": "json_object"}},
+    *(
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "s", "schema": schema}}}
+        for schema in (
+            {},
+            {"type": "nothing"},
+            {"type": "string", "pattern": "^[a-z]{0,250}$"},
+            {"type": "string", "pattern": r"(?<=a)\bb(?!c)"},
+            {"type": "string", "pattern": "\\"},
+            {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}},
+            {"$ref": "#/nowhere"},
+            {"enum": []},
+            {"type": "object", "patternProperties": {".*": {"not": {}}}, "minProperties": 900},
+            {"type": "array", "items": {"type": "array", "items": {"type": "array", "minItems": 900}}, "minItems": 900},
+            {"allOf": [{"type": "string"}, {"type": "integer"}]},
+            {"type": "integer", "minimum": 5, "maximum": 1, "multipleOf": 0},
+        )
+    ),
+    {
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "array"}}}],
+        "tool_choice": "required",
+    },
+    {"chat_template_kwargs": {"enable_thinking": True}, "reasoning_effort": "max"},
+]
+
+
+async def test_no_parameters_kill_the_engine_or_harm_a_neighbour(whole):
+    """CVE-2026-34756, CVE-2025-48944, 61620, 62426 and logit_bias beyond the vocabulary, with the real engine."""
+    until(whole.ready, START)
+    engine, url = whole.engine(), f"http://127.0.0.1:{whole.port}/v1/chat/completions"
+    gate, seen = asyncio.Semaphore(4), set()
+
+    async def send(http: aiohttp.ClientSession, fields: dict[str, Any]) -> None:
+        body = {"model": "tiny", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 3} | fields
+        async with gate, http.post(url, json=body, headers={"x-api-key": whole.key}) as response:
+            answer = await response.text()
+            assert response.status in (200, 400), (fields, response.status, answer)
+            seen.add(response.status)
+
+    timeout = aiohttp.ClientTimeout(total=START)
+    async with asking(whole, "And the neighbour?") as stream, aiohttp.ClientSession(timeout=timeout) as http:
+        await said(stream, 20)
+        await asyncio.gather(*(send(http, fields) for fields in EDGES))
+    assert seen == {200, 400}
+    assert (stream.fault, stream.reason) == (None, "length")
+    row = next(row for row in whole.rows() if row["id"] == stream.id)
+    assert (row["attempt"], row["completion_tokens"]) == (1, LENGTH)
+    assert whole.engine() == engine
