@@ -18,7 +18,7 @@ class ConversationAdmin(admin.ModelAdmin[Conversation]):
     show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
-        return super().get_queryset(request).annotate(count=Count("messages"))
+        return super().get_queryset(request).annotate(count=Count("messages")).defer("title")
 
     @admin.display(description=_("messages"), ordering="count")
     def message_count(self, conversation: Conversation) -> int:

@@ -191,7 +191,9 @@ class Conversation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return str(self.id)  # not its title: the admin shows this, and keeps it in its log
+        """Its title; where that was not fetched, as in the admin, which is told nothing of what is said, its id."""
+        fetched = "title" not in self.get_deferred_fields()
+        return (fetched and self.title) or str(self.id)
 
     @staticmethod
     def title_from(text: str) -> str:

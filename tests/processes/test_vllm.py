@@ -192,20 +192,20 @@ async def test_no_parameters_kill_the_engine_or_harm_a_neighbour(whole):
     """CVE-2026-34756, CVE-2025-48944, 61620, 62426 and logit_bias beyond the vocabulary, with the real engine."""
     until(whole.ready, START)
     engine, url = whole.engine(), f"http://127.0.0.1:{whole.port}/v1/chat/completions"
-    gate, seen = asyncio.Semaphore(4), set()
+    gate, seen = asyncio.Semaphore(4), []
 
     async def send(http: aiohttp.ClientSession, fields: dict[str, Any]) -> None:
         body = {"model": "tiny", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 3} | fields
         async with gate, http.post(url, json=body, headers={"x-api-key": whole.key}) as response:
             answer = await response.text()
-            assert response.status in (200, 400), (fields, response.status, answer)
-            seen.add(response.status)
+            seen.append((response.status, fields, answer))
 
     timeout = aiohttp.ClientTimeout(total=START)
     async with asking(whole, "And the neighbour?") as stream, aiohttp.ClientSession(timeout=timeout) as http:
         await said(stream, 20)
         await asyncio.gather(*(send(http, fields) for fields in EDGES))
-    assert seen == {200, 400}
+    assert [answer for answer in seen if answer[0] not in (200, 400)] == []
+    assert {status for status, _, _ in seen} == {200, 400}
     assert (stream.fault, stream.reason) == (None, "length")
     row = next(row for row in whole.rows() if row["id"] == stream.id)
     assert (row["attempt"], row["completion_tokens"]) == (1, LENGTH)
