@@ -16,7 +16,7 @@ MAX_CHOICES = 1_000
 MAX_ITEMS = 1_000
 MAX_LENGTH = 10_000
 MAX_PATTERN = 512
-MAX_REPEAT = 256
+MAX_REPEAT = 128  # beyond it xgrammar fails on the whole request
 
 MAPS = frozenset(("properties", "$defs", "definitions", "patternProperties", "dependentSchemas"))
 LISTS = frozenset(("anyOf", "allOf", "oneOf", "prefixItems"))
@@ -43,12 +43,20 @@ NESTED = re.compile(r"[*+}]\)*\)[*+{]")
 
 def check_schema(schema: Mapping[str, Any], param: str) -> None:
     """Raise ApiError (400) for a schema beyond the limits; `param` names where it was sent."""
-    Checker(param).schema(schema, 0)
+    Checker(param, schema).schema(schema, 0)
+
+
+def pointed_at(root: Any, pointer: str) -> Any:
+    """What a JSON pointer such as `#/$defs/name` leads to; None where that is nothing."""
+    for part in pointer.split("/")[1:]:
+        root = root.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(root, Mapping) else None
+    return root
 
 
 class Checker:
-    def __init__(self, param: str) -> None:
+    def __init__(self, param: str, root: Mapping[str, Any]) -> None:
         self.param = param
+        self.root = root
         self.nodes = 0
 
     def refuse(self, message: str) -> ApiError:
@@ -67,6 +75,8 @@ class Checker:
             return
         if not isinstance(schema, Mapping):
             raise self.refuse("has something other than an object where a schema belongs.")
+        if "minItems" in schema and "items" not in schema and not {"prefixItems", "$ref"} & schema.keys():
+            raise self.refuse("has `minItems` without `items`. Say of what kind the items are.")
         for name, value in schema.items():
             self.keyword(name, value, depth + 1)
 
@@ -93,8 +103,20 @@ class Checker:
         elif name in ("$ref", "$dynamicRef"):
             if not isinstance(value, str) or not value.startswith("#"):
                 raise self.refuse(f"may only point into itself with `{name}`, as in #/$defs/name.")
+            self.reference(value)
         else:
             self.data(value, depth)
+
+    def reference(self, pointer: str) -> None:
+        """Refuse a reference that leads to nothing but references, round and round."""
+        seen: set[str] = set()
+        while isinstance(target := pointed_at(self.root, pointer), Mapping):
+            seen.add(pointer)
+            pointer = target.get("$ref", "")
+            if not isinstance(pointer, str) or not pointer.startswith("#"):
+                return
+            if pointer in seen:
+                raise self.refuse("has a `$ref` that leads back to itself. Point it at a schema.")
 
     def data(self, value: Any, depth: int) -> None:
         """Values that are no schemas: `enum`, `const`, `default`, `required`, titles."""

@@ -224,6 +224,10 @@ def test_media_and_addresses_never_reach_the_engine(part):
     [
         {"type": "string", "pattern": "(a+)+b"},
         {"type": "string", "pattern": "a{1,100000}"},
+        {"type": "string", "pattern": "^[a-z]{0,129}$"},
+        {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}},
+        {"$ref": "#"},
+        {"type": "array", "minItems": 1},
         {"type": "string", "pattern": "a{99999999999999}"},
         {"type": "string", "pattern": "(a{16}){16}{16}"},
         {"type": "string", "pattern": "["},
