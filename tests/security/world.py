@@ -3,10 +3,13 @@
 import uuid
 from dataclasses import dataclass
 
+from allauth.usersessions.models import UserSession
 from django.apps import apps
 from django.contrib.auth.models import Group, User
+from django.contrib.sessions.backends.db import SessionStore
+from django.utils import timezone
 
-from accounts.models import ApiKey, Preferences
+from accounts.models import ApiKey, Invitation, Preferences
 from chat.models import Conversation, Message, Share
 from inference.models import Generation, LanguageModel
 
@@ -22,8 +25,20 @@ def conversation(owner):
     return made
 
 
+def deleted(owner):
+    made = conversation(owner)
+    Conversation.objects.filter(pk=made.pk).update(deleted_at=timezone.now())
+    return made
+
+
 def message(owner):
     return conversation(owner).messages.get(role="assistant")
+
+
+def stopped(owner):
+    made = message(owner)
+    Generation.objects.filter(pk=made.generation_id).update(status="stopped", finish_reason="stop")
+    return made
 
 
 def question(owner):
@@ -37,6 +52,13 @@ def generation(owner):
 
 def key(owner):
     return ApiKey.make(owner.pk, CANARY)[0]
+
+
+def session(owner):
+    """One of the sessions that a person is signed in with, and can end."""
+    store = SessionStore()
+    store.create()
+    return UserSession.objects.create(user=owner, ip="192.0.2.1", session_key=store.session_key, user_agent=CANARY)
 
 
 def share(owner):
@@ -54,6 +76,7 @@ MAKERS = {
     ApiKey: key,
     Conversation: conversation,
     Generation: generation,
+    Invitation: lambda _: Invitation.make("friends")[0],
     Group: lambda _: Group.objects.create(name="friends"),
     LanguageModel: lambda _: LanguageModel.objects.get_or_create(name="fake", defaults={"source": "fake"})[0],
     Message: message,
