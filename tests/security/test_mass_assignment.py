@@ -54,14 +54,15 @@ async def test_no_address_lets_anybody_write_what_is_not_theirs(http, cast):
     """Each address x each verb, as alice, with what the address takes and with every privileged field beside it."""
     headers = [await in_database(session_headers, cast.alice), await in_database(key_headers, cast.alice)]
     more = evil(cast)
-    for route in routes():
+    for route in {route.path: route for route in routes()}.values():
+        api = route.path.startswith(("api/", "v1/"))
         if route.in_admin or route.path in ("sign-out/",):
             continue
         row = MATRIX.get(route.path)
         for verb in (verb for verb in VERBS if verb in ("POST", "PUT", "PATCH")):
             body = row.bodies.get(verb, {}) if isinstance(row, Owned) else BODIES.get((route.path, verb), {})
-            for door in headers:
-                for form in (False, True):
+            for door in headers if api else headers[:1]:  # no key opens a page
+                for form in (False, True) if api else (True,):
                     values = row.values(await in_database(row.make, cast.alice)) if isinstance(row, Owned) else {}
                     url = route.url({name: values.get(name, 1) for name in route.parameters})
                     before = await in_database(guarded)

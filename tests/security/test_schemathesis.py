@@ -41,6 +41,9 @@ def test_resources_do_what_their_document_says(alice, door):
             row.make(alice)
     application = get_wsgi_application()
     schema = schemathesis.openapi.from_wsgi("/api/schema/?format=json", application, headers=key_headers(alice))
+    operations = [found.ok() for found in schema.get_all_operations()]
+    if not operations:
+        pytest.skip("NOT TRIED: the OpenAPI document names no resources.")
     tried = 0
 
     def try_out(operation):
@@ -53,6 +56,6 @@ def test_resources_do_what_their_document_says(alice, door):
 
         send()
 
-    for found in schema.get_all_operations():
-        try_out(found.ok())
-    assert tried >= 10
+    for operation in operations:
+        try_out(operation)
+    assert tried >= 5 * len(operations)

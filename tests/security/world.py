@@ -76,7 +76,7 @@ MAKERS = {
     ApiKey: key,
     Conversation: conversation,
     Generation: generation,
-    Invitation: lambda _: Invitation.make("friends")[0],
+    Invitation: lambda _: Invitation.make(None, "friends")[0],
     Group: lambda _: Group.objects.create(name="friends"),
     LanguageModel: lambda _: LanguageModel.objects.get_or_create(name="fake", defaults={"source": "fake"})[0],
     Message: message,
