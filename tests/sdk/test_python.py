@@ -16,6 +16,7 @@ import pytest
 from accounts.models import ApiKey
 from inference import answering, submit
 from inference.models import Generation
+from jarvis.config import config
 from jarvis.database import in_database
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -135,6 +136,9 @@ class Full:
         self.asked.set()
         return 0
 
+    def __getattr__(self, name):
+        return getattr(config, name)
+
 
 async def test_a_full_queue_is_repeated_after_the_time_that_it_names(live, calls, monkeypatch):
     """The SDK waits for Retry-After, and its second call is answered."""
@@ -158,6 +162,27 @@ async def test_a_queue_that_stays_full_is_an_internal_server_error(live, monkeyp
     with pytest.raises(openai.InternalServerError) as found:
         await live.client.chat.completions.create(**asked())
     assert (found.value.status_code, found.value.code) == (503, "overloaded")
+
+
+async def test_a_limit_is_a_rate_limit_error_that_says_when_to_come_back(live, calls):
+    await in_database(lambda: ApiKey.objects.filter(pk=live.row.pk).update(requests_per_minute=1))
+    raw = await live.client.chat.completions.with_raw_response.create(**asked())
+    assert raw.headers["x-ratelimit-limit-requests"] == "1"
+    assert raw.headers["x-ratelimit-remaining-requests"] == "0"
+    assert raw.headers["x-ratelimit-reset-requests"].endswith("s")
+    with pytest.raises(openai.RateLimitError) as found:
+        await live.client.chat.completions.create(**asked())
+    assert found.value.code == "rate_limit_exceeded"
+    assert 0 < float(found.value.response.headers["retry-after"]) <= 60
+    assert live.fake.counters.requests == 1
+
+
+async def test_a_budget_that_is_used_up_is_not_tried_again(live, calls):
+    await in_database(lambda: ApiKey.objects.filter(pk=live.row.pk).update(tokens_per_month=1))
+    with pytest.raises(openai.RateLimitError) as found:
+        await retrying(live).chat.completions.create(**asked())
+    assert found.value.code == "insufficient_quota"
+    assert [call.headers["x-should-retry"] for call in calls] == ["false"]
 
 
 # Headers

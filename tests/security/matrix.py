@@ -26,6 +26,8 @@ class Owned:
     values: Callable[[Any], dict[str, Any]] = lambda made: {"id": made.pk}  # of the address's parameters
     nowhere: dict[str, Any] = field(default_factory=lambda: {"id": NOWHERE})
     keys: bool = False  # whether it opens to API keys, too
+    staff: frozenset[str] = frozenset()  # verbs by which an administrator may read or do this to anybody's
+    locked: frozenset[str] = frozenset()  # verbs for which one has to be signed in: a key gets 403
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Open:
     why: str
 
 
+UNSAFE = frozenset(("POST", "PUT", "PATCH", "DELETE"))
 PAGE = {"GET": 200, "HEAD": 200}
 REST = {"GET": 200, "HEAD": 200, "OPTIONS": 200}
 PK = {"pk": NOWHERE}
@@ -69,6 +72,24 @@ MATRIX: dict[str, Owned | Open] = {
         world.deleted, {"OPTIONS": 200, "POST": 200}, {"POST": {}}, by_pk, PK, keys=True
     ),
     "api/v1/shares/<pk>/": Owned(world.share, {"OPTIONS": 200, "DELETE": 204}, {}, by_pk, {"pk": 2**40}, keys=True),
+    "api/v1/keys/<pk>/": Owned(
+        world.key, REST, {}, by_pk, {"pk": 2**40}, keys=True, staff=frozenset(("GET", "HEAD")), locked=UNSAFE
+    ),
+    "api/v1/keys/<pk>/revoke/": Owned(
+        *(world.key, {"OPTIONS": 200, "POST": 200}, {}, by_pk, {"pk": 2**40}),
+        keys=True,
+        locked=UNSAFE,
+    ),
+    "api/v1/generations/<pk>/": Owned(
+        world.generation, REST, {}, by_pk, PK, keys=True, staff=frozenset(("GET", "HEAD"))
+    ),
+    "api/v1/generations/<pk>/cancel/": Owned(
+        world.generation, {"OPTIONS": 200, "POST": 200}, {}, by_pk, PK, keys=True, staff=frozenset(("POST",))
+    ),
+    "api/v1/models/<pk>/": Open("models are the site's; tests/jarvis/test_rest_resources.py"),
+    "api/v1/workers/<pk>/": Open("workers are the site's; tests/jarvis/test_rest_resources.py"),
+    "api/v1/workers/<pk>/pause/": Open("workers are the site's; tests/jarvis/test_rest_resources.py"),
+    "api/v1/workers/<pk>/resume/": Open("workers are the site's; tests/jarvis/test_rest_resources.py"),
     # Behind the password: allauth asks for it once more before it looks at the address
     "settings/passkeys/<int:pk>/": Open("allauth's own; tests/accounts/test_settings.py"),
     "settings/passkeys/<int:pk>/remove/": Open("allauth's own; tests/accounts/test_settings.py"),
@@ -106,6 +127,7 @@ FRAME_OBJECTS: dict[str, Callable[[User], Any]] = {
 
 # What an address without an object takes, so that what makes something is tried with a body that it accepts.
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
+    ("api/v1/keys/", "POST"): {"label": "mine"},
     ("api/v1/shares/", "POST"): {"conversation": NOWHERE},
     ("sign-in/", "POST"): {"login": "alice", "password": "x"},
     ("settings/", "POST"): {"username": "alice", "first_name": "Alice"},

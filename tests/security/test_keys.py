@@ -28,6 +28,7 @@ DOORS = [
     ("GET", "/api/status"),
     ("GET", "/api/history"),
     ("GET", "/api/schema/"),
+    ("GET", "/api/usage"),
     ("POST", "/api/chat"),
     ("POST", "/api/chat/stream"),
     ("POST", "/v1/chat/completions"),

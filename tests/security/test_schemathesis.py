@@ -11,7 +11,10 @@ from schemathesis import checks
 from tests.security.conftest import key_headers, session_headers
 from tests.security.matrix import MATRIX, Owned
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume"),  # under WSGI, which only this test uses
+]
 
 PROFILE = hypothesis.settings(
     max_examples=15,
@@ -21,9 +24,9 @@ PROFILE = hypothesis.settings(
     suppress_health_check=list(hypothesis.HealthCheck),
     phases=[hypothesis.Phase.generate],
 )
-# What a document says of itself; that others reach nothing is the business of the matrix.
+# The document does not list the errors, which are alike everywhere; who reaches what is the business of the matrix.
 checks.load_all_checks()
-NAMES = ["not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance"]
+NAMES = ["not_a_server_error", "content_type_conformance", "response_schema_conformance"]
 CHECKS = checks.CHECKS.get_by_names(NAMES)
 
 
@@ -34,7 +37,7 @@ def alice(transactional_db):
 
 @pytest.mark.parametrize("door", [key_headers, session_headers])
 def test_resources_do_what_their_document_says(alice, door):
-    headers = door(alice)
+    headers = door(alice) | {"accept-encoding": "identity"}  # WSGI's client would not unpack it
     cookies = parse_cookie(headers.pop("cookie", ""))
     for row in MATRIX.values():
         if isinstance(row, Owned):
