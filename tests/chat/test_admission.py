@@ -187,7 +187,7 @@ async def test_what_a_closed_socket_still_sends_is_not_done(open_as, alice, mode
 async def test_when_what_watches_over_sockets_fails_they_close_and_can_be_opened_again(open_as, alice):
     socket = await open_as(alice)
     await socket.frame("state")
-    await wire.client().set("jarvis:worker:odd", "not what a worker tells", ex=5)
+    await wire.client().set("jarvis:worker:odd", "not what a worker tells", ex=60)
     await wire.client().sadd(wire.WORKERS, "odd")
     code, _ = await closing(socket)
     assert code == 1011

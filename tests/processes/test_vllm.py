@@ -116,7 +116,7 @@ async def leave(stack: Stack, http: aiohttp.ClientSession, dice: random.Random) 
             await response.read()
 
     call = asyncio.create_task(read())
-    await asyncio.wait([call], timeout=dice.choice([60, 0.05, dice.uniform(0, 1), dice.uniform(0, 3)]))
+    await asyncio.wait([call], timeout=dice.choice([60, 0.02, 0.05, dice.uniform(0, 0.3)]))
     left = not call.done()
     call.cancel()
     await asyncio.wait([call])

@@ -27,7 +27,8 @@ const socket = new Socket("/ws/chat/");
 const settings = new Settings(socket);
 const composer = new Composer((text) => ask({ text }), stop);
 let wasOpen = false;
-let catching = 0;
+let catching = 0; // how often it was begun
+let underWay = false; // whether the latest is still to come
 let leaf = 0; // the last message of the version that was chosen last
 
 const asking = new Asking(socket, {
@@ -96,6 +97,7 @@ function asked(frame) {
   if (!here) growing.add(frame.conversation);
   if (!here || answers.has(frame.generation)) return;
   leaf = frame.answer;
+  if (underWay) catchUp(); // what comes may be older than this, and would take it away again
   const before = frame.follows && thread.byId(frame.follows);
   let question = thread.byId(frame.question);
   if (!question) {
@@ -149,6 +151,7 @@ function take(article) {
 // What the server's page has: after a gap, and where another version is shown.
 async function catchUp() {
   const turn = ++catching;
+  underWay = true;
   try {
     const reply = await fetch(location.href, { headers: { accept: "text/html" } });
     if (reply.redirected) return; // to the sign-in, as the socket will say
@@ -171,6 +174,8 @@ async function catchUp() {
   } catch (error) {
     console.info("catching up is tried again", error);
     setTimeout(() => turn === catching && socket.isOpen && catchUp(), RETRY);
+  } finally {
+    if (turn === catching) underWay = false;
   }
 }
 
