@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts import admin_people, audit_admin  # noqa: F401  people and the audit log are there
-from accounts.models import ApiKey, GroupLimits, Scope, UserLimits
+from accounts.models import EVERYDAY, ApiKey, GroupLimits, Scope, UserLimits
 
 LIMITS = ["requests_per_minute", "tokens_per_minute", "parallel", "tokens_per_month", "allowed_models"]
 LIMITS_SECTION = (
@@ -33,6 +33,7 @@ LIMITS_SECTION = (
 class KeyForm(forms.ModelForm[ApiKey]):
     scopes = forms.TypedMultipleChoiceField(
         choices=Scope.choices,
+        initial=EVERYDAY,
         widget=forms.CheckboxSelectMultiple,
         label=_("scopes"),
         help_text=_("What the key may do. admin-read is for keys of staff."),
