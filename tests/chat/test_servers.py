@@ -88,7 +88,7 @@ async def test_pages_and_static_files(server, alice):
             assert response.headers["content-encoding"] == "gzip"
             assert "script-src 'self'" in response.headers["content-security-policy"]
             assert response.headers["x-request-id"]
-        (script,) = re.findall(r'src="(/static/[^"]+)"[^>]*></script>', page)
+        (script,) = re.findall(r'src="(/static/chat/page[^"]+)"[^>]*></script>', page)
         async with client.get(script) as response:
             assert "immutable" in response.headers["cache-control"]
             assert "import" in await response.text()

@@ -14,7 +14,7 @@ export class Facts {
   }
 
   button(generation) {
-    const card = element("dl", { class: "card-small facts", "data-facts": generation }, element("dt", {}, say("looking")));
+    const card = element("dl", { class: "card-small facts", "data-facts": generation }, element("dt", {}, say("looking")), element("dd"));
     return pop("info", say("details"), card, () => this.#socket.send({ type: "details", generation }));
   }
 
