@@ -5,13 +5,15 @@ from random import Random
 
 import pytest
 import torch
+from django.utils import translation
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
+from chat.strings import suggestions
 from inference.guide.intents import DECLINED, LANGUAGES, answer
 from inference.guide.measure import FIGURES, MODEL, Given, figures, is_right, judged, local
 from inference.guide.network import Network, Shape
-from inference.guide.questions import questions
+from inference.guide.questions import Question, questions
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +44,16 @@ def test_a_sample_of_the_measured_questions_is_answered_right(speak):
 def test_off_topic_questions_are_declined_in_their_language(speak):
     sample = Random(2).sample([question for question in questions() if question.intent == DECLINED], 16)
     assert sum(is_right(*result) for result in judged(speak, sample)) >= 14
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_the_page_suggests_is_answered_and_the_first_of_it_tells_how_to_make_a_key(speak, language):
+    with translation.override(language):
+        asked = [Question((text,), "make_key", language) for text in suggestions(guide=True)]
+    given = [one.text for one in speak(asked)]
+    assert given[0] == answer("make_key", language)
+    assert answer(DECLINED, language) not in given
+    assert len(set(given)) == len(asked)
 
 
 def test_in_a_dialogue_the_last_question_decides(speak):
