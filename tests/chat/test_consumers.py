@@ -247,7 +247,7 @@ async def test_a_full_queue_says_when_it_may_have_room(open_as, alice, model, mo
         {"status": "running", "lease_until": now + timedelta(minutes=1)},
     ):
         row = {"owner": alice, "model": "fake", "door": "v1", "request_id": "r"} | fields
-        await in_database(lambda row=row: Generation.objects.create(**row))
+        await in_database(Generation.objects.create, **row)
     monkeypatch.setattr(submit, "config", Full)
     queue._free.clear()
     socket = await open_as(alice)
