@@ -77,13 +77,14 @@ async def held(fake, tmp_path):
 
 @contextlib.asynccontextmanager
 async def working(engine, place="here"):
-    """A worker that runs until the end of the block."""
+    """A worker that runs until the end of the block, and then hands over what it has not finished."""
     worker = Worker(engine, place)
     task = asyncio.create_task(worker.run())
     try:
         yield worker
     finally:
-        worker.stopping.set()
+        worker.stop()
+        worker.stop()
         await asyncio.wait_for(task, 30)
 
 
