@@ -314,6 +314,8 @@ class Relay:
 
     async def consume(self, response: aiohttp.ClientResponse, going_on: bool) -> None:
         parser, usage, reason = SseParser(), None, None
+        # From here on somebody waits for the end, so the last tokens are read as they come.
+        nearly_all = (self.request.max_tokens or UNBOUNDED) - LAST
         begun = not self.answer.empty
         while data := await response.content.readany():
             for event in parser.feed(data):
@@ -335,14 +337,9 @@ class Relay:
             if self.suspect and self.answer.count > self.reached:
                 self.suspect = False
                 self.passage.clear()
-            if not self.nearly_done:
+            if self.answer.count < nearly_all:
                 await self.publisher.turn()
         raise EngineLost("the stream broke off")
-
-    @property
-    def nearly_done(self) -> bool:
-        """Whether the limit is near: somebody waits for the end, so the last tokens are read as they come."""
-        return self.answer.count + LAST >= (self.request.max_tokens or UNBOUNDED)
 
     def take(self, chunk: EngineChunk) -> str | None:
         """Add a chunk to the answer and the journal; its finish reason, if it has one."""
