@@ -161,6 +161,12 @@ class Config(BaseSettings):
         "",
         description="Program to start in the place of vLLM's server, with its arguments: a wrapper of it, for example.",
     )
+    engine_stall_seconds: float = Field(
+        300.0,
+        ge=0,
+        le=86_400,
+        description="An engine that has work and does nothing for so long is started again. 0: never.",
+    )
     auto_cleanup_gpu: bool = Field(False, description="True ends engines of dead workers that cannot be used again.")
     engine_memory: float = Field(0.9, ge=0.05, le=0.99, description="Share of each GPU's memory that the engine takes.")
     engine_network: bool = Field(

@@ -43,6 +43,9 @@ class Engine(Protocol):
     async def verify(self) -> bool:
         """Look at the engine closely now, for half a second; whether it is well. False: `deaths` has counted it."""
 
+    async def doubt(self) -> None:
+        """Told again and again while no answer moves: an engine that stands still is started again."""
+
     async def stop(self) -> None:
         """End what Jarvis started, and the session."""
 

@@ -24,6 +24,7 @@ from inference.engine.preparation import check_memory, draft, options_of
 from inference.engine.record import Record
 from inference.engine.source import ModelFolder, is_folder, local
 from inference.engine.spawn import is_isolated, spawn
+from inference.engine.stall import Doubt
 from inference.states import EngineState, Gpu, Phase
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ class VllmEngine:
         self._session: aiohttp.ClientSession | None = None
         self._task: asyncio.Task[None] | None = None
         self._lock = Lock(self.home / "engine.lock")
+        self._doubt = Doubt()
+        self._still = False
         self._ended_at = float("-inf")  # when an engine was last ended: its memory may take a while to be free
 
     # What the worker uses
@@ -108,6 +111,14 @@ class VllmEngine:
         self._askers.append(answer)
         self._look.set()
         return await answer
+
+    async def doubt(self) -> None:
+        with contextlib.suppress(aiohttp.ClientError, OSError):  # of one that does not even answer, `watch` knows
+            page = await questions.metrics(self.session(), self.base_url)
+            still = self._doubt.seconds(page, time.monotonic())
+            if self._ready.is_set() and still > self.config.engine_stall_seconds / 2:
+                self._still = True
+                self._look.set()
 
     async def counters(self) -> Counters:
         """What the engine itself has counted."""
@@ -201,17 +212,19 @@ class VllmEngine:
         """Look at a ready engine again and again; returns what ended it, with the engine marked as not ready."""
         held, heard, said = self._mine(), time.monotonic(), output.length(self.log_file)
         doubts, suspected = 0, float("-inf")
+        self._doubt, self._still = Doubt(), False
         with held.bell(self._look.set):
             while True:
                 look = SOON if time.monotonic() < suspected else self.patience.look
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._look.wait(), look)
+                    async with asyncio.timeout(look):  # `wait_for` of Python 3.11 may lose a cancellation here
+                        await self._look.wait()
                 self._look.clear()
                 if held.missing() + len(self._askers) > doubts:  # its front may need a moment to notice
                     suspected = time.monotonic() + self.patience.suspicion
                 doubts = held.missing() + len(self._askers)
                 health = await self.health() if held.alive() else "broken"
-                if health == "broken" or time.monotonic() - heard > self.patience.hang:
+                if health == "broken" or self._still or time.monotonic() - heard > self.patience.hang:
                     break
                 if health == "well":
                     heard = time.monotonic()
@@ -225,6 +238,9 @@ class VllmEngine:
         if health == "broken":
             held.alive()  # takes its exit status
             fault = diagnose(output.tail(self.log_file, after=said), held.status)
+        elif self._still:
+            limit = self.config.engine_stall_seconds
+            fault = EngineError(f"The engine had work and did nothing for {limit:g} s; it is ended and started again.")
         else:
             fault = EngineError(f"The engine said nothing for {self.patience.hang:g} s; it is ended and started again.")
         log.error("engine.died", pid=held.pid, reason=str(fault), status=held.status)

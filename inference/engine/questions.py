@@ -20,10 +20,15 @@ async def health(session: aiohttp.ClientSession, base_url: str, seconds: float =
         return "silent"
 
 
-async def counters(session: aiohttp.ClientSession, base_url: str) -> Counters:
-    """What a vLLM server has counted; zeros for another server, which has no such page."""
+async def metrics(session: aiohttp.ClientSession, base_url: str) -> str:
+    """A vLLM server's page of metrics; empty for another server, which has none."""
     async with session.get(f"{base_url}/metrics", timeout=aiohttp.ClientTimeout(total=PROBE_SECONDS)) as response:
-        return parse(await response.text() if response.status == 200 else "")
+        return await response.text() if response.status == 200 else ""
+
+
+async def counters(session: aiohttp.ClientSession, base_url: str) -> Counters:
+    """What a vLLM server has counted; zeros for another server."""
+    return parse(await metrics(session, base_url))
 
 
 async def first_answer(session: aiohttp.ClientSession, base_url: str, seconds: float) -> dict[str, Any]:

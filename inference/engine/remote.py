@@ -62,7 +62,8 @@ class RemoteEngine:
                 well = await self.verify()
                 pause = 0.5 if well else min(pause * 2, self._longest_pause)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._now.wait(), self._look if well else pause)
+                    async with asyncio.timeout(self._look if well else pause):
+                        await self._now.wait()
                 self._now.clear()
         finally:
             self._ready.clear()
@@ -89,6 +90,10 @@ class RemoteEngine:
             self._tell("ready", "Ready.")
             log.info("engine.ready", url=self.base_url, model=self.state.model)
         return not fault
+
+    async def doubt(self) -> None:
+        """A server elsewhere is not Jarvis's to end."""
+        log.warning("engine.silent", url=self.base_url)
 
     async def stop(self) -> None:
         self._ready.clear()

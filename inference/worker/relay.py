@@ -3,6 +3,7 @@
 import asyncio
 import io
 import random
+import time
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -76,6 +77,7 @@ class Relay:
         self.reading: asyncio.Task[None] | None = None
         self.calling = ""  # the engine's name for the call under way
         self.calls = 0
+        self.heard = 0.0  # when the call under way was made, or last gave something; of `time.monotonic`
         self.ending: asyncio.Task[None] | None = None
         self.spent: Usage | None = None  # what the engine counted of a call that was stopped
         self.stopped = row.stop_asked_at is not None
@@ -231,6 +233,7 @@ class Relay:
         body["return_token_ids"] = True  # also where no continuation is possible: they count what was made
         self.calls += 1
         id = f"{self.row.id}-{self.row.attempt}-{self.calls}"
+        self.heard = time.monotonic()
         self.calling = f"cmpl-{id}-0" if going_on else f"chatcmpl-{id}"  # as vLLM names them
         try:
             response = await self.post(path, msgspec.json.encode(body), id)
@@ -318,6 +321,7 @@ class Relay:
         nearly_all = (self.request.max_tokens or UNBOUNDED) - LAST
         begun = not self.answer.empty
         while data := await response.content.readany():
+            self.heard = time.monotonic()
             for event in parser.feed(data):
                 if event == DONE:
                     if reason == ABORTED:

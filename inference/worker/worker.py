@@ -81,6 +81,7 @@ class Worker:
             self.keep_leases,
             self.keep_telling,
             self.keep_heeding,
+            self.keep_doubting,
         ]
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(part(), name=part.__name__) for part in parts]
@@ -254,6 +255,14 @@ class Worker:
                     await self.orders.wait()
             except TimeoutError:
                 pass  # the ring may have been lost
+
+    async def keep_doubting(self) -> None:
+        """Have the engine looked at closely while it answers nobody."""
+        while limit := config.engine_stall_seconds:
+            await asyncio.sleep(POLL)
+            heard = [relay.heard for relay in self.relays.values() if relay.calling]
+            if heard and time.monotonic() - max(heard) > limit / 2:
+                await self.engine.doubt()
 
     async def tell(self) -> None:
         self.state.engine, self.state.gpus = self.engine.state, self.engine.gpus()

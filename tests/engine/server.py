@@ -1,7 +1,8 @@
 """A stand-in for vLLM's server as a keeper sees it: a process on a unix socket that loads, serves, hangs or dies.
 
 It uses the standard library alone, so that it starts in milliseconds. What it does is read from a JSON file, again at
-each request: {"load": seconds, "say": "text for the log", "exit": status, "health": 200, "hang": false, "child": true}
+each request: {"load": seconds, "say": "text for the log", "exit": status, "health": 200, "hang": false, "child": true,
+"counted": tokens}
 """
 
 import argparse
@@ -41,7 +42,8 @@ async def answer(reader, writer):
         elif path == "/v1/models":
             body = json.dumps({"data": [{"id": options.served_model_name, "max_model_len": 2048}]}).encode()
         elif path == "/metrics":
-            body = b'vllm:num_requests_running{engine="0"} 3.0\nvllm:prompt_tokens_total{engine="0"} 41.0\n'
+            counted = plan("counted", 41.0)
+            body = b'vllm:num_requests_running{engine="0"} 3.0\nvllm:prompt_tokens_total{engine="0"} %.1f\n' % counted
         else:
             status = plan("first_answer", 200)
             body = b'{"choices": []}'

@@ -237,6 +237,30 @@ async def test_an_engine_that_hangs_is_ended_and_started_again(bench):
     assert bench.marked() == [engine.state.pid] != [first]
 
 
+async def test_an_engine_that_answers_but_stands_still_is_started_again(bench):
+    engine = await bench.started(engine_stall_seconds=0.6)
+    first = engine.state.pid
+    for _ in range(200):
+        await engine.doubt()
+        if engine.deaths:
+            break
+        await asyncio.sleep(0.01)
+    await until(lambda: "had work and did nothing for 0.6 s" in engine.state.detail)
+    await asyncio.wait_for(engine.ready(), 10)
+    assert bench.marked() == [engine.state.pid] != [first]
+    await engine.doubt()
+    assert engine.deaths == 1
+
+
+async def test_an_engine_that_still_counts_is_not_ended_however_much_it_is_doubted(bench):
+    engine = await bench.started(engine_stall_seconds=0.6)
+    for counted in range(40):
+        bench.plan(counted=counted)
+        await engine.doubt()
+        await asyncio.sleep(0.03)
+    assert engine.deaths == 0
+
+
 async def test_asked_to_verify_it_looks_at_once(bench):
     engine = await bench.started(patience=replace(QUICK, look=30))
     assert await engine.verify()

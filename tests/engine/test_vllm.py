@@ -162,6 +162,29 @@ async def test_a_core_that_is_killed_is_replaced_with_the_front(left_behind):
     await asyncio.wait([task])
 
 
+async def test_a_core_that_stands_still_is_noticed_though_its_front_is_well(left_behind):
+    """Leaves the start of a new one to the next test."""
+    engine = VllmEngine(left_behind[0].model_copy(update={"engine_stall_seconds": 4}))
+    task = asyncio.create_task(engine.run())
+    await asyncio.wait_for(engine.ready(), 30)
+    [core] = [p.pid for p in processes.marked(engine.home) if "EngineCore" in processes.name(p.pid)]
+    body = QUESTION | {"max_tokens": 900, "stream": True}
+    async with engine.session().post(f"{engine.base_url}/v1/chat/completions", json=body) as response:
+        await response.content.readany()
+        os.kill(core, signal.SIGSTOP)
+        assert await engine.health() == "well"
+        async with asyncio.timeout(20):
+            while not engine.deaths:
+                await engine.doubt()
+                await asyncio.sleep(0.1)
+    async with asyncio.timeout(30):
+        while "had work and did nothing for 4 s" not in engine.state.detail:  # told once it has been put away
+            await asyncio.sleep(0.05)
+    assert core not in {p.pid for p in processes.marked(engine.home)}
+    task.cancel()
+    await asyncio.wait([task])
+
+
 async def test_stopping_leaves_no_process(engine):
     assert processes.marked(engine.home)
     await engine.stop()

@@ -27,7 +27,7 @@ class FakeHeld:
     def __init__(self, path):
         self.path = path
         self.state = EngineState(phase="ready", model="fake", max_model_len=100_000, slots=64)
-        self.deaths = 0
+        self.deaths = self.doubts = 0
         self.sessions = None
         self.up = asyncio.Event()
         self.up.set()
@@ -46,6 +46,9 @@ class FakeHeld:
 
     async def verify(self):
         return self.up.is_set()
+
+    async def doubt(self):
+        self.doubts += 1
 
     async def close(self):
         if self.sessions is not None:

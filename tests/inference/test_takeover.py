@@ -272,8 +272,10 @@ async def test_a_worker_that_takes_a_row_again_while_it_stores_it_tells_the_end(
 async def test_a_draining_worker_finishes_what_it_can(alice, held, fake):
     fake.settings.rate = 100
     row = await ask(alice, LENGTH)
-    async with working(held):
+    async with working(held) as worker:
         await until(lambda: has_told(row, 5))
+        worker.stopping.set()
+        await until(lambda: is_done(row))
     ended = await stored(row)
     assert (ended.status, ended.attempt, ended.text) == ("done", 1, numbered(LENGTH))
 
@@ -294,9 +296,10 @@ async def test_what_a_draining_worker_cannot_finish_is_handed_over_at_once(alice
     drain_seconds(0.2)
     row = await ask(alice, LENGTH)
     following = asyncio.create_task(told(row))
-    async with working(held):
+    async with working(held) as worker:
         await until(lambda: has_told(row, 5))
-    assert fake.counters.running == 0
+        worker.stopping.set()
+        await until(lambda: fake.counters.running == 0)
     fake.settings.rate = 200
     async with working(held, "elsewhere"):
         entries = await asyncio.wait_for(following, config.lease_seconds - 1)  # not only when the lease has run out

@@ -3,7 +3,8 @@
 import pytest
 
 from inference.entries import End
-from tests.inference.conftest import ask, numbered, stored, text_of, told, working
+from jarvis.config import config
+from tests.inference.conftest import ask, numbered, stored, text_of, told, until, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -27,3 +28,17 @@ async def test_many_answers_run_at_once_and_each_is_whole(alice, bob, held, fake
         for row in rows:
             assert text_of(await told(row)) == numbered(50)
     assert fake.counters.most_running == 20
+
+
+async def test_an_engine_that_answers_nobody_is_doubted_and_one_that_answers_slowly_is_not(
+    alice, held, fake, monkeypatch
+):
+    monkeypatch.setitem(config.__dict__, "engine_stall_seconds", 2)
+    fake.settings.rate = 4
+    async with working(held):
+        row = await ask(alice, 12)
+        await told(row)
+        assert held.doubts == 0
+        fake.settings.stall_after = 3
+        await ask(alice, 12)
+        await until(lambda: held.doubts)
