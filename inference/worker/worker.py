@@ -179,8 +179,9 @@ class Worker:
             outcome = await relay.run()
             self.made += relay.answer.count
             if self.relays.get(row.id) is relay:
+                if len(self.relays) >= self.slots:
+                    self.bell.set()  # a slot is free that somebody may wait for
                 del self.relays[row.id]
-                self.bell.set()  # a slot is free
             if await self.ledger.store(outcome):
                 relay.journal.add(outcome.end)
                 self.publisher.mark(row.id, urgent=True)
