@@ -36,15 +36,21 @@ async def has_told(row, count):
     return await tokens_told(row) >= count
 
 
+def crash():
+    """A transaction whose commands and the loss of all connections are one moment to everybody else."""
+    pipeline = wire.client().pipeline(transaction=True)
+    for kind in ("normal", "pubsub"):
+        pipeline.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
+    return pipeline
+
+
 async def lose_connections():
-    await wire.client().client_kill_filter(_type="normal", skipme=True)
-    await wire.client().client_kill_filter(_type="pubsub", skipme=True)
+    await crash().execute()
 
 
 async def come_back_empty():
     """What a restart without data looks like from outside."""
-    await wire.client().flushall()
-    await lose_connections()
+    await crash().flushall().execute()
 
 
 async def test_an_answer_outlives_the_loss_of_every_connection(alice, held):
@@ -91,7 +97,6 @@ async def test_the_end_of_a_log_that_redis_lost_is_told_again(alice, held):
         following = asyncio.create_task(told(row))
         await until(lambda: has_told(row, 20))
         await lose_the_end_of(row)
-        await lose_connections()
         entries = await following
         log = await wire.read_log(row.id)
         assert row.id not in worker.publisher.journals
@@ -103,7 +108,7 @@ async def test_the_end_of_a_log_that_redis_lost_is_told_again(alice, held):
 async def lose_the_end_of(row):
     """Put the log back as it was a little earlier, as a Redis does that had not yet written the last of it down."""
     log = await wire.read_log(row.id)
-    pipeline = wire.client().pipeline(transaction=True)
+    pipeline = crash()
     pipeline.delete(wire.log_key(row.id))
     for cursor, entry in log[:-4]:
         pipeline.execute_command("XADD", wire.log_key(row.id), str(cursor), "e", encode(entry))
