@@ -5,7 +5,7 @@ import itertools
 import pytest
 from playwright.async_api import expect
 
-from chat.models import Conversation
+from chat.models import Conversation, Share
 from inference.models import Generation
 from jarvis.database import in_database
 from tests.browser.conftest import PASSWORD, ask, sign_in
@@ -19,6 +19,7 @@ STRANGE = (
     " [style], [onclick], [onload], [onerror], [onfocus], [onmouseover], [srcdoc], [formaction],"
     " a:not([rel='noopener noreferrer nofollow']), a[href^='javascript'], a[href^='data'], math [href]"
 )
+HEAD = ["p", "img", "h1", "p"]  # all that the head of a shared page is made of
 
 
 def pieces(text):
@@ -44,11 +45,34 @@ def stored(owner):
     return made
 
 
+def packed(texts, room):
+    """The texts, as many to a line as have room in it."""
+    lines = [""]
+    for text in texts:
+        line = f"{lines[-1]} {text}".strip()
+        if len(line) <= room:
+            lines[-1] = line
+        else:
+            lines.append(text)
+    return lines
+
+
+def shared(owner, conversation):
+    """Links to a conversation, and to others whose titles and owners' names are the whole corpus between them."""
+    plain = [" ".join(vector.replace("\x00", "").split()) for vector in VECTORS]
+    made = [(owner, conversation)]
+    for number, (title, name) in enumerate(itertools.zip_longest(packed(plain, 200), packed(plain, 150), fillvalue="")):
+        person = type(owner).objects.create_user(f"mallory {number}", first_name=name, last_name=name)
+        made.append((person, Conversation.objects.create(owner=person, title=title or "no title")))
+        made[-1][1].add("user", title)
+    return [(one.share(with_name=True).get_absolute_url(), one.title, who.get_full_name()) for who, one in made]
+
+
 async def check(page):
     """Touch everything, look at what has been made, and count the hits."""
     await page.evaluate(
         """() => {
-          for (const node of document.querySelectorAll('#messages .said *'))
+          for (const node of document.querySelectorAll('#messages .said *, h1, h1 *, .hint, .hint *'))
             for (const kind of ['focus', 'mouseover', 'load', 'error', 'toggle']) node.dispatchEvent(new Event(kind));
         }"""
     )
@@ -97,3 +121,28 @@ async def test_nothing_runs_that_came_in_any_way(visit, engine, worker, mallory)
         await expect(page.locator(".message").nth(min(before + 49, total - 1))).to_be_attached()
     await check(page)
     assert await page.locator(".fate.fault").count() > 5
+
+
+async def test_nothing_runs_on_a_shared_page(visit, engine, worker, mallory):
+    """What the model said, titles and the owners' names, before a stranger whose browser runs scripts."""
+    owner = await visit()
+    await sign_in(owner, "mallory")
+    engine.bits, engine.settings.rate = pieces(ALL), 0
+    owner.expect_complaint("none.png")
+    await ask(owner, "All of it")
+    await expect(owner.locator(".assistant[data-status=done]")).to_be_visible(timeout=30_000)
+    said = await in_database(Conversation.objects.get, owner=mallory)
+    links = await in_database(shared, mallory, said)
+    assert 20 < len(links) == await in_database(Share.objects.open().count)
+    page = await visit()
+    await page.add_init_script(COUNT)
+    for number, (link, title, name) in enumerate(links):
+        await page.goto(link)
+        if number == 0:
+            assert await page.locator(".assistant .said math").count() > 5
+            assert await page.locator(".assistant .said pre").count() > 3
+        await check(page)
+        assert await page.locator("main > header *").evaluate_all("all => all.map(one => one.localName)") == HEAD
+        shown = [" ".join((await page.locator(one).text_content()).split()) for one in ("title", "h1", "header .hint")]
+        assert shown[:2] == [f"{title} · Jarvis", title]
+        assert f"Shared by {name} on" in shown[2]
