@@ -43,7 +43,7 @@ class Limit:
     passkey still opens, since nothing can be guessed there)."""
 
     group: str
-    by_address: str
+    by_address: str = ""
     by_account: str = ""
     account: Callable[[HttpRequest], str] = signed_in
     methods: tuple[str, ...] = ("POST",)
@@ -95,7 +95,7 @@ class Limits:
             wait = seconds_to_wait(request, limit)
         except RedisError as error:
             return away(request, error)
-        return too_many(request, wait) if wait else None
+        return too_many(request, wait, guessing=True) if wait else None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         return away(request, exception) if isinstance(exception, RedisError) else None
@@ -104,7 +104,7 @@ class Limits:
 def seconds_to_wait(request: HttpRequest, limit: Limit) -> int:
     """Count this attempt; 0 where it may go on. What one address may not do any more does not count on the account."""
     client = client_address(request)
-    counted = [("address", limit.by_address, bucket(client))]
+    counted = [("address", limit.by_address, bucket(client))] if limit.by_address else []
     if limit.by_account and (account := limit.account(request)):
         counted.append(("account", limit.by_account, account))
     for kind, rate, value in counted:
@@ -116,9 +116,9 @@ def seconds_to_wait(request: HttpRequest, limit: Limit) -> int:
     return 0
 
 
-def too_many(request: HttpRequest, wait: int = 60) -> HttpResponse:
+def too_many(request: HttpRequest, wait: int = 60, *, guessing: bool = False) -> HttpResponse:
     """429, and when to come again."""
-    return later(render(request, "429.html", {"wait": wait}, status=429), wait)
+    return later(render(request, "429.html", {"wait": wait, "guessing": guessing}, status=429), wait)
 
 
 def away(request: HttpRequest, error: Exception) -> HttpResponse:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from chat import history, sidebar
+from chat import history, limits, sidebar
 from chat.models import Conversation, Message, Share
 from chat.rest import FURTHEST, HITS
 from chat.search import search
@@ -27,6 +27,8 @@ from jarvis.config import config
 def conversations(request: HttpRequest) -> HttpResponse:
     """The collection as a page of its own; with `part`, the piece of it that the sidebar asks for."""
     assert request.user.pk is not None
+    if request.GET.get("q") and (refusal := limits.refusal(request, limits.searches())):
+        return refusal
     match request.GET.get("part"):
         case None:
             return library(request, request.user.pk)

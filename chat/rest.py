@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from chat import exchange, frames
+from chat import exchange, frames, limits
 from chat.models import Conversation, Message, Share
 from chat.search import compiled, parse, search
 from chat.serializers import (
@@ -64,6 +64,7 @@ class ConversationFilter(django_filters.FilterSet):  # type: ignore[misc]
         fields = ("archived", "pinned", "folder", "search")
 
     def with_words(self, conversations: Any, name: str, text: str) -> Any:
+        limits.hold(self.request._request, limits.searches())
         return conversations.with_words(compiled(parse(text)))
 
 
@@ -83,6 +84,15 @@ def me(request: Request) -> int:
 def tell(conversation: Conversation) -> None:
     """Tell the owner's open windows how a conversation is now."""
     announce_now(conversation.owner_id, frames.encode(frames.changed(conversation)))
+
+
+def refused(request: Request) -> HttpResponseBase | None:
+    """The page that says when to come for a file again, where it was a link on ours that was followed too often.
+    Raises ApiError 429 for scripts."""
+    if "text/html" in request.headers.get("accept", ""):
+        return limits.refusal(request._request, limits.files())
+    limits.hold(request._request, limits.files())
+    return None
 
 
 @extend_schema_view(
@@ -142,6 +152,7 @@ class ConversationViewSet(
         offset = request.query_params.get("offset", "0")
         if not (offset.isascii() and offset.isdecimal() and len(offset) < 6 and int(offset) <= FURTHEST):
             raise errors.invalid_request(f"`offset` must be a whole number from 0 to {FURTHEST}.", "offset")
+        limits.hold(request._request, limits.searches())
         found = search(me(request), request.query_params.get("q", ""), HITS, int(offset))
         return Response(self.get_serializer(found, many=True).data)
 
@@ -149,6 +160,8 @@ class ConversationViewSet(
     @action(detail=True, filterset_class=None)
     def export(self, request: Request, pk: UUID) -> HttpResponseBase:
         conversation = self.get_object()
+        if refusal := refused(request):
+            return refusal
         match request.query_params.get("as", "json"):
             case "json":
                 return exchange.json_file(conversation)
@@ -161,7 +174,7 @@ class ConversationViewSet(
     )
     @action(detail=False, url_path="export", filterset_class=None, pagination_class=None)
     def export_all(self, request: Request) -> HttpResponseBase:
-        return exchange.everything_file(me(request))
+        return refused(request) or exchange.everything_file(me(request))
 
     @extend_schema(
         summary="Import a file",
@@ -182,6 +195,7 @@ class ConversationViewSet(
         file = request.FILES.get("file")
         if file is None:
             raise errors.invalid_request("Send the file as the field `file` of a form (multipart/form-data).", "file")
+        limits.hold(request._request, limits.files())
         counts = exchange.take(me(request), file)
         if counts.imported:
             announce_now(me(request), frames.encode(frames.Changed()))

@@ -119,6 +119,7 @@ def script_strings() -> dict[str, str]:
         "was_withdrawn": _("The link is withdrawn"),
         "hits": _("Conversations found: {count}"),
         "no_answer": _("Jarvis did not answer. Try again in a moment."),
+        "too_many": _("Too many at once. Try again in {seconds} s."),
         "importing": _("Importing…"),
         "was_imported": _("Imported: {imported}. There already: {skipped}. Empty: {empty}."),
         "too_large": _("The file is larger than {size} MB. An administrator can allow more (JARVIS_IMPORT_BYTES)."),

@@ -113,6 +113,12 @@ class Config(BaseSettings):
     web_rate_limit_parallel: int = Field(
         0, ge=0, description="Calls at a time for each user, waiting ones included; 0: no limit."
     )
+    web_rate_limit_searches: int = Field(
+        120, ge=0, description="Searches in conversations in a minute for each user; 0: no limit."
+    )
+    web_rate_limit_files: int = Field(
+        10, ge=0, description="Exports and imports of conversations in a minute for each user; 0: no limit."
+    )
     monthly_tokens: int = Field(0, ge=0, description="Tokens in a calendar month (UTC) for each user; 0: no limit.")
 
     # Chat

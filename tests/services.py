@@ -30,6 +30,8 @@ def start() -> None:
     os.environ |= {
         "JARVIS_WEB_RATE_LIMIT_REQUESTS": "1000000",
         "JARVIS_WEB_RATE_LIMIT_ADDRESS": "1000000",
+        "JARVIS_WEB_RATE_LIMIT_SEARCHES": "1000000",
+        "JARVIS_WEB_RATE_LIMIT_FILES": "1000000",
         "JARVIS_QUEUE_LIMIT_PER_USER": "1000",
     }
     wanted: dict[str, Service] = {

@@ -1,13 +1,16 @@
 """A person keeps their conversations in order: each thing once, on a desktop and on a phone."""
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 from playwright.async_api import expect
 
+from chat import limits
 from chat.models import Conversation, Share
+from jarvis.config import Config
 from jarvis.database import in_database
 from tests.browser.conftest import ask, shot, sign_in
 
@@ -134,7 +137,7 @@ async def test_a_deletion_can_be_undone_and_both_windows_agree(there, visit, siz
     await expect(other.locator(".assistant").last).to_have_attribute("data-status", "stopped")
 
 
-async def test_search_finds_while_typing_marks_the_hits_and_leads_to_the_message(there, size):
+async def test_search_finds_while_typing_marks_the_hits_and_leads_to_the_message(there, size, monkeypatch):
     page = there
     await page.locator("#search").fill("fencing lighth")
     hit = page.locator("#found a")
@@ -151,7 +154,13 @@ async def test_search_finds_while_typing_marks_the_hits_and_leads_to_the_message
     await open_drawer(page, size)
     await page.locator("#search").fill("nothing like this")
     await expect(page.locator("#found")).to_contain_text("Nothing was found")
-    await page.keyboard.press("Escape")
+    monkeypatch.setattr(limits, "config", Config(web_rate_limit_searches=1, _env_file=None))
+    page.expect_complaint("429")
+    for text in ("one", "two", "three"):  # the minute of the count may end between two of them
+        async with page.expect_response("**/conversations/?part=search**"):
+            await page.locator("#search").fill(text)
+    await expect(page.locator("#found")).to_have_text(re.compile(r"^Too many at once. Try again in \d+ s.$"))
+    await page.locator("#search").press("Escape")
     await expect(page.locator("#conversations")).to_be_visible()
 
 

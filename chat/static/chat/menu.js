@@ -11,7 +11,7 @@ export function openMenu(button, items) {
   if (again) return;
   const entries = items.map(({ name, danger, href, act }) => {
     const attributes = { role: "menuitem", tabindex: "-1", class: danger && "danger", onclick: () => (close(true), act?.()) };
-    return href ? element("a", { ...attributes, href, download: true }, name) : element("button", { ...attributes, type: "button" }, name);
+    return href ? element("a", { ...attributes, href }, name) : element("button", { ...attributes, type: "button" }, name);
   });
   const menu = element("div", { role: "menu", class: "popup", "aria-label": button.getAttribute("aria-label") }, ...entries);
   const focus = (index) => entries[(index + entries.length) % entries.length].focus();

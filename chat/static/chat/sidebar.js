@@ -129,6 +129,7 @@ const actions = new Actions({ changed });
 
 async function piece(query) {
   const reply = await fetch(`${address}?${query}`, { headers: { accept: "text/html" } });
+  if (reply.status === 429) throw new Error(say("too_many", { seconds: reply.headers.get("retry-after") }));
   if (!reply.ok || reply.redirected) throw new Error(say("no_answer"));
   return new DOMParser().parseFromString(await reply.text(), "text/html").body;
 }
