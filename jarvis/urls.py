@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from chat.data import data
 from chat.defaults import defaults
 from chat.lists import conversations, shared
 from chat.views import conversation, favicon, home, messages, source
@@ -31,6 +32,7 @@ urlpatterns = [
     path("manifest.webmanifest", manifest, name="manifest"),
     path("", include("accounts.urls")),
     path("settings/chat/", defaults, name="settings_chat"),
+    path("settings/data/", data, name="settings_data"),
     path("admin/password_change/", RedirectView.as_view(pattern_name="account_change_password")),
     path("usage/", usage, name="usage"),
     path("usage/usage.csv", usage_csv, name="usage-csv"),

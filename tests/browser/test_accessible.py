@@ -164,6 +164,7 @@ async def test_settings_and_the_chat(visit, site, alice):
             "/settings/security/": 200,
             "/settings/sessions/": 200,
             "/settings/keys/": 200,
+            "/settings/data/": 200,
             "/usage/": 200,
             f"/settings/keys/{key.pk}/revoke/": 200,
             "/settings/password/": 200,
