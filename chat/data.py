@@ -1,13 +1,27 @@
-"""What a person has here, and how to take it along: the page "My data" of the settings."""
+"""What a person has here: how to take it along, and how to leave with nothing left behind."""
 
+import time
+from typing import Any
+
+from allauth.account import app_settings
+from allauth.account.decorators import reauthentication_required
+from allauth.account.internal.flows.login import get_authentication_records
+from allauth.account.internal.flows.reauthentication import get_reauthentication_flows
+from django import forms
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.models import ApiKey
+from accounts.views.settings import PAGE, owner
+from chat.leaving import LastAdministrator, delete_account, only_administrator
 from chat.models import Conversation, Share
+from jarvis.config import config
 
 
 def held(user_id: int) -> dict[str, int]:
@@ -25,5 +39,63 @@ def held(user_id: int) -> dict[str, int]:
 @require_safe
 @login_required
 def data(request: HttpRequest) -> HttpResponse:
-    assert request.user.pk is not None
-    return render(request, "chat/data.html", {"held": held(request.user.pk)})
+    return render(request, "chat/data.html", {"held": held(owner(request).pk)})
+
+
+class DeleteForm(forms.Form):
+    """One's own username, typed, so that nobody deletes an account by a slip."""
+
+    username = forms.CharField(
+        label=gettext_lazy("Your username, to confirm"),
+        max_length=150,
+        widget=forms.TextInput({"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
+    )
+
+    def __init__(self, *args: Any, name: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.name = name
+        self.fields["username"].widget.attrs["autofocus"] = self.is_bound  # what is wrong with it is below all the rest
+
+    def clean_username(self) -> str:
+        given: str = self.cleaned_data["username"]
+        if given != self.name:
+            raise forms.ValidationError(_("This is not your username. It is written “%(name)s”.") % {"name": self.name})
+        return given
+
+
+@never_cache
+@require_http_methods(PAGE)
+@login_required
+@reauthentication_required  # type: ignore[untyped-decorator]
+def delete(request: HttpRequest) -> HttpResponse:
+    """Say what goes and what stays, ask for the name, then delete the account and all that is its owner's."""
+    user = owner(request)
+    form = DeleteForm(request.POST or None, name=user.get_username())
+    context = {"form": form, "held": held(user.pk), "sso": config.oidc_name, "log_seconds": config.log_seconds}
+    if not signed_in_lately(request, user):
+        return render(request, "chat/delete_account.html", context | {"stale": True}, status=403)
+    if form.is_valid():
+        try:
+            delete_account(user)
+        except LastAdministrator:
+            form.add_error(None, _("You are the only administrator. Make somebody else one first."))
+        except User.DoesNotExist:
+            pass  # another window was quicker
+        if form.is_valid():
+            return goodbye(request)
+    context["last"] = only_administrator(user)
+    return render(request, "chat/delete_account.html", context, status=422 if form.is_bound else 200)
+
+
+def signed_in_lately(request: HttpRequest, user: User) -> bool:
+    """Whether somebody whom nothing can be asked again, for a provider signs them in, has just come from there."""
+    if get_reauthentication_flows(user):
+        return True  # what they could be asked, they were
+    records = get_authentication_records(request, user)
+    return bool(records) and time.time() - records[-1]["at"] < app_settings.REAUTHENTICATION_TIMEOUT
+
+
+def goodbye(request: HttpRequest) -> HttpResponse:
+    request.session.flush()
+    request.user = AnonymousUser()
+    return render(request, "chat/account_deleted.html")

@@ -157,6 +157,15 @@ class GenerationQuerySet(models.QuerySet["Generation"]):
         """Empty the rows of what was said; who, when and how much stays for the ledger."""
         return self.update(request=None, text="", choices=None)
 
+    def give_to(self, heir_id: int) -> None:
+        """Hand rows to another account: their figures, without the key and without what was said.
+
+        Those still open end here as stopped. Whatever a worker stores of them later finds no open row, and is lost.
+        """
+        stopped = {"status": Generation.Status.STOPPED, "finish_reason": "stop", "finished_at": Now()}
+        self.open().update(**stopped, stop_asked_at=Now(), lease_until=None)
+        self.update(owner=heir_id, key=None, request=None, text="", choices=None)
+
     def ask_stop(self, id: uuid.UUID) -> bool:
         """Ask for a stop: a queued row ends at once (True), a running one when its worker hears of it (False)."""
         ended = self.filter(id=id, status=Generation.Status.QUEUED).update(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 import structlog
-from django.db import DataError, connection, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 from django.db import Error as DatabaseError
 
 from inference import wire
@@ -121,7 +121,8 @@ class Submitter:
         try:
             accepted = await in_database(insert, generations)
         except DatabaseError as error:
-            if isinstance(error, DataError) and len(generations) > 1:  # one of them is at fault, not the others
+            # One of them is at fault, not the others: it cannot be stored, or its owner was deleted meanwhile.
+            if isinstance(error, DataError | IntegrityError) and len(generations) > 1:
                 return [result for one in generations for result in await self.results([one])]
             log.warning("postgres.away", error=str(error).strip())
             return [Away("Postgres cannot be reached") for _ in generations]

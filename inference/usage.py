@@ -1,6 +1,6 @@
 """Usage per day, user, key and model: sums of the ledger, made again from its rows whenever these have grown."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -77,11 +77,35 @@ class UsageDayQuerySet(models.QuerySet["UsageDay"]):
             cursor.execute(DIFFERING, {"day": since, "begin": begin_of(since)})
             return [day for (day,) in cursor.fetchall()]
 
+    def hold(self, days: Iterable[date]) -> None:
+        """Keep `roll_up` of these days waiting until the end of the transaction under way."""
+        with connection.cursor() as cursor:
+            for day in sorted(days):
+                cursor.execute("SELECT pg_advisory_xact_lock(hashtext('usage'), %s)", [day.toordinal()])
+
+    def give(self, user_id: int, heir_id: int) -> None:
+        """Add the sums of one account to those of another, which has no keys. Hold the days first."""
+        days = self.of(user_id).values("day")
+        both = self.filter(user_id__in=(user_id, heir_id), day__in=days)
+        sums = {f"sum_{name}": Sum(name) for name in FIGURES}
+        rows: list[Any] = [*both.order_by().values("day", "model").annotate(**sums, made=Max("made_at"))]
+        both.delete()
+        UsageDay.objects.bulk_create(
+            UsageDay(
+                day=row["day"],
+                model=row["model"],
+                user_id=heir_id,
+                made_at=row["made"],
+                **{name: row[f"sum_{name}"] for name in FIGURES},
+            )
+            for row in rows
+        )
+
     def roll_up(self, day: date) -> int:
         """Make the sums of a day again; how many that is. All or nothing; safe to repeat, and to run twice at once."""
         begin = begin_of(day)
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('usage'), %s)", [day.toordinal()])
+            self.hold([day])
             self.filter(day=day).delete()
             cursor.execute(ROLL_UP, {"day": day, "begin": begin, "end": begin + timedelta(days=1)})
             return int(cursor.rowcount)

@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from chat.data import data
+from chat.data import data, delete
 from chat.defaults import defaults
 from chat.lists import conversations, shared
 from chat.views import conversation, favicon, home, messages, source
@@ -33,6 +33,7 @@ urlpatterns = [
     path("", include("accounts.urls")),
     path("settings/chat/", defaults, name="settings_chat"),
     path("settings/data/", data, name="settings_data"),
+    path("settings/data/delete/", delete, name="delete_account"),
     path("admin/password_change/", RedirectView.as_view(pattern_name="account_change_password")),
     path("usage/", usage, name="usage"),
     path("usage/usage.csv", usage_csv, name="usage-csv"),

@@ -130,6 +130,7 @@ async def test_pages_of_errors(visit, site):
     page.expect_complaint("the server responded with a status of")
     names = {"400.html": 400, "403.html": 403, "403_csrf.html": 403, "429.html": 429, "500.html": 500, "503.html": 503}
     names |= {"socialaccount/unknown.html": 403, "socialaccount/signup.html": 200, "socialaccount/login.html": 200}
+    names |= {"chat/account_deleted.html": 200}
     drawn = {f"/drawn/{name}": render_to_string(name, {"wait": 30, "name": "Team", "sso": "Team"}) for name in names}
 
     async def answer(route):
@@ -165,6 +166,7 @@ async def test_settings_and_the_chat(visit, site, alice):
             "/settings/sessions/": 200,
             "/settings/keys/": 200,
             "/settings/data/": 200,
+            "/settings/data/delete/": 200,
             "/usage/": 200,
             f"/settings/keys/{key.pk}/revoke/": 200,
             "/settings/password/": 200,

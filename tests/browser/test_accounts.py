@@ -12,6 +12,7 @@ from playwright.async_api import expect
 from accounts import adapters
 from accounts.models import ApiKey, Invitation, Preferences
 from accounts.views import door
+from chat.models import Conversation
 from jarvis.database import in_database
 from tests.browser.conftest import PASSWORD, shot, sign_in
 from tests.browser.test_accessible import look_over
@@ -226,3 +227,37 @@ async def test_settings_work_by_keyboard_and_without_script(visit, site, alice):
     await plain.get_by_label("Dark").check()
     await plain.get_by_role("button", name="Save").click()
     await expect(plain.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def a_little(owner):
+    for title, folder in (("Bilbao", "Work"), ("Lighthouses", "")):
+        made = Conversation.objects.create(owner=owner, title=title, folder=folder)
+        made.add("user", title)
+    made.share()
+    ApiKey.make(owner.pk, "backup script")
+
+
+async def test_an_account_is_deleted_by_its_owner_and_the_open_chat_is_at_the_sign_in(visit, worker, alice, size):
+    await in_database(a_little, alice)
+    page, chat = await visit(size), await visit(size)
+    await sign_in(chat)
+    await come_in(page, alice)
+    await page.get_by_role("link", name="My data").click()
+    await expect(page.get_by_text("You have 2 conversations.")).to_be_visible()
+    await shot(page, f"data-{size}", whole=True)
+    await page.get_by_role("link", name="Delete my account…").click()
+    await again(page)
+    await expect(page.locator("#content li", has_text="1 shared link")).to_be_visible()
+    page.expect_complaint("status of 422")
+    await page.get_by_label("Your username").fill("Alice")
+    await page.get_by_role("button", name="Delete my account").click()
+    await expect(page.locator(".fault")).to_have_text("This is not your username. It is written “alice”.")
+    await expect(page.get_by_label("Your username")).to_be_focused()
+    await shot(page, f"delete-account-{size}", whole=True)
+    await page.get_by_label("Your username").fill("alice")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", name="Your account is deleted")).to_be_visible()
+    await expect(chat.get_by_role("heading", name="Sign in")).to_be_visible()
+    await page.get_by_role("link", name="To the sign-in").click()
+    await expect(page.get_by_label("Username")).to_be_visible()
+    assert not await in_database(User.objects.filter(username="alice").exists)

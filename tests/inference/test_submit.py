@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -63,6 +64,13 @@ async def test_a_row_that_postgres_refuses_harms_no_other(alice):
     rows = [new(alice), new(alice, request={"messages": ["a\x00b"]}), new(alice), new(alice, model="m" * 500)]
     results = await asyncio.gather(*(submit.submit(row) for row in rows), return_exceptions=True)
     assert [result is None for result in results] == [True, False, True, False]
+    assert await count() == 2
+
+
+async def test_a_row_whose_owner_was_deleted_meanwhile_harms_no_other(alice):
+    rows = [new(alice), new(User(pk=2**31)), new(alice)]
+    results = await asyncio.gather(*(submit.submit(row) for row in rows), return_exceptions=True)
+    assert [result is None for result in results] == [True, False, True]
     assert await count() == 2
 
 

@@ -1,0 +1,89 @@
+"""Deleting an account: what its owner said and has goes, the figures of the ledger stay without a name."""
+
+import time
+from datetime import timedelta
+
+import structlog
+from allauth.usersessions.models import UserSession
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+
+from chat.models import Conversation
+from inference import wire
+from inference.models import Generation, UsageDay
+from inference.submit import ring_now, stop_now
+from jarvis.config import config
+
+log = structlog.get_logger(__name__)
+
+HEIR = "jarvis:deleted"  # the account, of nobody, that has the figures of all who left
+PATIENCE = 5.0  # seconds that running answers are given to stop, so that their tokens are in the ledger
+AT_ONCE = 100  # conversations at a time
+
+
+class LastAdministrator(Exception):
+    """Nobody else could make accounts, or help people in."""
+
+
+def only_administrator(user: User) -> bool:
+    others = User.objects.filter(is_superuser=True, is_active=True).exclude(pk=user.pk)
+    return user.is_superuser and not others.exists()
+
+
+def delete_account(user: User) -> None:
+    """Delete a person's account with all that is theirs, all or nothing. Raises LastAdministrator.
+
+    Sockets and keys hear of it within a second, as of any account that is no longer active. What runs is stopped first:
+    no transaction waits for an engine.
+    """
+    if only_administrator(user):
+        raise LastAdministrator
+    mine = Generation.objects.filter(owner=user)
+    stop_all(user.pk)
+    heir, _ = User.objects.get_or_create(username=HEIR, defaults={"is_active": False, "password": "!"})
+    with transaction.atomic():
+        UsageDay.objects.hold({timezone.now().date(), *UsageDay.objects.of(user.pk).values_list("day", flat=True)})
+        lock(user)
+        UsageDay.objects.give(user.pk, heir.pk)
+        left = list(mine.open().values_list("id", flat=True))
+        lately = timezone.now() - timedelta(seconds=config.log_seconds)
+        logs = list(mine.filter(finished_at__gt=lately).values_list("id", flat=True))
+        destroy_conversations(user.pk)
+        mine.give_to(heir.pk)
+        for session in UserSession.objects.filter(user=user):
+            session.end()
+        user.delete()
+    ring_now(*(f"stop {id}" for id in left))
+    try:
+        wire.forget_logs_now(logs)
+    except wire.AWAY as error:
+        log.warning("redis.away", error=str(error))  # they expire
+
+
+def lock(user: User) -> None:
+    """Let nothing more be written in the account's name until the end of the transaction. Raises LastAdministrator.
+
+    All administrators are locked in one order, so that of the last two who leave at the same moment one stays.
+    """
+    administrators = User.objects.filter(is_superuser=True, is_active=True).order_by("pk")
+    there = {one.pk for one in administrators.select_for_update()} if user.is_superuser else set()
+    User.objects.select_for_update().get(pk=user.pk)
+    if there == {user.pk}:
+        raise LastAdministrator
+
+
+def stop_all(user_id: int) -> None:
+    """Stop what is queued or runs, and wait for it for a while."""
+    running = Generation.objects.open().filter(owner_id=user_id)
+    stop_now(list(running.values_list("id", flat=True)))
+    until = time.monotonic() + PATIENCE
+    while running.exists() and time.monotonic() < until:
+        time.sleep(0.05)
+
+
+def destroy_conversations(user_id: int) -> None:
+    """Also those that were deleted and could still be brought back."""
+    mine = Conversation.objects.all_of(user_id)
+    while chosen := list(mine.values_list("id", flat=True)[:AT_ONCE]):
+        mine.filter(id__in=chosen).destroy()

@@ -1,0 +1,328 @@
+"""Somebody deletes their account: nothing of theirs is left but figures that bear no name."""
+
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+from allauth.account.internal.flows import login
+from allauth.account.models import EmailAddress
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from allauth.usersessions.models import UserSession
+from django.apps import apps
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+from psycopg.sql import SQL, Identifier
+
+from accounts.audit import AuditEvent
+from accounts.authentication import look_up
+from accounts.models import ApiKey, Preferences, UserLimits, digest
+from chat import leaving
+from chat.leaving import HEIR, LastAdministrator, delete_account
+from chat.models import Conversation, Share
+from chat.sockets import VOID
+from inference import wire
+from inference.models import Generation, UsageDay
+from inference.outcome import Outcome, store
+from inference.tasks import roll_up
+from jarvis.database import in_database
+from tests.accounts.conftest import PASSWORD, quick
+from tests.accounts.test_sockets import closes, headers
+from tests.chat.conftest import handshake, opened
+from tests.live import static_files
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+__all__ = ["quick"]
+PAGE = "/settings/data/delete/"
+CANARY = "canary-of-alice"
+
+
+@pytest.fixture(autouse=True)
+def files():
+    static_files()
+
+
+@pytest.fixture
+def alice(transactional_db):
+    return User.objects.create_user("alice", "alice@example.com", PASSWORD, first_name=CANARY)
+
+
+@pytest.fixture
+def carol(transactional_db):
+    return User.objects.create_superuser("carol", password=PASSWORD)
+
+
+def came_in(name="alice"):
+    """A browser in which somebody has signed in, and given the password again."""
+    client = Client()
+    client.post("/sign-in/", {"login": name, "password": PASSWORD})
+    assert client.get(PAGE)["location"].startswith("/sign-in/again/")
+    client.post(f"/sign-in/again/?next={PAGE}", {"password": PASSWORD})
+    return client
+
+
+def leave(client, name="alice"):
+    return client.post(PAGE, {"username": name})
+
+
+def call(owner, **fields):
+    given = {"model": "fake", "door": "v1", "request_id": "r", "status": "done", "request": {"messages": [CANARY]}}
+    given |= {"text": CANARY, "prompt_tokens": 10, "completion_tokens": 5, "finished_at": timezone.now()}
+    return Generation.objects.create(owner=owner, **given | fields)
+
+
+def everything_of(alice, bob):
+    """One of everything that a person can have; gives the secret of a key and the address of a link."""
+    key, secret = ApiKey.make(alice.pk, CANARY)
+    made = Conversation.objects.create(owner=alice, title=CANARY, folder=CANARY, system_prompt=CANARY)
+    made.add("user", CANARY)
+    made.add("assistant", CANARY, generation=call(alice, door="chat"))
+    gone = Conversation.objects.create(owner=alice, title=CANARY)
+    gone.add("user", CANARY)
+    gone.delete_softly()
+    call(alice, key=key, choices=[{"message": {"content": CANARY}}])
+    call(alice, key=key, finished_at=timezone.now() - timedelta(days=40))
+    call(bob, text="bob's own", request=None)
+    roll_up(days=60)
+    Preferences.objects.create(user=alice, system_prompt=CANARY)
+    UserLimits.objects.create(user=alice)
+    EmailAddress.objects.create(user=alice, email="alice@example.com")
+    return secret, made.share(with_name=True).get_absolute_url()
+
+
+def left_of(*words):
+    """Rows of any table but the audit log's in which one of these words stands."""
+    found = []
+    for model in apps.get_models():
+        if model._meta.proxy or model is AuditEvent:
+            continue
+        with connection.cursor() as cursor:
+            cursor.execute(SQL("SELECT t::text FROM {} t").format(Identifier(model._meta.db_table)))
+            found += [(model._meta.label, row) for (row,) in cursor.fetchall() if any(word in row for word in words)]
+    return found
+
+
+def test_all_that_is_theirs_goes_and_figures_stay_without_the_name(alice, bob):
+    secret, link = everything_of(alice, bob)
+    before = UsageDay.objects.totals() | {"made_at": None}
+    client, elsewhere = came_in(), came_in()
+    assert Client().get(link).status_code == 200
+    response = leave(client)
+    assert response.status_code == 200
+    assert "Your account is deleted" in response.content.decode()
+    assert client.get("/settings/")["location"].startswith("/sign-in/")
+    assert elsewhere.get("/settings/")["location"].startswith("/sign-in/")
+    assert Client().get(link).status_code == 404
+    assert look_up(digest(secret)) is None
+    assert not left_of(CANARY, "alice")
+    assert not Share.objects.exists()
+    assert not Session.objects.exists()
+
+    heir = User.objects.get(username=HEIR)
+    assert not heir.is_active
+    assert not heir.has_usable_password()
+    assert list(Generation.objects.filter(owner=heir).values_list("request", "text", "key").distinct()) == [
+        (None, "", None)
+    ]
+    assert Generation.objects.filter(owner=heir).count() == 3
+    assert UsageDay.objects.totals() | {"made_at": None} == before
+    assert UsageDay.objects.of(heir.pk).totals()["calls"] == 3
+    assert not UsageDay.objects.differing(timezone.now().date() - timedelta(days=60))
+    assert Generation.objects.get(owner=bob).text == "bob's own"
+
+
+def test_two_who_leave_become_one_sum(alice, bob):
+    bob.set_password(PASSWORD)
+    bob.save()
+    everything_of(alice, bob)
+    leave(came_in())
+    leave(came_in("bob"), "bob")
+    today = UsageDay.objects.get(day=timezone.now().date())
+    assert (today.user.username, today.calls, today.prompt_tokens, today.key) == (HEIR, 3, 30, None)
+    assert not UsageDay.objects.differing(timezone.now().date() - timedelta(days=60))
+
+
+def test_the_audit_log_tells_who_left_and_from_where(alice):
+    leave(came_in())
+    event = AuditEvent.objects.get(event="user.deleted")
+    assert (event.actor_id, event.actor_name, event.object_name) == (int(event.object_id), "alice", "alice")
+    assert event.address == "127.0.0.1"
+
+
+def test_the_page_says_what_goes_in_figures(alice, bob):
+    everything_of(alice, bob)
+    page = came_in().get(PAGE).content.decode()
+    for words in ("1 conversation with all", "in 1 folder", "1 shared link", "1 API key", "without your name"):
+        assert words in page
+    assert "/api/v1/conversations/export/" in page
+
+
+@pytest.mark.parametrize("given", ["", "Alice", "bob", "alice\x00"])
+def test_without_the_right_name_nothing_happens(alice, bob, given):
+    client = came_in()
+    response = leave(client, given)
+    assert response.status_code == 422
+    assert User.objects.filter(username="alice", is_active=True).exists()
+    assert UserSession.objects.filter(user=alice).exists()
+
+
+def test_a_session_alone_deletes_nothing_the_password_is_asked_again(alice):
+    client = Client()
+    client.post("/sign-in/", {"login": "alice", "password": PASSWORD})
+    for method in (client.get, client.post):
+        assert method(PAGE, {"username": "alice"})["location"].startswith("/sign-in/again/")
+    client = came_in()
+    session = client.session
+    for record in session[login.AUTHENTICATION_METHODS_SESSION_KEY]:
+        record["at"] -= 301
+    session.save()
+    assert leave(client)["location"].startswith("/sign-in/again/")
+    assert Client().get(PAGE)["location"] == f"/sign-in/?next={PAGE}"
+    assert User.objects.filter(username="alice").exists()
+
+
+def test_who_has_a_second_factor_gives_a_code_or_the_password(alice):
+    alice.set_unusable_password()
+    alice.save()
+    TOTP.activate(alice, generate_totp_secret())
+    client = Client()
+    client.force_login(alice)
+    assert client.get(PAGE)["location"].startswith("/sign-in/again/code/")
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(60, 200), (301, 403), (None, 403)])
+def test_whom_a_provider_signs_in_has_to_have_come_from_there_lately(alice, seconds, status):
+    alice.set_unusable_password()
+    alice.save()
+    client = Client()
+    client.force_login(alice)
+    if seconds is not None:
+        session = client.session
+        came = {"method": "socialaccount", "at": time.time() - seconds}
+        session[login.AUTHENTICATION_METHODS_SESSION_KEY] = [came]
+        session[login._AUTHENTICATION_METHODS_USER_SESSION_KEY] = str(alice.pk)
+        session.save()
+    assert client.get(PAGE).status_code == status
+    assert leave(client).status_code == status
+    assert User.objects.filter(username="alice").exists() is (status == 403)
+
+
+def test_the_last_administrator_stays_until_there_is_another(alice, carol):
+    User.objects.create_superuser("dave", is_active=False)
+    client = came_in("carol")
+    page = client.get(PAGE).content.decode()
+    assert "You are the only administrator" in page
+    assert 'name="username"' not in page
+    assert leave(client, "carol").status_code == 422
+    assert User.objects.get(username="carol").is_active
+    User.objects.filter(username="dave").update(is_active=True)
+    assert leave(client, "carol").status_code == 200
+    assert not User.objects.filter(username="carol").exists()
+
+
+def test_of_the_last_two_who_leave_at_the_same_moment_one_stays(carol):
+    """Both pass the first look; the rows decide."""
+    dave = User.objects.create_superuser("dave")
+    together, results = threading.Barrier(2, timeout=10), []
+
+    def go(user):
+        together.wait()
+        try:
+            delete_account(user)
+            results.append("left")
+        except LastAdministrator:
+            results.append("stays")
+        finally:
+            connection.close()
+
+    for _ in range(5):
+        threads = [threading.Thread(target=go, args=[one]) for one in (carol, dave)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(results) == ["left", "stays"]
+        assert User.objects.filter(is_superuser=True, is_active=True).count() == 1
+        results.clear()
+        carol = User.objects.get(is_superuser=True)
+        dave = User.objects.create_superuser("dave" if carol.username != "dave" else "erin")
+
+
+async def test_sockets_close_keys_stop_and_the_running_answer_ends_within_a_second(alice, bob, worker, fake):
+    fake.settings.answer_tokens, fake.settings.rate = 5000, 100
+    client = await in_database(came_in)
+    _, secret = await in_database(ApiKey.make, alice.pk, "script")
+    by_key = handshake(x_api_key=secret, origin=None)
+    async with opened(headers(client)) as socket, opened(by_key) as program:
+        accepted = await socket.ask()
+        await socket.tell(type="follow", generation=accepted["generation"])
+        await socket.frame("delta")
+        began = time.monotonic()
+        response = await in_database(leave, client)
+        assert response.status_code == 200
+        assert time.monotonic() - began < 2
+        row = await in_database(Generation.objects.get, id=accepted["generation"])
+        assert (row.status, row.text, row.request) == ("stopped", "", None)
+        assert 0 < row.completion_tokens < 5000  # the ledger has what the engine made until then
+        assert (await closes(socket))[0] == VOID
+        code, seconds = await closes(program)
+        assert (code, seconds < 1.2) == (VOID, True)
+    assert not await wire.client().exists(wire.log_key(row.id))
+    assert not worker.relays
+    assert await in_database(look_up, digest(secret)) is None
+
+
+def test_an_answer_that_does_not_stop_in_time_is_never_stored(alice, monkeypatch):
+    """As if its worker had not been heard of for a while: what it brings later finds no open row."""
+    monkeypatch.setattr(leaving, "PATIENCE", 0.1)
+    made = Conversation.objects.create(owner=alice, title=CANARY)
+    row = call(alice, status="running", attempt=1, worker="w", text="", finished_at=None, lease_until=timezone.now())
+    made.add("user", CANARY)
+    made.add("assistant", generation=row)
+    assert leave(came_in()).status_code == 200
+    assert store([Outcome(row.pk, 1, "done", text=CANARY)]) == set()
+    assert not Generation.objects.claim("another", ["fake"], 10, timedelta(seconds=5))
+    assert Generation.objects.get().status == "stopped"
+    assert not left_of(CANARY, "alice")
+
+
+async def test_a_neighbours_answer_goes_on(alice, bob, worker, fake):
+    fake.settings.answer_tokens, fake.settings.rate = 60, 100
+    await in_database(lambda: (bob.set_password(PASSWORD), bob.save()))
+    client, other = await in_database(came_in), await in_database(came_in, "bob")
+    async with opened(headers(client)) as mine, opened(headers(other)) as theirs:
+        await mine.ask()
+        accepted = await theirs.ask()
+        await in_database(leave, client)
+        text, end = await theirs.answer(accepted["generation"])
+    assert (end["status"], text.split()[-1]) == ("done", "t59")
+
+
+def test_without_redis_an_account_is_deleted_all_the_same(alice, monkeypatch):
+    client = came_in()
+    monkeypatch.setattr(wire, "config", wire.config.model_copy(update={"redis_url": "unix:///nowhere/redis.sock"}))
+    call(alice, status="queued", finished_at=None)
+    assert leave(client).status_code == 200
+    assert not left_of(CANARY, "alice")
+    assert Generation.objects.get().status == "stopped"
+
+
+def test_two_windows_that_delete_at_once_are_both_told_that_it_is_done(alice):
+    clients, answers = [came_in(), came_in()], []
+
+    def go(client):
+        answers.append(leave(client).status_code)
+        connection.close()
+
+    threads = [threading.Thread(target=go, args=[client]) for client in clients]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(answers) <= {200, 302}
+    assert 200 in answers
+    assert not User.objects.filter(username="alice").exists()
