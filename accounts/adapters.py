@@ -15,11 +15,16 @@ from allauth.socialaccount.models import SocialLogin
 from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import translation
 from django.utils.translation import gettext as _
 
+from accounts.devices import device
+from accounts.middleware import LANGUAGES
+from accounts.models import Preferences
 from accounts.sessions import address_of
 from jarvis.config import config
 
@@ -51,12 +56,26 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         words["mfa_reauthenticate:webauthn"] = _("With a passkey")
         return [way | {"description": words[way["id"]]} for way in super().get_reauthentication_methods(user)]
 
+    def send_notification_mail(
+        self, template_prefix: str, user: Any, context: dict[str, Any] | None = None, email: str | None = None
+    ) -> None:
+        """With what the text says of the account and of where the change came from."""
+        more = {
+            "user": user,
+            "device": device(self.get_http_user_agent(self.request)),
+            "reset_url": self.request.build_absolute_uri(reverse("account_reset_password")),
+        }
+        super().send_notification_mail(template_prefix, user, {**(context or {}), **more}, email)
+
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Send it, or say that it could not be sent: what was done before stays done."""
+        """Send it in the language that its reader chose, else in the one that was asked in. Or say that it could not be
+        sent: what was done before stays done."""
         if not config.email_url:
             return
+        chosen = Preferences.of(context.get("user") or AnonymousUser()).language
         try:
-            super().send_mail(template_prefix, email, context)
+            with translation.override(chosen if chosen in LANGUAGES else translation.get_language()):
+                super().send_mail(template_prefix, email, context)
         except (OSError, SMTPException) as error:
             log.error("email.failed", mail=template_prefix, error=str(error))
             told = _("The e-mail could not be sent. Try again later, or ask an administrator.")

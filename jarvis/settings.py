@@ -181,6 +181,7 @@ ACCOUNT_FORMS = {
 ACCOUNT_EMAIL_VERIFICATION = "optional" if config.email_url else "none"
 ACCOUNT_CHANGE_EMAIL = True  # one address; a new one takes its place once it is verified
 ACCOUNT_EMAIL_NOTIFICATIONS = bool(config.email_url)
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "Jarvis: "
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 # What is counted, and answered with 429, is in `accounts.limits`; of allauth's own only the pause between mails stays.
