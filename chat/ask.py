@@ -238,8 +238,8 @@ def check_continuable(answer: Message) -> None:
         raise errors.make(400, "cannot_continue", f"This answer has no text that could be continued. {advice}")
     if not answer.ending:
         raise errors.make(400, "cannot_continue", "Only the last answer can be continued. Ask for the rest of it.")
-    if not LanguageModel.objects.offered().filter(name=row.model, kind=LanguageModel.Kind.LOCAL).exists():
-        fault = f"`{row.model}` is not held by a worker here, so it cannot go on with a text that was begun. {advice}"
+    if not LanguageModel.objects.offered().filter(name=row.model, goes_on=True).exists():
+        fault = f"`{row.model}` is not there, or its server cannot go on with a text that was begun. {advice}"
         raise errors.make(400, "cannot_continue", fault)
 
 

@@ -64,6 +64,7 @@ def script_strings() -> dict[str, str]:
         "send": _("Send"),
         "cancel": _("Cancel"),
         "continue": _("Continue"),
+        "cannot_go_on": _("The server of this model cannot go on with it; have another answer instead."),
         "regenerate": _("Answer again"),
         "again_with": _("Answer again with"),
         "versions": _("Versions"),

@@ -46,7 +46,7 @@ class LanguageModelQuerySet(models.QuerySet["LanguageModel"]):
         return offered if open_to is None else offered.filter(name__in=open_to)
 
     @transaction.atomic
-    def serve(self, name: str, max_model_len: int = 0, alive: Collection[str] = ()) -> None:
+    def serve(self, name: str, max_model_len: int = 0, alive: Collection[str] = (), goes_on: bool = True) -> None:
         """Offer a model that a worker serves or is about to, and make it the default where there is none.
 
         Models that were entered in this way before, and that no live worker serves, are no longer offered.
@@ -54,7 +54,7 @@ class LanguageModelQuerySet(models.QuerySet["LanguageModel"]):
         kind = LanguageModel.Kind.REMOTE if config.engine_url else LanguageModel.Kind.LOCAL
         source = config.engine_url or config.model
         self.filter(registered=True).exclude(name__in={name, *alive}).update(enabled=False, default=False)
-        known = {"source": source, "kind": kind, "max_model_len": max_model_len, "enabled": True}
+        known = {"source": source, "kind": kind, "max_model_len": max_model_len, "enabled": True, "goes_on": goes_on}
         self.update_or_create(name=name, defaults=known, create_defaults={**known, "registered": True})
         if not self.filter(default=True, enabled=True).exists():
             self.filter(default=True).update(default=False)
@@ -78,6 +78,9 @@ class LanguageModel(models.Model):
     price_input = price("prompt tokens")
     price_output = price("tokens of answers")
     price_cached = price("prompt tokens that the engine had in its cache", empty="the price of other prompt tokens")
+    goes_on = models.BooleanField(
+        default=True, editable=False, help_text="With an answer that broke off, from its text; not every server can."
+    )
     default = models.BooleanField(default=False)
     enabled = models.BooleanField(default=True)
     registered = models.BooleanField(default=False, editable=False, help_text="Entered by a worker, not a person.")

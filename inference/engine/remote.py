@@ -35,7 +35,7 @@ class RemoteEngine:
         read_buffer: int = READ_BUFFER,
     ) -> None:
         self.base_url = url.rstrip("/").removesuffix("/v1")
-        self.state = EngineState(detail=f"Asking {self.base_url}.", slots=slots or SLOTS)
+        self.state = EngineState(detail=f"Asking {self.base_url}.", slots=slots or SLOTS, goes_on=False)
         self.deaths = 0
         self._api_key = api_key
         self._model = model
@@ -136,6 +136,7 @@ class RemoteEngine:
             )
         self.state.model = str(chosen.get("id", ""))
         self.state.max_model_len = int(chosen.get("max_model_len") or 0)
+        self.state.goes_on = chosen.get("owned_by") == "vllm"  # which refuses, where it is too old to go on
         return ""
 
     def _tell(self, phase: Phase, detail: str) -> None:

@@ -99,6 +99,11 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
             "return_token_ids": True,
         }
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether the answer goes on with the last message."""
+        return bool(self.fields.get("continue_final_message"))
+
     def going_on(self) -> "ChatRequest":
         """The same, but the answer goes on with the last message instead of beginning a new one.
 

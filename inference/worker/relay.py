@@ -41,6 +41,9 @@ CONVERSATIONS = ("chat", "api")  # doors whose prompt is a conversation, which m
 LAST = 4  # tokens before the limit
 ABORT_SECONDS = 2.0  # how long a stopped call has to tell what it has made
 ABORT_AGAIN = 0.1  # seconds: an engine that did not know the call yet is told again
+CANNOT_GO_ON = Problem(
+    "cannot_continue", "This model's server cannot go on with a text that was begun. Ask for another answer instead."
+)
 ABORTED = "abort"  # vLLM's finish reason of a call that was ended by its id
 LONGEST_CHARACTER = 4  # tokens that one character may be made of, in a byte-level vocabulary
 
@@ -225,6 +228,8 @@ class Relay:
             path = "/v1/completions"
             body = self.request.continuation_body(prompt, ids, model) | {"max_tokens": left}
         else:
+            if self.request.goes_on and not self.engine.state.goes_on:  # it would begin anew, in the middle of a text
+                raise Refused(CANNOT_GO_ON)
             path, body = "/v1/chat/completions", self.request.engine_body(model, config.max_answer_tokens)
             if self.row.door in CONVERSATIONS:
                 body["messages"] = await fit(body["messages"], window, self.request.max_tokens, self.count_tokens)

@@ -145,7 +145,11 @@ class Worker:
                 await self.engine.ready()
                 alive = {state.engine.model for state in await wire.worker_states()}
                 await in_database(
-                    LanguageModel.objects.serve, self.engine.state.model, self.engine.state.max_model_len, alive
+                    LanguageModel.objects.serve,
+                    self.engine.state.model,
+                    self.engine.state.max_model_len,
+                    alive,
+                    self.engine.state.goes_on,
                 )
                 return
             except (DatabaseError, *wire.AWAY) as error:

@@ -12,8 +12,8 @@ from chat.models import Conversation, Message
 from inference.models import Generation, LanguageModel
 from jarvis.database import in_database
 from tests.browser.conftest import ask, shot, sign_in
-from tests.browser.test_accessible import AXE, RULES
-from tests.inference.conftest import numbered
+from tests.browser.test_accessible import AXE, LOOK, RULES
+from tests.inference.conftest import numbered, working
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -133,6 +133,24 @@ async def test_a_stopped_answer_goes_on_where_it_was(visit, worker, alice, engin
     await page.reload()
     await expect(text).to_have_text(begun + WHOLE + " t16 t17 t18 t19")
     await expect(page.get_by_role("button", name="Continue")).to_have_count(0)
+
+
+async def test_where_a_server_cannot_go_on_the_page_says_so_and_offers_nothing(visit, site, held, alice, engine):
+    held.state.goes_on, engine.settings.answer_tokens = False, 5000
+    page = await visit("phone")
+    async with working(held):
+        await sign_in(page)
+        await ask(page, "Tell.")
+        await expect(page.locator(".assistant .said")).to_contain_text("t9 ")
+        await page.keyboard.press("Escape")
+        await expect(page.locator(".fate")).to_have_text(
+            "Stopped. What was written is kept."
+            " The server of this model cannot go on with it; have another answer instead."
+        )
+        await expect(page.get_by_role("button", name="Continue")).to_have_count(0)
+        await expect(page.get_by_role("button", name="Answer again")).to_be_visible()
+        if LOOK:
+            await page.screenshot(path=LOOK / "cannot-go-on.png")
 
 
 async def test_the_figures_of_an_answer_are_there_on_demand(visit, worker, alice, size):

@@ -14,7 +14,7 @@ from inference import wire
 from inference.entries import START, Begin, Cursor, End, Text
 from inference.models import Generation, LanguageModel
 from jarvis.database import in_database
-from tests.inference.conftest import numbered, until
+from tests.inference.conftest import numbered, until, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -120,6 +120,29 @@ async def test_an_answer_that_was_stopped_goes_on_in_the_readers_eyes(open_as, a
     assert said(fake) == [("user", "one"), ("assistant", begun + numbered(5)), ("user", "two")]
 
 
+async def test_a_server_that_turned_out_to_be_another_one_is_not_asked_to_go_on(open_as, alice, worker, held, fake):
+    """It would not refuse, but begin anew in the middle of a sentence."""
+    socket = await open_as(alice)
+    first = await socket.ask("one")
+    await socket.answer(first["generation"])
+    await in_database(Generation.objects.update, status="stopped")
+    held.state.goes_on = False
+    calls = len(fake.bodies)
+    longer = await asked(socket, "continue", message=first["answer"])
+    text, end = await socket.answer(longer["generation"])
+    assert (end["status"], end["error"]["code"]) == ("failed", "cannot_continue")
+    assert text == numbered(16).rstrip()  # what was there is there
+    assert len(fake.bodies) == calls
+
+
+@pytest.mark.parametrize("goes_on", [False, True])
+async def test_what_a_worker_serves_is_known_to_go_on_or_not(model, held, goes_on):
+    await in_database(LanguageModel.objects.update, goes_on=not goes_on)
+    held.state.goes_on = goes_on
+    async with working(held):
+        await until(lambda: in_database(LanguageModel.objects.filter(name="fake", goes_on=goes_on).exists))
+
+
 async def test_what_cannot_go_on_says_why(open_as, alice, worker, fake):
     socket = await open_as(alice)
     first = await socket.ask("one")
@@ -127,9 +150,9 @@ async def test_what_cannot_go_on_says_why(open_as, alice, worker, fake):
     error = await asked(socket, "continue", message=first["answer"])
     assert (error["code"], "its own end" in error["message"]) == ("cannot_continue", True)
     await in_database(Generation.objects.update, status="stopped")
-    await in_database(LanguageModel.objects.update, kind="remote")
-    assert "not held by a worker" in (await asked(socket, "continue", message=first["answer"]))["message"]
-    await in_database(LanguageModel.objects.update, kind="local")
+    await in_database(LanguageModel.objects.update, goes_on=False)
+    assert "its server cannot go on" in (await asked(socket, "continue", message=first["answer"]))["message"]
+    await in_database(LanguageModel.objects.update, goes_on=True)
     second = await socket.ask("two", conversation=first["conversation"])
     await socket.answer(second["generation"])
     assert "last answer" in (await asked(socket, "continue", message=first["answer"]))["message"]

@@ -11,7 +11,8 @@ class Server:
     """An OpenAI-compatible server that is not vLLM: it has models, and nothing else."""
 
     def __init__(self):
-        self.models = {"data": [{"id": "llama3"}, {"id": "second", "max_model_len": 4096}]}
+        vllms = {"id": "second", "max_model_len": 4096, "owned_by": "vllm"}
+        self.models = {"data": [{"id": "llama3", "owned_by": "library"}, vllms]}
         self.status, self.key = 200, ""
 
     async def answer(self, request):
@@ -46,7 +47,7 @@ async def test_a_server_that_is_there_is_ready_with_its_first_model():
     server = Server()
     async with server.running() as url, kept(RemoteEngine(url, "secret", look=0.05)) as engine:
         await asyncio.wait_for(engine.ready(), 5)
-        assert (engine.state.phase, engine.state.model) == ("ready", "llama3")
+        assert (engine.state.phase, engine.state.model, engine.state.goes_on) == ("ready", "llama3", False)
         assert engine.state.slots > 0
         assert server.key == "Bearer secret"
         assert await engine.running() == 0
@@ -56,7 +57,7 @@ async def test_a_model_that_is_asked_for_by_name_is_taken_or_missed():
     async with Server().running() as url:
         async with kept(RemoteEngine(url, model="second")) as engine:
             await asyncio.wait_for(engine.ready(), 5)
-            assert (engine.state.model, engine.state.max_model_len) == ("second", 4096)
+            assert (engine.state.model, engine.state.max_model_len, engine.state.goes_on) == ("second", 4096, True)
         async with kept(RemoteEngine(url, model="third")) as engine:
             await until(lambda: engine.state.phase == "failed")
             assert engine.state.detail == f"{url} does not serve third, but llama3, second."

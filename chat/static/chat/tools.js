@@ -11,7 +11,7 @@ import { element, iconButton, say } from "./words.js";
 const GROWING = new Set(["queued", "running"]);
 const offered = [...document.querySelectorAll("#model option")];
 const models = offered.map((option) => option.value);
-const local = new Set(offered.filter((option) => option.dataset.local !== undefined).map((option) => option.value));
+const goOn = new Set(offered.filter((option) => option.dataset.goesOn !== undefined).map((option) => option.value));
 
 export class Tools {
   #socket;
@@ -58,8 +58,9 @@ export class Tools {
     if (article.dataset.generation) made.push(this.#facts.button(article.dataset.generation));
     if (answer?.text) made.push(...speaker(() => answer.text));
     const note = article.querySelector(":scope > .fate");
-    if (note && this.#canGoOn(article, answer)) {
-      note.append(mark(element("button", { type: "button", onclick: () => this.#goOn(article) }, say("continue"))));
+    if (note && this.#broke(article, answer)) {
+      const can = goOn.has(article.dataset.model);
+      note.append(mark(can ? element("button", { type: "button", onclick: () => this.#goOn(article) }, say("continue")) : element("span", {}, ` ${say("cannot_go_on")}`)));
     }
     return made.map(mark);
   }
@@ -70,10 +71,9 @@ export class Tools {
     return pop("again", say("regenerate"), element("div", { class: "card-small menu" }, element("p", {}, say("again_with")), ...models.map(choice)));
   }
 
-  #canGoOn(article, answer) {
-    const { status, finish, model } = article.dataset;
-    const broke = status === "stopped" || status === "failed" || finish === "length";
-    return broke && answer?.text && local.has(model) && !after(article).length;
+  #broke(article, answer) {
+    const { status, finish } = article.dataset;
+    return (status === "stopped" || status === "failed" || finish === "length") && answer?.text && !after(article).length;
   }
 
   #versions(article) {
