@@ -1,5 +1,7 @@
 """The connection breaks; nothing is lost and nothing is sent twice."""
 
+import asyncio
+
 import pytest
 from playwright.async_api import expect
 
@@ -7,7 +9,7 @@ from chat.models import Message
 from inference.models import Generation
 from jarvis.database import in_database
 from tests.browser.conftest import ask, sign_in
-from tests.inference.conftest import numbered, working
+from tests.inference.conftest import numbered, until, working
 from tests.live import serving, static_files
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -108,5 +110,57 @@ async def test_what_was_said_in_another_window_meanwhile_is_caught_up(visit, sit
         await expect(page.locator(".message .said")).to_have_text(
             ["First.", numbered(16).strip(), "Second.", numbered(16).strip()]
         )
+        await page.close()
+        await other.close()
+
+
+# Counts the messages that are taken away, though they may come back.
+WATCHED = """() => {
+  window.taken = [];
+  new MutationObserver((changes) => {
+    for (const change of changes)
+      for (const node of change.removedNodes) if (node.matches?.(".message")) window.taken.push(node.innerText);
+  }).observe(document.getElementById("messages"), { childList: true });
+}"""
+
+
+async def test_a_page_that_was_fetched_before_a_question_was_told_does_not_take_it_away(visit, site, held):
+    page, other = await visit(), await visit()
+    for words in ("WebSocket", "ERR_INTERNET_DISCONNECTED", "Failed to fetch"):
+        page.expect_complaint(words)
+    fetched, told, calls = asyncio.Event(), asyncio.Event(), []
+
+    async def late(route):
+        """The first page as it is now, but not before the question has been told."""
+        calls.append(route.request.url)
+        if len(calls) > 1:
+            await route.continue_()
+            return
+        old = await route.fetch()
+        fetched.set()
+        await told.wait()
+        await route.fulfill(response=old)
+
+    async with working(held), serving(port(site)):
+        await sign_in(page)
+        await ask(page, "First.")
+        await expect(page.locator(".assistant .said")).to_have_text(numbered(16).strip())
+        await sign_in(other)
+        await other.goto(page.url)
+        await page.route(page.url, late)
+        await page.evaluate(WATCHED)
+        await page.context.set_offline(True)
+        await expect(page.locator("#state")).to_have_attribute("data-phase", "reconnecting")
+        await page.context.set_offline(False)
+        await asyncio.wait_for(fetched.wait(), 15)
+        await ask(other, "Second.")
+        await expect(page.locator(".user .said")).to_have_text(["First.", "Second."])
+        async with page.expect_event("requestfinished", lambda request: request.url == page.url):
+            told.set()
+        await expect(page.locator(".message .said")).to_have_text(
+            ["First.", numbered(16).strip(), "Second.", numbered(16).strip()]
+        )
+        await until(lambda: len(calls) == 2)  # what came meanwhile may not be all: it is fetched again
+        assert await page.evaluate("taken") == []
         await page.close()
         await other.close()
