@@ -16,8 +16,10 @@ from django.template.loader import render_to_string
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import ApiKey, Invitation
+from accounts.models import ApiKey, Invitation, Preferences
 from accounts.setup import first_admin_link
+from chat.models import Conversation
+from chat.rendering.code import CLASSES
 from jarvis.csp import POLICY
 from jarvis.database import in_database
 from tests.browser.conftest import PASSWORD, SIZES
@@ -208,3 +210,63 @@ async def test_the_admin(visit, site, carol, alice):
         "/admin/chat/conversation/",
     ]
     await look_over(page, dict.fromkeys(addresses, 200), left_out=ADMIN_IS_DJANGOS)
+
+
+ANSWER = """\
+# A heading, `code` in it, and a [link](https://example.com)
+
+Text with **bold**, *italics*, ~~what is struck out~~, `inline code`, a note[^1] and $e^{i\\pi} + 1 = 0$.
+
+> Somebody said this, with `code`, a [link](https://example.com) and $x_1$.
+
+- [x] done
+- [ ] to do, and `code`
+
+| Language | Figures | Formula |
+| :- | -: | :-: |
+| a [link](https://example.com) | 12,345 | $\\frac{1}{2}$ |
+| a cell with a good deal of words in it, so that the table is wider than a phone | 2 | `code` |
+
+$$\\int_0^\\infty e^{-x^2} \\, dx = \\frac{\\sqrt{\\pi}}{2} + a + b + c + d + e + f + g + h + i + j + k + l + m + n$$
+
+###### The smallest heading
+
+[^1]: The note, with a [link](https://example.com).
+
+"""
+CODE = {
+    "python": "@decorated\nclass Answer(Base):  # a comment\n    def text(self, n: int = 42) -> str:\n"
+    "        raise ValueError(f'no {n} of them') if None is n else \"words that make this line wider than a phone is\"",
+    "javascript": "// a comment\nexport const pages = async (count = 3) => `no ${count} of ${Math.PI}` ?? true;",
+    "html": '<!-- a comment --><a href="/x" class="y">text &amp; more</a>',
+    "css": "@media print { a:hover { color: #fff; margin: 3px auto !important; } }",
+    "sql": "SELECT count(*) FROM people WHERE name LIKE 'a%' AND age > 42 -- a comment",
+    "rust": '#[derive(Debug)]\nfn main() -> Result<u8, String> { println!("{}", 0x2A); Ok(1) } // a comment',
+    "diff": "--- a/x\n+++ b/x\n@@ -1 +1 @@\n-what was there\n+what is there now\n",
+    "console": "$ make run  # a comment\nJarvis is at http://127.0.0.1:8090",
+    "json": '{"a": [1, true, null, "text"]}',
+    "nonsense": "what nobody knows",
+}
+
+
+def a_rich_answer(owner):
+    """Every colour that code can have is in it."""
+    blocks = "\n\n".join(f"```{language}\n{code}\n```" for language, code in CODE.items())
+    made = Conversation.objects.create(owner=owner, title="Everything")
+    made.add("user", "Show me everything.")
+    made.add("assistant", ANSWER + blocks)
+    return made, made.share()
+
+
+async def test_an_answer_with_code_tables_and_formulas_in_every_theme(visit, site, alice):
+    made, share = await in_database(a_rich_answer, alice)
+    page = await visit()
+    await come_in(page, site, alice)
+    address = f"/c/{made.pk}/"
+    await look_over(page, {address: 200, share.get_absolute_url(): 200})
+    shown = await page.locator(".code [class]").evaluate_all("all => all.map(one => one.className)")
+    assert set(shown) >= CLASSES
+    # Chosen by the reader, whatever the device says: of the two passes one is then against it.
+    for theme in ("dark", "light"):
+        await in_database(Preferences.objects.update_or_create, user=alice, defaults={"theme": theme})
+        await look_over(page, {address: 200})
