@@ -114,6 +114,8 @@ async def test_a_deletion_can_be_undone_and_both_windows_agree(there, visit, siz
     await sign_in(other)
     await choose(page, "Ideas", "Delete")
     await expect(titled(page, "Ideas")).to_have_count(0)
+    toast, main = await page.locator(".toast").bounding_box(), await page.locator("main").bounding_box()
+    assert abs(toast["x"] + toast["width"] / 2 - main["x"] - main["width"] / 2) < 1  # in the middle of what is read
     await expect(titled(other, "Ideas")).to_have_count(0)
     await page.get_by_role("button", name="Undo").click()
     for window in (page, other):

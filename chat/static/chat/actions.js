@@ -1,7 +1,7 @@
 // What a person does with a conversation: rename, pin, file, archive, share, export, delete and undo.
 
 import { openMenu } from "./menu.js";
-import { element, say } from "./words.js";
+import { element, say, textButton } from "./words.js";
 
 const UNDO = 8_000; // milliseconds that a deletion can be undone
 const KEPT = "jarvis.undo"; // the deletion that can still be undone after another page was loaded
@@ -28,7 +28,7 @@ export function tell(words, act, name, duration = 6_000) {
   const place = document.getElementById("toasts") ?? document.body.appendChild(element("div", { id: "toasts", role: "status" }));
   toast?.remove();
   const mine = (toast = element("div", { class: "toast" }, element("span", {}, words)));
-  if (act) mine.append(element("button", { type: "button", onclick: () => (mine.remove(), act()) }, name));
+  if (act) mine.append(textButton(name, () => (mine.remove(), act())));
   place.append(mine);
   setTimeout(() => mine.remove(), duration);
 }
@@ -62,14 +62,14 @@ export class Actions {
     const pinned = entry.hasAttribute("data-pinned");
     const archived = entry.hasAttribute("data-archived");
     openMenu(button, [
-      { name: say("rename"), act: () => this.rename(entry) },
-      { name: say(pinned ? "unpin" : "pin"), act: () => this.change(id, { pinned: !pinned }) },
-      { name: say("file"), act: () => this.file(entry) },
-      { name: say("share"), act: () => this.share(entry) },
-      { name: say("as_markdown"), href: `${file}markdown` },
-      { name: say("as_json"), href: `${file}json` },
-      { name: say(archived ? "unarchive" : "archive"), act: () => this.archive(id, !archived) },
-      { name: say("delete"), danger: true, act: () => this.delete(entry) },
+      { name: "rename", act: () => this.rename(entry) },
+      { name: pinned ? "unpin" : "pin", act: () => this.change(id, { pinned: !pinned }) },
+      { name: "file", act: () => this.file(entry) },
+      { name: "share", act: () => this.share(entry) },
+      { name: "as_markdown", href: `${file}markdown` },
+      { name: "as_json", href: `${file}json` },
+      { name: archived ? "unarchive" : "archive", act: () => this.archive(id, !archived) },
+      { name: "delete", danger: true, act: () => this.delete(entry) },
     ]);
   }
 
@@ -133,7 +133,7 @@ export class Actions {
     const choice = (name) => element("button", { type: "button", class: "chip", onclick: () => (dialog.close(), save(name)) }, name);
     const chips = element("div", { class: "chips" }, ...folders.map(choice));
     const form = element("form", { method: "dialog", onsubmit: () => save(field.value.trim()) }, chips, element("label", { for: "folder" }, say("folder")), field, known);
-    const none = element("button", { type: "button", onclick: () => (dialog.close(), save("")) }, say("no_folder"));
+    const none = textButton(say("no_folder"), () => (dialog.close(), save("")));
     form.append(element("div", { class: "row" }, element("button", { class: "primary" }, say("save")), ...(entry.dataset.folder ? [none] : [])));
     const dialog = open(say("file"), form);
     field.focus();
@@ -151,9 +151,9 @@ export class Actions {
         await (navigator.clipboard?.writeText(link.url) ?? Promise.resolve(document.execCommand("copy")));
         tell(say("copied"));
       };
-      const row = element("li", {}, field, element("button", { type: "button", onclick: copy }, say("copy")));
+      const row = element("li", {}, field, textButton(say("copy"), copy));
       const withdraw = () => this.#try(async () => (await call("DELETE", `shares/${link.id}/`), row.remove(), tell(say("was_withdrawn"))));
-      row.append(element("button", { type: "button", onclick: withdraw }, say("withdraw")));
+      row.append(textButton(say("withdraw"), withdraw));
       rows.append(row);
       return field;
     };

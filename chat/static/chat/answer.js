@@ -2,7 +2,7 @@
 
 import { copyButton } from "./copy.js";
 import { adorn, Rendered, spoken } from "./rendered.js";
-import { element, say } from "./words.js";
+import { element, say, textButton } from "./words.js";
 
 export const OPEN = new Set(["queued", "running"]);
 
@@ -94,7 +94,7 @@ export class Answer {
 
   #note(reason, fault) {
     if (this.status === "failed") {
-      const again = element("button", { type: "button", onclick: () => this.page.again(this) }, say("ask_again"));
+      const again = textButton(say("ask_again"), () => this.page.again(this));
       return element("p", { class: "fate fault" }, say("failed_note", { message: fault ?? "" }), again);
     }
     if (this.status === "stopped") return element("p", { class: "fate" }, say("stopped_note"));

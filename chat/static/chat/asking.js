@@ -2,7 +2,7 @@
 
 import { newKey, Outbox } from "./outbox.js";
 import { byId, byKey, fate, list, question } from "./thread.js";
-import { element, say } from "./words.js";
+import { element, say, textButton } from "./words.js";
 
 const RETRY = 3_000; // milliseconds before a question that found no room is sent again
 const PASSING = new Set(["overloaded", "model_loading", "unavailable", "rate_limit_exceeded"]);
@@ -71,7 +71,7 @@ export class Asking {
       byKey(item.client_key)?.remove();
       this.#page.refused(item);
     };
-    const button = element("button", { type: "button", onclick: edit }, say("edit"));
+    const button = textButton(say("edit"), edit);
     if (item.text !== undefined) fate(byKey(item.client_key), [words, button], true);
     else this.#page.refused(item, words);
   }

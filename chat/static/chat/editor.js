@@ -1,7 +1,7 @@
 // A question that is being put in other words, in its own place.
 
 import { Field } from "./field.js";
-import { element, say } from "./words.js";
+import { element, say, textButton } from "./words.js";
 
 // `ask(text)` is called with the new words.
 export function edit(article, ask) {
@@ -10,7 +10,7 @@ export function edit(article, ask) {
   const count = element("span", { class: "count", role: "status" });
   const area = element("textarea", { "aria-label": say("your_question"), rows: 1 });
   const send = element("button", { class: "primary" }, say("send"));
-  const cancel = element("button", { type: "button", onclick: close }, say("cancel"));
+  const cancel = textButton(say("cancel"), close);
   const form = element("form", { class: "editor" }, area, element("div", {}, count, cancel, send));
   const field = new Field(area, count, () => (send.disabled = !field.sendable), submit);
   field.text = said.textContent;

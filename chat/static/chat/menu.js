@@ -1,17 +1,17 @@
 // A menu that opens at its button: arrow keys, Home and End, letters, Escape, as the ARIA pattern has it.
 
-import { element } from "./words.js";
+import { element, say } from "./words.js";
 
 let close = () => {};
 
-// `items`: {name, danger, href, act}. `act` is called after the menu has closed and the button has the focus again.
+// `items`: {name, danger, href, act}; a name is one of the page's words. `act` is called after the menu has closed and the button has the focus again.
 export function openMenu(button, items) {
   const again = button.getAttribute("aria-expanded") === "true";
   close();
   if (again) return;
   const entries = items.map(({ name, danger, href, act }) => {
     const attributes = { role: "menuitem", tabindex: "-1", class: danger && "danger", onclick: () => (close(true), act?.()) };
-    return href ? element("a", { ...attributes, href }, name) : element("button", { ...attributes, type: "button" }, name);
+    return href ? element("a", { ...attributes, href }, say(name)) : element("button", { ...attributes, type: "button" }, say(name));
   });
   const menu = element("div", { role: "menu", class: "popup", "aria-label": button.getAttribute("aria-label") }, ...entries);
   const focus = (index) => entries[(index + entries.length) % entries.length].focus();

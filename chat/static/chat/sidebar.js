@@ -256,15 +256,15 @@ field.addEventListener("input", () => {
   timer = setTimeout(search, PAUSE);
 });
 field.form.addEventListener("keydown", (event) => {
-  const links = [...found.querySelectorAll("a")];
+  const first = found.querySelector("a");
   if (event.key === "Escape" && field.value) {
     event.stopPropagation();
     event.preventDefault();
     field.value = "";
     search();
-  } else if (event.key === "ArrowDown" && links.length) {
+  } else if (event.key === "ArrowDown" && first) {
     event.preventDefault();
-    links[0].focus();
+    first.focus();
   }
 });
 field.form.addEventListener("submit", (event) => {

@@ -6,12 +6,12 @@ import { Facts } from "./facts.js";
 import { pop } from "./pop.js";
 import { after, byId, fate, list } from "./thread.js";
 import { speaker } from "./voice.js";
-import { element, iconButton, say } from "./words.js";
+import { element, iconButton, say, textButton } from "./words.js";
 
 const GROWING = new Set(["queued", "running"]);
-const offered = [...document.querySelectorAll("#model option")];
-const models = offered.map((option) => option.value);
-const goOn = new Set(offered.filter((option) => option.dataset.goesOn !== undefined).map((option) => option.value));
+const values = (options) => [...document.querySelectorAll(`#model ${options}`)].map((option) => option.value);
+const models = values("option");
+const goOn = values("[data-goes-on]");
 
 export class Tools {
   #socket;
@@ -59,15 +59,15 @@ export class Tools {
     if (answer?.text) made.push(...speaker(() => answer.text));
     const note = article.querySelector(":scope > .fate");
     if (note && this.#broke(article, answer)) {
-      const can = goOn.has(article.dataset.model);
-      note.append(mark(can ? element("button", { type: "button", onclick: () => this.#goOn(article) }, say("continue")) : element("span", {}, ` ${say("cannot_go_on")}`)));
+      const can = goOn.includes(article.dataset.model);
+      note.append(mark(can ? textButton(say("continue"), () => this.#goOn(article)) : element("span", {}, ` ${say("cannot_go_on")}`)));
     }
     return made.map(mark);
   }
 
   #again(article) {
     if (models.length < 2) return iconButton("again", say("regenerate"), () => this.regenerate(article));
-    const choice = (model) => element("button", { type: "button", onclick: () => this.regenerate(article, model) }, model);
+    const choice = (model) => textButton(model, () => this.regenerate(article, model));
     return pop("again", say("regenerate"), element("div", { class: "card-small menu" }, element("p", {}, say("again_with")), ...models.map(choice)));
   }
 

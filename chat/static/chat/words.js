@@ -27,6 +27,10 @@ export function icon(name) {
   return drawing;
 }
 
+export function textButton(words, onclick) {
+  return element("button", { type: "button", onclick }, words);
+}
+
 // A button with a drawing, which says in words what it does.
 export function iconButton(name, words, onclick) {
   return element("button", { type: "button", class: "tool", "aria-label": words, title: words, onclick }, icon(name));
