@@ -161,6 +161,19 @@ def test_the_page_says_what_goes_in_figures(alice, bob):
     assert "/api/v1/conversations/export/" in page
 
 
+def test_the_pages_speak_spanish(alice, bob):
+    everything_of(alice, bob)
+    client, spanish = came_in(), {"accept-language": "es"}
+    page = client.get(PAGE, headers=spanish).content.decode()
+    for words in ("1 conversación, con todo", "en 1 carpeta", "1 enlace compartido", "1 clave de API", "sin tu nombre"):
+        assert words in page
+    assert "Tienes 1 conversación." in client.get("/settings/data/", headers=spanish).content.decode()
+    told = client.post(PAGE, {"username": "Alice"}, headers=spanish).content.decode()
+    assert "Ese no es tu nombre de usuario. Se escribe «alice»." in told
+    done = client.post(PAGE, {"username": "alice"}, headers=spanish).content.decode()
+    assert "Tu cuenta está eliminada" in done
+
+
 @pytest.mark.parametrize("given", ["", "Alice", "bob", "alice\x00"])
 def test_without_the_right_name_nothing_happens(alice, bob, given):
     client = came_in()
