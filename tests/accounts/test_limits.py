@@ -28,7 +28,7 @@ def test_the_eleventh_attempt_on_an_account_is_429_with_the_time_to_wait_also_wi
 
 
 def test_one_address_may_not_try_all_accounts(monkeypatch, alice):
-    monkeypatch.setitem(limits.LIMITED, "login", Limit("few", "3/m", "10/5m", limits.name_given))
+    monkeypatch.setitem(limits.LIMITED, "login", Limit("few", "3/h", "10/h", limits.name_given))
     for name in ("a", "b", "c"):
         assert sign_in(Client(REMOTE_ADDR="2001:db8::1"), name, "wrong").status_code == 200
     assert sign_in(Client(REMOTE_ADDR="2001:db8::2"), "alice").status_code == 429  # the same network of 64 bits
@@ -36,7 +36,7 @@ def test_one_address_may_not_try_all_accounts(monkeypatch, alice):
 
 
 def test_a_forwarded_address_counts_only_from_a_trusted_proxy(monkeypatch, alice):
-    monkeypatch.setitem(limits.LIMITED, "login", Limit("few", "1/m"))
+    monkeypatch.setitem(limits.LIMITED, "login", Limit("few", "1/h"))
     assert sign_in(Client(headers={"x-forwarded-for": "198.51.100.1"}), "x").status_code == 200
     assert sign_in(Client(headers={"x-forwarded-for": "198.51.100.2"}), "x").status_code == 429
     monkeypatch.setattr(address, "config", Config(trusted_proxies=("127.0.0.1",), _env_file=None))
@@ -85,7 +85,7 @@ def test_every_door_is_counted(monkeypatch, path, method):
 @pytest.mark.parametrize("path", ["/sign-in/again/", "/settings/password/", "/settings/email/"])
 def test_guessing_from_within_a_session_is_counted_by_account(monkeypatch, alice, path):
     for name, limit in limits.LIMITED.items():
-        monkeypatch.setitem(limits.LIMITED, name, Limit(f"one {name}", "100/m", "1/m", limit.account))
+        monkeypatch.setitem(limits.LIMITED, name, Limit(f"one {name}", "100/h", "1/h", limit.account))
     for expected in (False, True):
         client = Client(REMOTE_ADDR=f"192.0.2.{expected:d}")
         client.force_login(alice)
