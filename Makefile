@@ -41,7 +41,7 @@ bench: install ## Measure Jarvis beside the bare engine and write docs/benchmark
 bench-page: install ## Measure the chat page in a browser, and its sockets, and write docs/benchmarks.md.
 	$(BIN)/python benchmarks/page.py $(ARGS)
 
-guide: install ## Train the built-in model again from nothing, then measure it; about an hour on two cores.
+guide: install ## Train the built-in model again from nothing, then measure it; about half an hour on two cores.
 	$(BIN)/python -m inference.guide.train $(ARGS)
 	$(BIN)/python -m inference.guide.measure
 

@@ -7,7 +7,7 @@ def suggestions(*, guide: bool) -> list[str]:
     """First questions to offer; the built-in guide is asked about Jarvis itself."""
     if guide:
         return [
-            _("Where do I create an API key?"),
+            _("How do I create an API key?"),
             _("How do I load a full model?"),
             _("How do I ask from a script?"),
             _("What can you do?"),
