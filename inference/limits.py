@@ -12,6 +12,7 @@ import time
 import weakref
 from collections.abc import Callable, Collection, Coroutine, Iterable
 from datetime import datetime
+from functools import partial
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -177,7 +178,12 @@ class Gate:
         self.waiting.append((call, done))
         if self.task is None:
             self.task = asyncio.create_task(self.run())
-        return await done
+        try:
+            return await done
+        except asyncio.CancelledError:
+            if not done.cancelled():  # it had the reply already, and nobody else will look at it
+                self.errand(call.id, partial(self.undo, call, done.result()))
+            raise
 
     async def run(self) -> None:
         """Ask until nothing waits. Whatever goes wrong is told to those who wait, and stops nobody after them."""
@@ -193,12 +199,17 @@ class Gate:
             for reply, (call, done) in zip(replies, batch, strict=True):
                 if not done.done():
                     done.set_result(reply)
-                elif reply[0] == PASSED:  # its client has left meanwhile
-                    call.second = reply[3]
-                    await Reservation(call).give_back()
+                else:  # its client has left meanwhile
+                    await self.undo(call, reply)
             if replies[-1][4]:
                 self.errand("sweep", sweep)
         self.task = None
+
+    async def undo(self, call: wire.Call, reply: list[int]) -> None:
+        """Give back what was counted for a call that nobody waits for any more."""
+        if reply[0] == PASSED:
+            call.second = reply[3]
+            await Reservation(call).give_back()
 
     def errand(self, name: str, work: Callable[[], Coroutine[Any, Any, Any]]) -> asyncio.Task[Any]:
         """The work under that name: what is under way, or a new one."""

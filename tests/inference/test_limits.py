@@ -275,6 +275,19 @@ async def test_what_the_queue_refuses_gives_back_all_it_held(alice, monkeypatch)
     assert held.headers["x-ratelimit-remaining-tokens"] == "9800"
 
 
+async def test_who_leaves_in_the_moment_of_the_reply_holds_nothing():
+    who = caller(parallel=1)
+    await (await reserve(who, uuid.uuid4())).give_back()  # from here on Redis knows what is held
+    asking = limits.Gate.here().ask(wire.Call.of(uuid.uuid4(), who.limits, 0, 0, this_month()))
+    reply = asking.send(None)  # what a task does first: it waits for this future
+    await asyncio.wait([reply])
+    assert reply.result()[0] == limits.PASSED
+    with pytest.raises(asyncio.CancelledError):
+        asking.throw(asyncio.CancelledError)
+    await asyncio.gather(*limits.Gate.here().errands.values())
+    await reserve(who, uuid.uuid4())
+
+
 async def test_who_leaves_while_it_is_checked_holds_nothing(alice):
     who = caller(requests=1000, parallel=1000)
     calls = [asyncio.create_task(reserve(who, uuid.uuid4())) for _ in range(30)]
