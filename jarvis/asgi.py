@@ -11,6 +11,7 @@ from django.core.asgi import get_asgi_application
 
 from jarvis import headers, logs, memory
 from jarvis.config import config
+from jarvis.cors import Cors
 
 logs.set_up("web")
 pages = get_asgi_application()  # sets Django up, so what follows can import models
@@ -25,13 +26,16 @@ if config.allow_anonymous:
     structlog.get_logger(__name__).warning("anonymous.allowed", variable="JARVIS_ALLOW_ANONYMOUS")
 
 
-async def http(scope: dict[str, Any], receive: Any, send: Any) -> None:
+async def answered(scope: dict[str, Any], receive: Any, send: Any) -> None:
     if headers.too_large(scope):
         await api.refuse(scope, send, errors.headers_too_large(headers.LONGEST))
         return
     path = scope["path"]
     app = api if path.startswith(ApiHandler.PREFIXES) and not path.startswith(ON_PAGES) else pages
     await app(scope, receive, send)
+
+
+http = Cors(answered, config.cors_origins) if config.cors_origins else answered
 
 
 async def websocket(scope: dict[str, Any], receive: Any, send: Any) -> None:

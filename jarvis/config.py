@@ -5,6 +5,7 @@ with one line that names the variable, what is wrong with it and what is allowed
 """
 
 import os
+import re
 import sys
 import tempfile
 from functools import cached_property
@@ -30,6 +31,8 @@ SECRET = (  # never shown
     "engine_api_key",
     "hf_token",
 )
+
+ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9A-Fa-f:.]+\](:\d{1,5})?", re.I)
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Names = Annotated[tuple[str, ...], NoDecode]
@@ -68,7 +71,10 @@ class Config(BaseSettings):
         ("localhost", "127.0.0.1", "[::1]"),
         description="Host names under which the page is reached, separated by commas; any other gets 400.",
     )
-    cors_origins: Names = Field((), description="Origins whose pages may call the API, separated by commas.")
+    cors_origins: Names = Field(
+        (),
+        description="Sites whose pages may call the API by key, as https://app.example.com, by commas; * for any.",
+    )
     trusted_proxies: Names = Field(
         (),
         description="Proxies in front whose X-Forwarded-For is believed: addresses, networks, or `unix` for sockets.",
@@ -192,6 +198,14 @@ class Config(BaseSettings):
     @classmethod
     def split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for word in value:
+            if word != "*" and not ORIGIN.fullmatch(word):
+                raise ValueError(f"{word!r} is no origin such as https://app.example.com: no path, no final slash")
+        return tuple(word.lower() for word in value)
 
     @field_validator("trusted_proxies")
     @classmethod
