@@ -1,5 +1,6 @@
 """People in the admin: reset links, second factors, invitations. Only a superuser touches superusers and rights."""
 
+from datetime import date, time
 from importlib import import_module
 from typing import Any
 
@@ -21,6 +22,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -32,6 +34,13 @@ RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 class LabelledMoment(AdminSplitDateTime):
     """Django's two fields for a moment, each with a name of its own: their common label names neither for a reader."""
+
+    def decompress(self, value: Any) -> tuple[date | None, time | None]:
+        """Of what a link fills in, which may be any text, only a moment is taken."""
+        try:
+            return super().decompress(parse_datetime(value) if isinstance(value, str) else value)
+        except ValueError:
+            return None, None
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         context = super().get_context(name, value, attrs)
@@ -163,6 +172,10 @@ class InvitationAdmin(admin.ModelAdmin[Invitation]):
         made, secret = Invitation.make(request.user.pk, **fields)
         obj.pk, obj.digest, obj.created_at = made.pk, made.digest, made.created_at
         request.new_secret = secret  # type: ignore[attr-defined]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Nothing: whom it lets in, and until when, is for the person to say and not for the link that led here."""
+        return {}
 
     def response_add(self, request: HttpRequest, obj: Invitation, post_url_continue: str | None = None) -> HttpResponse:
         about = _("Send this link to whom you invite. It is shown this once, and only a hash of it is kept.")
