@@ -105,6 +105,7 @@ class ConversationViewSet(
     mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.UpdateModelMixin, GenericViewSet[Conversation]
 ):
     serializer_class = ConversationSerializer
+    more_errors = dict.fromkeys(("list", "search", "export", "export_all", "import_file"), (429,))
     pagination_class = Latest
     filterset_class = ConversationFilter
     queryset = Conversation.objects.all()
@@ -211,6 +212,7 @@ class ShareViewSet(mixins.ListModelMixin, mixins.CreateModelMixin, mixins.Destro
     serializer_class = ShareSerializer
     queryset = Share.objects.all()
     filterset_class = ShareFilter
+    more_errors = {"create": (404,)}  # for a conversation that is none of one's own
     http_method_names = ["get", "head", "options", "post", "delete"]
 
     def get_queryset(self) -> QuerySet[Share]:

@@ -129,6 +129,7 @@ class WorkerViewSet(ViewSet):
     permission_classes = (Scoped, SignedInToChange)
     serializer_class = WorkerSerializer
     lookup_value_regex = "[0-9a-f]{16}"
+    more_errors = {"*": (403, 503)}  # for whoever is no administrator, and without Redis
 
     def workers(self) -> list[WorkerState]:
         if not reads_all(self.request, "inference.generation"):

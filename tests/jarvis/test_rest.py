@@ -54,3 +54,29 @@ def test_another_method_gets_405_that_names_what_is_possible(client, alice):
     response = client.delete("/api/schema/")
     assert fault(response) == (405, "method_not_allowed")
     assert "GET" in response.json()["error"]["message"]
+
+
+def test_the_description_lists_the_errors_of_each_operation_with_their_body(client, key):
+    document = client.get("/api/schema/?format=json", headers={"x-api-key": key[1]}).json()
+    operations = {
+        (verb, path): operation["responses"]
+        for path, verbs in document["paths"].items()
+        for verb, operation in verbs.items()
+    }
+    assert len(operations) > 20
+    for (verb, path), responses in operations.items():
+        errors = {status for status in responses if status >= "400"}
+        assert "401" in errors, (verb, path)
+        assert ("404" in errors) >= ("{id}" in path), (verb, path)
+        assert ("403" in errors) >= (verb != "get"), (verb, path)
+        assert ("400" in errors) >= (verb == "patch"), (verb, path)
+        costly = path.endswith(("/export/", "/import/", "/search/")) or (verb, path) == (
+            "get",
+            "/api/v1/conversations/",
+        )
+        assert ("429" in errors) == costly, (verb, path)
+        for status in errors:
+            body = responses[status]["content"]["application/json"]["schema"]
+            assert body == {"$ref": "#/components/schemas/Error"}, (verb, path, status)
+            assert responses[status]["description"]
+    assert set(document["components"]["schemas"]["Fault"]["properties"]) == {"message", "type", "param", "code"}
