@@ -37,7 +37,8 @@ class Schema(AutoSchema):
         bodies = super()._get_response_bodies(direction)
         for status in sorted(self.errors()):
             answer = OpenApiResponse(ErrorSerializer, REASONS[status])
-            bodies.setdefault(str(status), self._get_response_for_code(answer, str(status)))
+            body = self._get_response_for_code(answer, str(status))  # type: ignore[no-untyped-call]
+            bodies.setdefault(str(status), body)
         return bodies
 
     def errors(self) -> set[int]:
