@@ -10,7 +10,7 @@ import pytest
 
 from jarvis.database import in_database
 from tests.security.conftest import NOBODY, key_headers, revoked_headers, session_headers
-from tests.security.matrix import FRAME_OBJECTS, FRAMES, MATRIX, NOWHERE, PUBLIC, VERBS, Open, Owned
+from tests.security.matrix import BODIES, FRAME_OBJECTS, FRAMES, MATRIX, NOWHERE, PUBLIC, VERBS, Open, Owned
 from tests.security.routes import named_in_frames, routes
 from tests.security.world import CANARY, everything
 
@@ -18,18 +18,20 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 ROUTES = {route.path: route for route in routes()}
 PAGES = [route for route in ROUTES.values() if not route.in_admin]
-OWNED = [path for path, row in MATRIX.items() if isinstance(row, Owned) and path in ROUTES]
-NAMED = {place: row for place, row in FRAMES.items() if place in set(named_in_frames())}
+OWNED = [path for path, row in MATRIX.items() if isinstance(row, Owned)]
 
 
 def test_every_address_that_takes_an_object_is_in_the_matrix():
     taking = {route.path for route in PAGES if route.parameters}
-    assert not taking - MATRIX.keys(), "Write a row for each new address in tests/security/matrix.py."
+    assert taking == MATRIX.keys(), (
+        "Write a row for each new address in tests/security/matrix.py, and take out stale ones."
+    )
+    assert set(PUBLIC) | {path for path, _ in BODIES} <= ROUTES.keys(), "Take out what is no address any more."
     assert all(row.why for row in MATRIX.values() if isinstance(row, Open))
 
 
 def test_every_frame_that_names_an_object_is_in_the_matrix():
-    assert not set(named_in_frames()) - FRAMES.keys(), "Write a row for each new frame in tests/security/matrix.py."
+    assert set(named_in_frames()) == FRAMES.keys(), "Write a row for each new frame in tests/security/matrix.py."
 
 
 ASKING = ("Ask", "Edit", "Regenerate", "Continue")  # these carry a client_key
@@ -170,13 +172,13 @@ def maker(frame, field):
 async def test_what_a_frame_names_does_not_exist_for_others(cast, model, open_as):
     """As for addresses: the answer is that to an id which does not exist, and nothing changes."""
     made = {}
-    for frame, field in NAMED:
+    for frame, field in FRAMES:
         made[frame, field] = await in_database(maker(frame, field), cast.alice)
     before = await in_database(everything)
     for stranger in (cast.bob, cast.carol):
         socket = await open_as(stranger)
         await socket.frame("state")
-        for (frame, field), (fields, code) in NAMED.items():
+        for (frame, field), (fields, code) in FRAMES.items():
             key = uuid.uuid4()
             asked = {"client_key": key} if frame in ASKING else {}
             nothing = NOWHERE if isinstance(made[frame, field].pk, uuid.UUID) else 2**40
@@ -196,7 +198,7 @@ async def test_what_a_frame_names_does_not_exist_for_others(cast, model, open_as
 async def test_the_owner_gets_an_answer_to_each_frame(cast, model, open_as):
     socket = await open_as(cast.alice)
     await socket.frame("state")
-    for (frame, field), (fields, _) in NAMED.items():
+    for (frame, field), (fields, _) in FRAMES.items():
         made = await in_database(maker(frame, field), cast.alice)
         asked = {"client_key": uuid.uuid4()} if frame in ASKING else {}
         await socket.tell(type=frame.lower(), **{field: made.pk}, **fields, **asked)
