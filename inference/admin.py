@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.audit import record
+from inference import model_access
 from inference.models import Generation, LanguageModel
 from inference.reports import HEADER, csv_rows
 from inference.submit import stop_now
@@ -23,6 +24,9 @@ from inference.usage import UsageDay
 from jarvis.config import config
 from jarvis.exports import Exported, ReadOnly, short_time
 
+ACCESS = [  # the rows of "Who may use it"
+    "named_by_groups", "free_groups", "named_by_accounts", "not_named_by_accounts", "named_by_keys", "not_named_by_keys"
+]  # fmt: skip
 TONES = {"done": "good", "running": "busy", "queued": "busy", "failed": "fault", "stopped": ""}
 
 
@@ -31,7 +35,7 @@ class LanguageModelAdmin(admin.ModelAdmin[LanguageModel]):
     list_display = ["name", "source", "kind", "window", "prices", "default", "enabled"]
     list_filter = ["kind", "enabled"]
     search_fields = ["name", "source"]
-    readonly_fields = ["default", "registered", "created_at"]
+    readonly_fields = ["default", "registered", "created_at", *ACCESS]
     actions = ["make_default"]
     fieldsets = [
         (None, {"fields": ["name", "source", "kind", "enabled", "default"]}),
@@ -45,6 +49,56 @@ class LanguageModelAdmin(admin.ModelAdmin[LanguageModel]):
         ),
         (_("Engine"), {"fields": ["engine_args", "max_model_len", "registered", "created_at"]}),
     ]
+
+    def get_fieldsets(self, request: HttpRequest, obj: LanguageModel | None = None) -> Any:
+        sections = list(super().get_fieldsets(request, obj))
+        if obj is None or not model_access.may_see(request):
+            return sections
+        groups = "group_lists" if self.changes_access(request, obj) else "named_by_groups"
+        text = _(
+            "Keys, accounts and groups may each have a list of models. Who has none may use all of them; a call needs "
+            "every list of its key, account and groups to name the model. So it is open to everybody who is in none of "
+            "the lists without it."
+        )
+        access = (_("Who may use it"), {"fields": [groups, *ACCESS[1:]], "description": text})
+        return [*sections[:-1], access, sections[-1]]
+
+    def changes_access(self, request: HttpRequest, obj: LanguageModel | None) -> bool:
+        return obj is not None and self.has_change_permission(request, obj) and model_access.may_change(request)
+
+    def get_form(self, request: HttpRequest, obj: LanguageModel | None = None, *args: Any, **kwargs: Any) -> Any:
+        if self.changes_access(request, obj):
+            kwargs["form"] = model_access.AccessForm
+        return super().get_form(request, obj, *args, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: LanguageModel, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if isinstance(form, model_access.AccessForm):
+            form.save_lists(obj.name)
+
+    @admin.display(description=_("groups whose list names it"))
+    def named_by_groups(self, model: LanguageModel) -> str:
+        return model_access.groups_naming(model.name)
+
+    @admin.display(description=_("groups without a list: all models"))
+    def free_groups(self, model: LanguageModel) -> str:
+        return model_access.free_groups()
+
+    @admin.display(description=_("accounts whose list names it"))
+    def named_by_accounts(self, model: LanguageModel) -> str:
+        return model_access.accounts_with(model_access.naming(model.name))
+
+    @admin.display(description=_("accounts whose list does not"))
+    def not_named_by_accounts(self, model: LanguageModel) -> str:
+        return model_access.accounts_with(~model_access.naming(model.name))
+
+    @admin.display(description=_("keys whose list names it"))
+    def named_by_keys(self, model: LanguageModel) -> str:
+        return model_access.keys_with(model_access.naming(model.name))
+
+    @admin.display(description=_("keys whose list does not"))
+    def not_named_by_keys(self, model: LanguageModel) -> str:
+        return model_access.keys_with(~model_access.naming(model.name))
 
     @admin.display(description=_("window"), ordering="max_model_len")
     def window(self, model: LanguageModel) -> str:

@@ -1,32 +1,17 @@
 """The admin: keys are made, shown once and revoked; the ledger and conversations are not read there."""
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from accounts.models import ApiKey, GroupLimits, UserLimits, digest
 from chat.models import Conversation, Message
 from inference.models import Generation, LanguageModel
-from tests.live import static_files
+from tests.admin import alice, carol
+
+__all__ = ["alice", "carol"]
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def files():
-    static_files()
-
-
-@pytest.fixture
-def carol(client):
-    carol = User.objects.create_superuser("carol")
-    client.force_login(carol)
-    return carol
-
-
-@pytest.fixture
-def alice():
-    return User.objects.create_user("alice")
 
 
 def make(client, owner, **fields):

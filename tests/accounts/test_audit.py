@@ -1,32 +1,17 @@
 """The audit log: written by itself, never changed, without secrets."""
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group
 from django.db import ProgrammingError, transaction
 
 from accounts.audit import AuditEvent, record
 from accounts.models import ApiKey, GroupLimits, UserLimits
-from tests.live import static_files
+from tests.accounts.conftest import PASSWORD
+from tests.admin import carol
+
+__all__ = ["carol"]
 
 pytestmark = pytest.mark.django_db
-WORD = "a long enough word"
-
-
-@pytest.fixture(autouse=True)
-def files():
-    static_files()
-
-
-@pytest.fixture
-def carol(client):
-    carol = User.objects.create_superuser("carol")
-    client.force_login(carol)
-    return carol
-
-
-@pytest.fixture
-def alice():
-    return User.objects.create_user("alice", password=WORD)
 
 
 def events(**filters):
@@ -38,7 +23,7 @@ def last(event):
 
 
 def test_signing_in_and_out_is_recorded_with_the_address(client, alice):
-    client.post("/sign-in/", {"login": "alice", "password": WORD}, REMOTE_ADDR="192.0.2.7")
+    client.post("/sign-in/", {"login": "alice", "password": PASSWORD}, REMOTE_ADDR="192.0.2.7")
     client.post("/sign-out/", REMOTE_ADDR="192.0.2.8")
     assert events(actor=alice) == ["sign_in", "sign_out"]
     assert (last("sign_in").address, last("sign_out").address) == ("192.0.2.7", "192.0.2.8")
@@ -81,7 +66,7 @@ def test_using_a_key_is_not_an_event_of_its_own(client, alice):
     [
         ("is_active", False, "user.deactivated"),
         ("is_superuser", True, "user.rights_changed"),
-        ("email", "alice@example.com", "user.changed"),
+        ("email", "new@example.com", "user.changed"),
     ],
 )
 def test_what_changes_an_account_is_told_by_its_field(alice, field, value, event):

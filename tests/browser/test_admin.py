@@ -11,7 +11,7 @@ from django.utils import timezone
 from playwright.async_api import expect
 
 from accounts.audit import record
-from accounts.models import ApiKey
+from accounts.models import ApiKey, GroupLimits, UserLimits
 from inference import wire
 from inference.models import Generation, LanguageModel, PausedPlace, UsageDay
 from inference.states import EngineState, Gpu, WorkerState
@@ -52,6 +52,9 @@ def a_team():
         )
     people = [User.objects.create_user(name, password=PASSWORD) for name in ("alice", "bob", "dora", "emil")]
     people[0].groups.add(Group.objects.create(name="Support"))
+    for name, models in {"Research": list(MODELS), "Sales": ["guide"], "Night shift": ["Qwen/Qwen3-8B"]}.items():
+        GroupLimits.objects.create(group=Group.objects.create(name=name), allowed_models=models)
+    UserLimits.objects.create(user=people[1], allowed_models=["guide"])
     a_month(people)
     now = timezone.now()
     for number, (status, tokens) in enumerate([("done", 512), ("stopped", 40), ("failed", 0), ("done", 1200)] * 5):
@@ -136,11 +139,13 @@ async def test_an_operators_day(visit, carol, workers, size, scheme):
     await expect(page.get_by_text("gpu-1")).to_be_visible()
     await fits(page)
     await shot(page, f"admin-overview-{size}-{scheme}", whole=True)
+    model = await in_database(LanguageModel.objects.get, name="Qwen/Qwen3-8B")
     for name, address in {
         "workers": "workers/",
         "queue": "queue/",
         "calls": "inference/generation/",
         "models": "inference/languagemodel/",
+        "model": f"inference/languagemodel/{model.pk}/change/",
         "audit": "accounts/auditevent/",
         "usage": "inference/usageday/",
         "keys": "accounts/apikey/",
@@ -148,9 +153,9 @@ async def test_an_operators_day(visit, carol, workers, size, scheme):
     }.items():
         answer = await page.goto(f"/admin/{address}")
         assert answer.status == 200
-        if name in ("workers", "queue", "calls", "audit"):
-            await shot(page, f"admin-{name}-{size}-{scheme}")
-        if name not in ("user", "usage", "keys"):  # Django's forms and wide lists
+        if name in ("workers", "queue", "calls", "audit", "model"):
+            await shot(page, f"admin-{name}-{size}-{scheme}", whole=name == "model")
+        if name not in ("user", "usage", "keys", "model"):  # Django's forms and wide lists
             await fits(page)
 
 

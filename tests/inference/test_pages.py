@@ -10,14 +10,11 @@ from django.utils import timezone
 from accounts.models import ApiKey
 from inference.models import Generation, UsageDay
 from jarvis.exports import harmless
-from tests.live import static_files
+from tests.admin import files
+
+__all__ = ["files"]
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def files():
-    static_files()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from django.contrib.auth.models import Group, Permission, User
+from django.contrib.auth.models import Group, User
 from django.utils import timezone
 
 from accounts.audit import AuditEvent, record
@@ -13,39 +13,11 @@ from accounts.models import ApiKey
 from inference import wire
 from inference.models import Generation, LanguageModel, PausedPlace, UsageDay
 from inference.states import EngineState, WorkerState
-from tests.live import static_files
+from tests.admin import alice, bob, carol, files
+
+__all__ = ["alice", "bob", "carol", "files"]
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def files():
-    static_files()
-
-
-@pytest.fixture
-def carol(client):
-    carol = User.objects.create_superuser("carol")
-    client.force_login(carol)
-    return carol
-
-
-@pytest.fixture
-def alice():
-    return User.objects.create_user("alice")
-
-
-@pytest.fixture
-def bob(client):
-    """Staff, with the rights that he is given."""
-    bob = User.objects.create_user("bob", is_staff=True)
-
-    def may(*names):
-        bob.user_permissions.set(Permission.objects.filter(codename__in=names))
-        client.force_login(User.objects.get(pk=bob.pk))
-
-    may()
-    return may
 
 
 @pytest.fixture
