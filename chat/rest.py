@@ -104,6 +104,7 @@ def refused(request: Request) -> HttpResponseBase | None:
 class ConversationViewSet(
     mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.UpdateModelMixin, GenericViewSet[Conversation]
 ):
+    scope = "history"
     serializer_class = ConversationSerializer
     more_errors = dict.fromkeys(("list", "search", "export", "export_all", "import_file"), (429,))
     pagination_class = Latest
@@ -209,6 +210,7 @@ class ConversationViewSet(
     destroy=extend_schema(summary="Withdraw a link"),
 )
 class ShareViewSet(mixins.ListModelMixin, mixins.CreateModelMixin, mixins.DestroyModelMixin, GenericViewSet[Share]):
+    scope = "history"
     serializer_class = ShareSerializer
     queryset = Share.objects.all()
     filterset_class = ShareFilter
