@@ -41,7 +41,7 @@ def get(path, *headers, host=b"127.0.0.1"):
 
 
 async def test_headers_bodies_and_hosts_beyond_the_caps(server, alice):
-    """CVE-2026-48956 (huge headers), CVE-2026-48710 (a Host that is not ours); large bodies."""
+    """CVE-2025-48956 (huge headers), CVE-2026-48710 (a Host that is not ours); large bodies."""
     _, secret = await in_database(ApiKey.make, alice.pk, "test")
     key = b"x-api-key: " + secret.encode()
     for path in (b"/v1/models", b"/health", b"/sign-in/", b"/static/nothing"):
