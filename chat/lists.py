@@ -75,6 +75,7 @@ def library(request: HttpRequest, user_id: int) -> HttpResponse:
         "shares": Share.objects.of(user_id).open().select_related("conversation").order_by("-id"),
         "strings": script_strings(),
         "import_bytes": config.import_bytes,
+        "kept_days": config.retention_conversations_days,
         **found(request, user_id),
     }
     return render(request, "chat/library.html", context)

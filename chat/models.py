@@ -91,6 +91,11 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         """Deleted so long ago that they cannot be brought back."""
         return self.filter(deleted_at__lt=timezone.now() - KEPT_AFTER_DELETION)
 
+    def silent_since(self, moment: datetime) -> "ConversationQuerySet":
+        """Those in which nothing was said from then on, and nothing is being said."""
+        answering = Generation.objects.open().filter(message__conversation=OuterRef("pk"))
+        return self.filter(~Exists(answering), updated_at__lt=moment)
+
     @transaction.atomic
     def destroy(self) -> dict[str, int]:
         """Delete for good with all that they hold, and empty the ledger's rows of them; how many rows of each kind."""

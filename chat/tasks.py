@@ -1,7 +1,10 @@
 """Background work on conversations."""
 
+from datetime import timedelta
+
 import structlog
 from django.db import transaction
+from django.utils import timezone
 
 from chat import frames, titles
 from chat.models import Conversation
@@ -9,6 +12,7 @@ from chat.sockets import announce_now
 from inference.models import Generation, LanguageModel
 from inference.submit import ring_now
 from jarvis.celery import app
+from jarvis.config import config
 
 AT_ONCE = 100  # conversations in one transaction
 TITLES_AT_ONCE = 10
@@ -23,6 +27,24 @@ def destroy() -> int:
     while chosen := list(Conversation.objects.spent().values_list("id", flat=True)[:AT_ONCE]):
         # Asked again, since one of them may have been restored meanwhile.
         count += Conversation.objects.spent().filter(id__in=chosen).destroy().get("chat.Conversation", 0)
+    return count
+
+
+@app.task
+def forget_old() -> int:
+    """Delete conversations in which nothing was said for as long as the site keeps them; how many that was.
+
+    Pinned, archived and shared ones are no exception: who sets a time for what people say means all. Figures stay.
+    """
+    if not config.retention_conversations_days:
+        return 0
+    old = Conversation.objects.silent_since(timezone.now() - timedelta(days=config.retention_conversations_days))
+    count = 0
+    while chosen := dict(old.values_list("id", "owner_id")[:AT_ONCE]):
+        # Asked again, under a lock: in one of them something may have been said meanwhile.
+        count += old.filter(id__in=chosen).destroy().get("chat.Conversation", 0)
+        for owner_id in set(chosen.values()):
+            announce_now(owner_id, frames.encode(frames.Changed()))
     return count
 
 

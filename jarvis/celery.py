@@ -27,6 +27,7 @@ app.conf.beat_schedule = {
         "kwargs": {"days": 400},
     },
     "forget old calls": {"task": "inference.tasks.forget_old", "schedule": crontab(hour="3", minute="40")},
+    "forget old conversations": {"task": "chat.tasks.forget_old", "schedule": crontab(hour="3", minute="50")},
 }
 
 

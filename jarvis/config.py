@@ -160,6 +160,12 @@ class Config(BaseSettings):
         le=36_500,
         description="Days after which the words of calls outside of conversations go; figures stay. 0: never.",
     )
+    retention_conversations_days: int = Field(
+        0,
+        ge=0,
+        le=36_500,
+        description="Days after the last message when a conversation goes, also a pinned or shared one. 0: never.",
+    )
 
     # Model and engine
     model: str = Field(
