@@ -26,6 +26,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from accounts.authentication import SERVICE
 from accounts.models import Invitation
 from jarvis.config import config
 
@@ -82,8 +83,11 @@ class PersonAdmin(UserAdmin[User]):
         return may and (obj is None or not obj.is_superuser or above(request))
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
-        """Whoever may change accounts could otherwise make themselves a superuser."""
+        """Whoever may change accounts could otherwise make themselves a superuser. And the name of an account that
+        stands for keys of the environment is one that code looks for, and that no form would take."""
         fields = tuple(str(field) for field in super().get_readonly_fields(request, obj))
+        if obj is not None and obj.username.startswith(SERVICE):
+            fields = (*fields, "username")
         return fields if above(request) else (*fields, *RIGHTS)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:

@@ -27,6 +27,7 @@ from jarvis.database import in_database
 REMEMBER = 0.8  # seconds that a look-up is trusted, so that a revoked key is refused within one
 REMEMBERED = 10_000  # look-ups kept at most
 LONGEST_KEY = 256  # characters; anything longer was never a key
+SERVICE = "jarvis:"  # begins the names of accounts that nobody can sign in to
 USED_EVERY = timedelta(minutes=1)
 
 
@@ -147,7 +148,8 @@ async def remembered(name: str, work: Callable[..., Caller | None], *args: Any) 
 def look_up(found: str, address: str = "") -> Caller | None:
     """The caller behind a key's digest, and a note in the row that the key was used, once in a while."""
     if sum(hmac.compare_digest(found, digest(key)) for key in config.api_keys):  # all are compared, in equal time
-        return service_caller("environment").apart(f"environment:{found[:16]}")
+        caller = service_caller("environment")
+        return caller.apart(f"environment:{found[:16]}") if caller is not None else None
     key = ApiKey.objects.opened_by(found).select_related("owner__limits").first()
     if key is None:
         return None
@@ -183,13 +185,14 @@ def all_allow(rows: Iterable[Limited]) -> frozenset[str] | None:
     return frozenset.intersection(*named) if named else None
 
 
-def service_caller(name: str) -> Caller:
-    """The caller that stands for keys from the environment, or for anonymous use: an account nobody can sign in to."""
-    user, made = User.objects.select_related("limits").get_or_create(username=f"jarvis:{name}")
+def service_caller(name: str) -> Caller | None:
+    """The caller that stands for keys from the environment, or for anonymous use: an account nobody can sign in to.
+    None where an administrator has deactivated it, which closes all that it stands for without a restart."""
+    user, made = User.objects.select_related("limits").get_or_create(username=f"{SERVICE}{name}")
     if made:
         user.set_unusable_password()
         user.save(update_fields=["password"])
-    return caller_for(user)
+    return caller_for(user) if user.is_active else None
 
 
 def user_caller(user_id: int) -> Caller | None:

@@ -25,7 +25,7 @@ from tests.live import static_files
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
 
-def started(kind, listener):
+def started(kind, listener, **more):
     """The server as the launcher starts it, on the test's database."""
     fd = listener.fileno()
     env = os.environ | {
@@ -33,6 +33,7 @@ def started(kind, listener):
         "JARVIS_WEB_SERVER": kind,
         "JARVIS_WEB_PORT": str(listener.getsockname()[1]),
         "JARVIS_SECRET_KEY": settings.SECRET_KEY,
+        **more,
     }
     command = [sys.executable, "-m", "jarvis.launch.web"]
     if kind == "granian":  # opens the port itself
