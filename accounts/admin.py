@@ -3,7 +3,7 @@
 Keys are made and rotated (a secret is shown once), limited, revoked; never deleted, for the ledger names them.
 """
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django import forms
@@ -79,6 +79,13 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
             return _("expired")  # type: ignore[return-value]
         return _("usable") if key.owner.is_active else _("owner is not active")  # type: ignore[return-value]
 
+    @admin.display(description=_("first used from"))
+    def used_from(self, key: ApiKey) -> str:
+        """The latest addresses, each with the day on which it came from there first."""
+        latest = sorted(key.addresses.items(), key=lambda pair: -pair[1])[:20]
+        told = [f"{where} ({datetime.fromtimestamp(at, UTC):%Y-%m-%d})" for where, at in latest]
+        return ", ".join(told) or "–"
+
     @admin.action(description=_("Revoke the selected keys"), permissions=["change"])
     def revoke(self, request: HttpRequest, keys: QuerySet[ApiKey]) -> None:
         open_keys = list(keys.filter(revoked_at=None))
@@ -91,7 +98,8 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
     def get_fieldsets(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
         if obj is None:
             return [(None, {"fields": ["owner", "label", "expires_at", "scopes"]}), LIMITS_SECTION]
-        known = ["state", "created_at", "created_by", "last_used_at", "last_used_from", "previous_until", "revoked_at"]
+        known = ["state", "created_at", "created_by", "last_used_at", "last_used_from", "used_from"]
+        known += ["previous_until", "revoked_at"]
         fields = ["owner", "label", "begins_with", "expires_at", "scopes"]
         return [(None, {"fields": fields}), LIMITS_SECTION, (_("History"), {"fields": known})]
 

@@ -13,12 +13,14 @@ from django.conf import settings
 from django.contrib.auth import get_user
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import SessionBase
+from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 from msgspec import structs
 
 from accounts.allowances import Allowance, allowances
+from accounts.audit import record
 from accounts.models import EVERYDAY, ApiKey, GroupLimits, Limited, Scope, UserLimits, digest
 from jarvis.address import UNIX, bucket
 from jarvis.config import config
@@ -48,6 +50,7 @@ class Caller:
     limits: tuple[Allowance, ...] = ()
     priority: int = 0
     address: str = ""
+    addresses: frozenset[str] | None = None  # where its key is known to come from; None: nobody looks
 
     def may(self, scope: str) -> bool:
         return scope in self.scopes
@@ -100,7 +103,13 @@ async def caller_of(headers: Mapping[str, str], address: str = "") -> Caller:
     if key is None:
         caller = await remembered("anonymous", service_caller, "anonymous")
         return anonymous(caller, address)
-    return known(await remembered(digest(key), look_up, digest(key), address)).at(address)
+    found = digest(key)
+    caller = known(await remembered(found, look_up, found, address))
+    if address and caller.addresses is not None and address not in caller.addresses:
+        where = bucket(address)  # the same for an IPv4 address, so the line above settles it for those
+        if where not in caller.addresses:
+            await remembered(f"{found}@{where}", note_address, caller.key_id, address)
+    return caller.at(address)
 
 
 def caller_now(headers: Mapping[str, str], address: str = "") -> Caller:
@@ -157,7 +166,19 @@ def look_up(found: str, address: str = "") -> Caller | None:
     if key.last_used_at is None or key.last_used_at < now - USED_EVERY:
         stale = Q(last_used_at=None) | Q(last_used_at__lt=now - USED_EVERY)  # another process may have been quicker
         ApiKey.objects.filter(stale, pk=key.pk).update(last_used_at=now, last_used_from=address)
-    return caller_for(key.owner, key)
+    if address and bucket(address) not in key.addresses and not key.roams:
+        note_address(key.pk, address)
+        key.addresses[bucket(address)] = 0
+    caller = caller_for(key.owner, key)
+    return replace(caller, addresses=None if key.roams else frozenset(key.addresses))
+
+
+@transaction.atomic
+def note_address(key_id: int, address: str) -> None:
+    """Tell the audit log where a key comes from for the first time; of calls that come together one does."""
+    key = ApiKey.objects.select_for_update(of=("self",)).select_related("owner").get(pk=key_id)
+    if key.meet(bucket(address)):
+        record("key.new_address", actor=key.owner, obj=key, address=address, owner=key.owner.get_username())
 
 
 def caller_for(user: User, key: ApiKey | None = None) -> Caller:

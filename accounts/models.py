@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+import time
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -20,6 +21,8 @@ from accounts.audit import AuditEvent as AuditEvent  # Django looks for models h
 SECRET_BYTES = 32
 PREFIX = "jv_"
 SHOWN = len(PREFIX) + 6
+KNOWN_ADDRESSES = 100  # of a key
+DAY = 24 * 3600  # seconds
 
 
 def digest(secret: str) -> str:
@@ -135,6 +138,9 @@ class ApiKey(Limited):
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_used_from = models.CharField(max_length=50, blank=True, editable=False, help_text="An address.")
+    addresses = models.JSONField(
+        default=dict, editable=False, help_text="Where it came from, each with the second when it first did."
+    )
 
     objects: ClassVar[ApiKeyQuerySet] = ApiKeyQuerySet.as_manager()  # type: ignore[assignment]
 
@@ -171,6 +177,21 @@ class ApiKey(Limited):
         """Of the secrets that open it now, if any does."""
         former = self.previous_until and self.previous_until > timezone.now() and self.previous_digest
         return {self.digest, former} if former else {self.digest}
+
+    @property
+    def roams(self) -> bool:
+        """Whether it came from so many new addresses within a day that another one tells nothing any more."""
+        return len(self.addresses) >= KNOWN_ADDRESSES and min(self.addresses.values()) > time.time() - DAY
+
+    def meet(self, where: str) -> bool:
+        """Remember an address, in place of the oldest where there are many; whether it was new. Lock the row for it."""
+        if where in self.addresses or self.roams:
+            return False
+        if len(self.addresses) >= KNOWN_ADDRESSES:
+            del self.addresses[min(self.addresses, key=self.addresses.__getitem__)]
+        self.addresses[where] = int(time.time())
+        self.save(update_fields=["addresses"])
+        return True
 
     def revoke(self) -> None:
         """Close the key now. Web processes hear of it within a second (see `authentication.REMEMBER`)."""

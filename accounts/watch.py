@@ -17,7 +17,7 @@ from jarvis.address import client_address
 
 # What is watched: the name of its events, and fields that change by themselves all the time.
 WATCHED: dict[type[Model], tuple[str, frozenset[str]]] = {
-    ApiKey: ("key", frozenset({"last_used_at", "last_used_from"})),
+    ApiKey: ("key", frozenset({"last_used_at", "last_used_from", "addresses"})),
     Invitation: ("invitation", frozenset({"uses"})),
     User: ("user", frozenset({"last_login"})),
     UserLimits: ("limits", frozenset()),

@@ -1,7 +1,7 @@
 """The address of whoever calls, also behind proxies. `JARVIS_TRUSTED_PROXIES` says whose word is taken for it."""
 
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
@@ -47,6 +47,7 @@ def told(peer: str, forwarded: str, trusted: Iterable[str]) -> str:
     return found
 
 
+@lru_cache(maxsize=4096)
 def bucket(address: str) -> str:
     """What is counted as one client: an IPv4 address, a network of 64 bits in IPv6, or `unix`."""
     found = parsed(address)

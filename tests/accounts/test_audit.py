@@ -54,11 +54,28 @@ def test_a_key_made_changed_and_revoked_in_the_admin_is_recorded_with_who_did_it
     assert key.digest not in everything
 
 
-def test_using_a_key_is_not_an_event_of_its_own(client, alice):
-    _, secret = ApiKey.make(alice.pk, "laptop")
+def test_using_a_key_is_an_event_only_where_it_comes_from_a_new_address(client, alice):
+    key, secret = ApiKey.make(alice.pk, "laptop")
+
+    def use(address):
+        response = client.get("/api/schema/", headers={"x-api-key": secret}, REMOTE_ADDR=address)
+        assert response.status_code == 200
+
     before = AuditEvent.objects.count()
-    assert client.get("/api/schema/", headers={"x-api-key": secret}).status_code == 200
-    assert AuditEvent.objects.count() == before
+    for _ in range(3):
+        use("192.0.2.7")
+    assert AuditEvent.objects.count() == before + 1
+    told = last("key.new_address")
+    assert (told.actor, told.address, told.object_name, told.details) == (
+        alice, "192.0.2.7", str(key), {"owner": "alice"}
+    )  # fmt: skip
+    use("192.0.2.8")
+    use("2001:db8::1")
+    use("2001:db8::2")  # the same network of 64 bits
+    assert [event.address for event in AuditEvent.objects.filter(event="key.new_address").order_by("id")] == [
+        "192.0.2.7", "192.0.2.8", "2001:db8::1"
+    ]  # fmt: skip
+    assert events(event="key.changed") == []
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accounts import authentication
+from accounts.audit import AuditEvent
 from accounts.authentication import Unauthenticated, caller_of, key_of, look_up
-from accounts.models import ApiKey, digest
+from accounts.models import KNOWN_ADDRESSES, ApiKey, digest
 from jarvis.config import Config
 from jarvis.database import in_database
 
@@ -135,3 +136,57 @@ def test_the_scheme_is_read_as_the_standard_says():
     assert key_of({"authorization": "bearer  abc "}) == "abc"
     assert key_of({"authorization": "BEARER abc"}) == "abc"
     assert key_of({"authorization": "abc"}) is None
+
+
+def new_addresses(row):
+    told = AuditEvent.objects.filter(event="key.new_address", object_id=str(row.pk)).order_by("id")
+    return list(told.values_list("address", flat=True))
+
+
+async def test_a_new_address_is_told_once_also_while_the_look_up_is_remembered(key):
+    row, secret = key
+    for address in ("192.0.2.7", "192.0.2.8", "192.0.2.7", "192.0.2.8", "192.0.2.9", "192.0.2.9"):
+        assert (await caller_of(bearer(secret), address)).key_id == row.pk
+    assert await in_database(new_addresses, row) == ["192.0.2.7", "192.0.2.8", "192.0.2.9"]
+
+
+async def test_of_calls_that_come_together_from_a_new_address_one_is_told(key):
+    row, secret = key
+    await asyncio.gather(*(caller_of(bearer(secret), f"192.0.2.{number % 3}") for number in range(60)))
+    assert sorted(await in_database(new_addresses, row)) == ["192.0.2.0", "192.0.2.1", "192.0.2.2"]
+
+
+async def test_a_known_address_costs_nothing(key, monkeypatch):
+    """No query, no task and no thread: the call is answered from what is remembered."""
+    _row, secret = key
+    for address in ("192.0.2.7", "2001:db8::1"):
+        await caller_of(bearer(secret), address)
+    authentication._cache.clear()
+    for address in ("192.0.2.7", "2001:db8::1"):
+        await caller_of(bearer(secret), address)
+    before = len(authentication._cache)
+
+    def nothing(*_):
+        raise AssertionError("That went to the database.")
+
+    monkeypatch.setattr(authentication, "in_database", nothing)
+    for address in ("192.0.2.7", "2001:db8::1", "2001:db8::77"):
+        await caller_of(bearer(secret), address)
+    assert len(authentication._cache) == before == 1
+
+
+def test_what_is_remembered_of_addresses_is_bounded_and_so_is_what_is_told_in_a_day(key):
+    row, secret = key
+    for number in range(KNOWN_ADDRESSES + 20):
+        caller = look_up(digest(secret), f"10.0.0.{number}")
+    row.refresh_from_db()
+    assert len(row.addresses) == len(new_addresses(row)) == KNOWN_ADDRESSES
+    assert caller.addresses is None  # it roams: nobody looks for the time being
+    row.addresses |= {"10.0.0.5": 1}
+    row.save(update_fields=["addresses"])
+    look_up(digest(secret), "10.9.9.9")  # the one known for longest makes room
+    row.refresh_from_db()
+    assert len(row.addresses) == KNOWN_ADDRESSES
+    assert "10.9.9.9" in row.addresses
+    assert "10.0.0.5" not in row.addresses
+    assert AuditEvent.objects.filter(event="key.changed").count() == 0

@@ -99,7 +99,7 @@ MAKERS = {
 
 PASSING = {  # what may change by reading, or by being refused
     "auth.User": {"last_login"},
-    "accounts.ApiKey": {"last_used_at"},
+    "accounts.ApiKey": {"last_used_at", "last_used_from", "addresses"},
 }
 TOLD = ("accounts.AuditEvent",)  # grows by whatever happens
 OURS = ("accounts", "auth", "chat", "inference")
