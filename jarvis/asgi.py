@@ -12,6 +12,7 @@ from django.core.asgi import get_asgi_application
 from jarvis import headers, logs, memory
 from jarvis.config import config
 from jarvis.cors import Cors
+from jarvis.patience import TooSlow, in_time
 
 logs.set_up("web")
 pages = get_asgi_application()  # sets Django up, so what follows can import models
@@ -32,7 +33,10 @@ async def answered(scope: dict[str, Any], receive: Any, send: Any) -> None:
         return
     path = scope["path"]
     app = api if path.startswith(ApiHandler.PREFIXES) and not path.startswith(ON_PAGES) else pages
-    await app(scope, receive, send)
+    try:
+        await app(scope, in_time(receive, config.web_request_seconds), send)
+    except TooSlow:  # while the body was read, before there was any answer
+        await api.refuse(scope, send, errors.request_timeout(config.web_request_seconds))
 
 
 http = Cors(answered, config.cors_origins) if config.cors_origins else answered

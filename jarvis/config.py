@@ -82,6 +82,12 @@ class Config(BaseSettings):
     secret_key: str = Field("", description="Signs sessions, 50 or more characters. Empty: made once and kept in var/.")
     secure: bool = Field(False, description="True behind HTTPS: secure cookies, HSTS, redirects.")
     max_body_bytes: int = Field(4_000_000, ge=10_000, le=500_000_000, description="Largest request body accepted.")
+    web_request_seconds: int = Field(
+        30,
+        ge=1,
+        le=3600,
+        description="Seconds in which a request's head, and then its body, must come; one more for each 64 KiB of it.",
+    )
 
     # Accounts
     signup: Literal["closed", "invitation", "open"] = Field(

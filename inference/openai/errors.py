@@ -139,6 +139,12 @@ def headers_too_large(limit: int) -> ApiError:
     return make(431, "headers_too_large", message)
 
 
+def request_timeout(seconds: float) -> ApiError:
+    """408 for a request that did not come whole in time; the connection is closed behind it."""
+    message = f"The request did not come whole within {seconds:g} s. Send it at once, or smaller."
+    return make(408, "request_timeout", message).with_headers({"connection": "close"})
+
+
 def rate_limit_exceeded(retry_after: float, limit: str = "Too many requests.") -> ApiError:
     message = f"{limit} Try again in {max(1, math.ceil(retry_after))} s."
     return make(429, "rate_limit_exceeded", message, "rate_limit_error", retry_after=retry_after)

@@ -1,21 +1,36 @@
-"""uvicorn's HTTP, which would gather the head of a request without end, with an end.
+"""uvicorn's HTTP, which would gather the head of a request without end and wait for it for ever, with two ends.
 
 Its parser tells of a header when it is whole, so a client could send one without end and fill the memory.
 """
 
+import asyncio
 import json
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from inference.openai import errors
+from inference.openai.errors import ApiError
+from jarvis.config import config
 from jarvis.headers import LONGEST
+
+REASONS = {408: "Request Timeout", 431: "Request Header Fields Too Large"}
 
 
 class BoundedHeads(HttpToolsProtocol):
-    """Answers 431 and closes once more than LONGEST has come of a head that has no end yet."""
+    """Answers 431 once more than LONGEST has come of a head that has no end yet, and 408 where it has none in time."""
 
     incomplete = True
     head = 0  # bytes come of it
+    alarm: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.set_alarm()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.stop_alarm()
+        super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -23,15 +38,39 @@ class BoundedHeads(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self.incomplete = False
+        self.stop_alarm()
         super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         self.head += len(data)
-        if self.incomplete and self.head > LONGEST and not self.transport.is_closing():
-            body = json.dumps(errors.headers_too_large(LONGEST).body()).encode()
-            head = (
-                b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\nconnection: close"
-            )
-            self.transport.write(b"%b\r\ncontent-length: %d\r\n\r\n%b" % (head, len(body), body))
-            self.transport.close()
+        if not self.incomplete or self.transport.is_closing():
+            return
+        if self.head > LONGEST:
+            self.refuse(errors.headers_too_large(LONGEST))
+        elif self.alarm is None:  # a later request of the connection; most come whole, and set none
+            self.set_alarm()
+
+    def set_alarm(self) -> None:
+        self.alarm = self.loop.call_later(config.web_request_seconds, self.too_late)
+
+    def stop_alarm(self) -> None:
+        if self.alarm is not None:
+            self.alarm.cancel()
+            self.alarm = None
+
+    def too_late(self) -> None:
+        if self.head:
+            self.refuse(errors.request_timeout(config.web_request_seconds))
+        else:
+            self.transport.close()  # browsers open connections ahead, and use some never
+
+    def refuse(self, error: ApiError) -> None:
+        """Answer and close; there is no request yet that the application could be asked about."""
+        if self.transport.is_closing():
+            return
+        body = json.dumps(error.body()).encode()
+        head = f"HTTP/1.1 {error.status} {REASONS[error.status]}\r\ncontent-type: application/json\r\n"
+        head += f"connection: close\r\ncontent-length: {len(body)}\r\n\r\n"
+        self.transport.write(head.encode() + body)
+        self.transport.close()

@@ -1,0 +1,40 @@
+"""A request has to come in time: a client that sends it drop by drop would hold a connection for ever.
+
+The time for a body is here, around both stacks; that for a head is where heads are read (`jarvis.launch.heads`).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+PER_SECOND = 64 * 1024  # bytes of a body that earn it one more second: files take long on a thin line, and may
+
+Receive = Callable[[], Awaitable[Any]]
+
+
+class TooSlow(Exception):
+    """The body has not come in time."""
+
+
+def in_time(receive: Receive, seconds: float) -> Receive:
+    """The same `receive`, which raises TooSlow where the whole body is not there in time.
+
+    What comes after the body, that the client has left, may take as long as it likes.
+    """
+    deadline = asyncio.get_running_loop().time() + seconds
+    whole = False
+
+    async def received() -> Any:
+        nonlocal deadline, whole
+        if whole:
+            return await receive()
+        try:
+            async with asyncio.timeout_at(deadline):
+                message = await receive()
+        except TimeoutError:
+            raise TooSlow from None
+        whole = message["type"] != "http.request" or not message.get("more_body")
+        deadline += len(message.get("body", b"")) / PER_SECOND
+        return message
+
+    return received
