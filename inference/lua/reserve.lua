@@ -9,46 +9,56 @@ local PASSED, REQUESTS, TOKENS, PARALLEL, BUDGET, UNKNOWN, LOST = 0, 1, 2, 3, 4,
 local WINDOW, HOUR, WEEK = 60, 3600, 604800
 
 local time = redis.call('TIME')
-local second = tonumber(time[1])
-local now = second * 1000 + math.floor(tonumber(time[2]) / 1000)
+local second, micro = tonumber(time[1]), tonumber(time[2])
+local now = second * 1000 + math.floor(micro / 1000)
 
--- A window is a hash of counts by second, their sum `n`, and the oldest and newest second with one. A second counts
--- until all of it is 60 seconds ago, so that never too many pass, and some come up to a second late.
-local function counted(key)
-  local head = redis.call('HMGET', key, 'n', 'oldest', 'newest')
-  local n, oldest, newest = tonumber(head[1]) or 0, tonumber(head[2]) or second, tonumber(head[3]) or second
-  local first = second - WINDOW
-  if newest < first then
-    redis.call('DEL', key)
-    return 0, second
-  end
-  if oldest < first then
-    local gone = {}
-    for s = oldest, first - 1 do gone[#gone + 1] = s end
-    for _, value in ipairs(redis.call('HMGET', key, unpack(gone))) do n = n - (tonumber(value) or 0) end
-    redis.call('HDEL', key, unpack(gone))
-    redis.call('HSET', key, 'n', n, 'oldest', first)
-  end
-  return n, newest
+-- A window is a hash of counts by second, and of the microsecond in which the latest of each came (`@second`); their sum
+-- `n`; the oldest and the newest second with one, and `at`, the microsecond of the newest. The counts of a second are free
+-- again when the latest of them is 60 seconds ago: never too many pass, some a little late, and no wait is over 60 s.
+local function milliseconds_until_free(s, at)
+  return math.ceil(((s + WINDOW - second) * 1000000 + at - micro) / 1000)
 end
 
-local function until_gone(s)
-  return (s + WINDOW + 1) * 1000 - now
+local function counted(key)
+  local first = second - WINDOW
+  local head = redis.call('HMGET', key, 'n', 'oldest', 'newest', 'at', '@' .. first)
+  local n, oldest, newest = tonumber(head[1]) or 0, tonumber(head[2]) or second, tonumber(head[3]) or second
+  if (tonumber(head[5]) or 999999) <= micro then first = first + 1 end
+  if newest < first then
+    redis.call('DEL', key)
+    return 0, 0
+  end
+  if oldest < first then
+    local gone, marks = {}, {}
+    for s = oldest, first - 1 do
+      gone[#gone + 1] = s
+      marks[#marks + 1] = '@' .. s
+    end
+    for _, value in ipairs(redis.call('HMGET', key, unpack(gone))) do n = n - (tonumber(value) or 0) end
+    redis.call('HDEL', key, unpack(gone))
+    redis.call('HDEL', key, unpack(marks))
+    redis.call('HSET', key, 'n', n, 'oldest', first)
+  end
+  return n, milliseconds_until_free(newest, tonumber(head[4]) or 999999)
 end
 
 local function until_room(key, n, limit, amount)
-  local seconds = {}
-  for s = second - WINDOW, second do seconds[#seconds + 1] = s end
-  for place, value in ipairs(redis.call('HMGET', key, unpack(seconds))) do
-    n = n - (tonumber(value) or 0)
-    if n + amount <= limit then return until_gone(seconds[place]) end
+  local seconds, marks = {}, {}
+  for s = second - WINDOW, second do
+    seconds[#seconds + 1] = s
+    marks[#marks + 1] = '@' .. s
   end
-  return until_gone(second)
+  local counts, latest = redis.call('HMGET', key, unpack(seconds)), redis.call('HMGET', key, unpack(marks))
+  for place, value in ipairs(counts) do
+    n = n - (tonumber(value) or 0)
+    if n + amount <= limit then return milliseconds_until_free(seconds[place], tonumber(latest[place]) or 999999) end
+  end
+  return milliseconds_until_free(second, micro)
 end
 
 local function count(key, amount)
   redis.call('HSETNX', key, 'oldest', second)
-  redis.call('HSET', key, 'newest', second)
+  redis.call('HSET', key, 'newest', second, 'at', micro, '@' .. second, micro)
   redis.call('HINCRBY', key, 'n', amount)
   redis.call('HINCRBY', key, second, amount)
   redis.call('EXPIRE', key, 2 * WINDOW)
@@ -71,11 +81,11 @@ local function reserve(call)
       if rule then
         local key, limit = rule[1], rule[2]
         local amount = name == 'requests' and 1 or math.min(call.likely, limit)
-        local n, newest = counted(key)
+        local n, free = counted(key)
         local left = limit - n
         if amount > left then refuse(kind, at, until_room(key, n, limit, amount)) end
         if shown[name][1] == 0 or left < shown[name][2] then
-          shown[name] = {limit, left, n == 0 and 0 or until_gone(newest), amount}
+          shown[name] = {limit, left, n == 0 and 0 or free, amount}
         end
       end
     end
@@ -119,7 +129,7 @@ local function reserve(call)
   local result = {verdict, place, wait, second, redis.call('ZCOUNT', KEYS[2], 0, now)}
   for _, name in ipairs({'requests', 'tokens'}) do
     local limit, left, reset, amount = unpack(shown[name])
-    if verdict == PASSED and limit > 0 then left, reset = left - amount, until_gone(second) end
+    if verdict == PASSED and limit > 0 then left, reset = left - amount, milliseconds_until_free(second, micro) end
     result[#result + 1] = limit
     result[#result + 1] = math.max(0, left)
     result[#result + 1] = reset
