@@ -35,7 +35,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from accounts.allowances import Allowance
@@ -48,6 +48,7 @@ T = TypeVar("T")
 Batch = Mapping[UUID, Sequence[tuple[Cursor, Entry]]]
 
 AWAY = (RedisConnectionError, RedisTimeoutError, RedisError, OSError)
+LUA = Path(__file__).parent / "lua"
 DOORBELL = "jarvis:doorbell"
 OPEN_LOG_SECONDS = 6 * 3600
 WAKE_SECONDS = 60
@@ -66,18 +67,24 @@ class Script(NamedTuple):
 
     @classmethod
     def named(cls, name: str) -> "Script":
-        text = (Path(__file__).parent / "lua" / f"{name}.lua").read_text()
+        return cls.of((LUA / f"{name}.lua").read_text())
+
+    @classmethod
+    def of(cls, text: str) -> "Script":
         return cls(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
 
-    async def run(self, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+    async def run(self, keys: Sequence[str], arguments: Sequence[Any], redis: Redis | None = None) -> Any:
         """Run it; Redis mostly knows it by its hash."""
+        redis = redis or client()
         try:
-            return await client().evalsha(self.sha1, len(keys), *keys, *arguments)
+            return await redis.evalsha(self.sha1, len(keys), *keys, *arguments)
         except NoScriptError:
-            return await client().eval(self.text, len(keys), *keys, *arguments)
+            return await redis.eval(self.text, len(keys), *keys, *arguments)
 
 
 RESERVE, SETTLE, DUE, LEARN = map(Script.named, ("reserve", "settle", "due", "learn"))
+# A script cannot call another one, so this has that of settling inside.
+PUBLISH = Script.of(f"local function settle(KEYS, ARGV)\n{SETTLE.text}\nend\n{(LUA / 'publish.lua').read_text()}")
 
 _clients: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Redis]" = weakref.WeakKeyDictionary()
 
@@ -148,43 +155,36 @@ async def publish(batch: Batch, redis: Redis | None = None) -> None:
     Raises one of `AWAY` when Redis does not answer; nothing may then be assumed of what was written. Only a `Fence` or
     a `Begin` makes a log: where anything else finds none, LogLost is raised.
     """
-    pipeline = (redis or client()).pipeline(transaction=True)
-    put(pipeline, batch)
-    check(await pipeline.execute(raise_on_error=False))
+    check(await PUBLISH.run((), (packed(batch),), redis))
 
 
 def publish_now(batch: Batch) -> None:
     """The same for sync code, on a connection of its own."""
     with closing(SyncRedis.from_url(config.redis, socket_timeout=2, socket_connect_timeout=2)) as connection:
-        pipeline = connection.pipeline(transaction=True)
-        put(pipeline, batch)
-        check(pipeline.execute(raise_on_error=False))
+        check(connection.eval(PUBLISH.text, 0, packed(batch)))
 
 
-def put(pipeline: Any, batch: Batch) -> None:
-    """Put into a pipeline what publishes a batch."""
+def packed(batch: Batch) -> bytes:
+    """A batch as `publish.lua` reads it."""
+    logs = []
     for generation, entries in batch.items():
-        key = log_key(generation)
+        lines, seconds, ended = [], 0, None
         for cursor, entry in entries:
-            if isinstance(entry, Fence | Begin):
-                pipeline.execute_command("XADD", key, str(cursor), "e", encode(entry))
-                pipeline.execute_command("EXPIRE", key, OPEN_LOG_SECONDS)
-            else:
-                pipeline.execute_command("XADD", key, "NOMKSTREAM", str(cursor), "e", encode(entry))
+            makes = isinstance(entry, Fence | Begin)
+            lines.append((str(cursor), encode(entry).decode(), makes))  # Redis knows no other kind of text
+            if makes:
+                seconds = OPEN_LOG_SECONDS
             if isinstance(entry, End):
-                pipeline.execute_command("EXPIRE", key, config.log_seconds)
-                # What the call held is given back in the same moment: its client may ask again as soon as it hears.
+                seconds = config.log_seconds
                 tokens = entry.usage.prompt_tokens + entry.usage.completion_tokens
-                hold, id = hold_key(generation), str(generation)
-                pipeline.execute_command("EVAL", SETTLE.text, 2, hold, HOLDS, id, tokens, 0)
+                ended = (hold_key(generation), HOLDS, str(generation), str(tokens))
+        logs.append((log_key(generation), lines, seconds, ended))
+    return msgspec.msgpack.encode(logs)
 
 
-def check(replies: Iterable[Any]) -> None:
-    for reply in replies:
-        if isinstance(reply, Exception) and not (isinstance(reply, ResponseError) and "equal or smaller" in str(reply)):
-            raise reply
-        if reply is None:
-            raise LogLost("a log is gone")
+def check(there: Any) -> None:
+    if not there:
+        raise LogLost("a log is gone")
 
 
 class LogWriter:
