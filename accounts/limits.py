@@ -13,6 +13,7 @@ from django_ratelimit.core import get_usage
 from redis.exceptions import RedisError
 
 from jarvis.address import bucket, client_address
+from jarvis.config import config
 
 log = structlog.get_logger(__name__)
 
@@ -90,7 +91,7 @@ class Limits:
         match = request.resolver_match
         limit = LIMITED.get(match.url_name or "") if match is not None else None
         if limit is None or request.method not in limit.methods:
-            return None
+            return None if request.path.startswith("/api/") else refusal(request, pages())
         try:
             wait = seconds_to_wait(request, limit)
         except RedisError as error:
@@ -114,6 +115,36 @@ def seconds_to_wait(request: HttpRequest, limit: Limit) -> int:
             log.warning("limit.reached", limit=limit.group, by=kind, client=client)
             return max(1, int(usage["time_left"]))
     return 0
+
+
+def pages() -> Limit:
+    """Whatever else is opened or sent: more than a person does, so that no program keeps the site from them."""
+    return Limit("pages", by_account=rate(config.web_rate_limit_pages), account=whoever)
+
+
+def whoever(request: HttpRequest) -> str:
+    """The account, or the address of somebody who has none here: a team may share one address."""
+    return signed_in(request) or f"address {bucket(client_address(request))}"
+
+
+def rate(a_minute: int) -> str:
+    """As django-ratelimit writes it; empty for no limit."""
+    return f"{a_minute}/m" if a_minute else ""
+
+
+def refusal(request: HttpRequest, limit: Limit) -> HttpResponse | None:
+    """Count this; the page to answer with where it was one too many."""
+    wait = wait_for(request, limit)
+    return too_many(request, wait) if wait else None
+
+
+def wait_for(request: HttpRequest, limit: Limit) -> int:
+    """As `seconds_to_wait` for what is no guessing: where Redis cannot be reached it goes on uncounted."""
+    try:
+        return seconds_to_wait(request, limit)
+    except RedisError as error:
+        log.warning("redis.away", error=str(error), limit=limit.group)
+        return 0
 
 
 def too_many(request: HttpRequest, wait: int = 60, *, guessing: bool = False) -> HttpResponse:

@@ -125,6 +125,9 @@ class Config(BaseSettings):
     web_rate_limit_parallel: int = Field(
         0, ge=0, description="Calls at a time for each user, waiting ones included; 0: no limit."
     )
+    web_rate_limit_pages: int = Field(
+        600, ge=0, description="Pages in a minute for each user, or address without one; 0: no limit."
+    )
     web_rate_limit_searches: int = Field(
         120, ge=0, description="Searches in conversations in a minute for each user; 0: no limit."
     )

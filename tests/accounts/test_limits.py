@@ -127,3 +127,30 @@ def test_counting_costs_no_query_and_leaves_keys_that_expire():
     assert len(keys) == 2
     assert all(0 < redis.ttl(key) <= 310 for key in keys)
     assert not any(b"alice" in key for key in keys)  # nor names
+
+
+@pytest.fixture
+def three_pages(monkeypatch):
+    monkeypatch.setattr(limits, "config", Config(web_rate_limit_pages=3, _env_file=None))
+    monkeypatch.setattr(limits, "rate", lambda a_minute: f"{a_minute}/h")  # whose end a test hardly meets
+
+
+def test_pages_are_counted_by_account_and_for_strangers_by_address(three_pages, alice, bob):
+    for person, client_address in ((alice, "192.0.2.1"), (bob, "192.0.2.1"), (None, "192.0.2.1"), (None, "192.0.2.2")):
+        client = Client(REMOTE_ADDR=client_address)
+        if person:
+            client.force_login(person)
+        page = "/settings/" if person else "/s/no-such-link/"
+        opened = [client.get(page) for _ in range(4)]
+        assert [response.status_code for response in opened] == [200 if person else 404] * 3 + [429]
+        assert int(opened[-1]["retry-after"]) > 0
+        assert "guess" not in opened[-1].content.decode()
+
+
+def test_pages_open_uncounted_where_redis_cannot_be_reached(three_pages, alice, client, redis_away):
+    client.force_login(alice)
+    assert [client.get("/settings/").status_code for _ in range(4)] == [200] * 4
+
+
+def test_guesses_are_counted_for_themselves(three_pages, alice):
+    assert [sign_in(Client(), "alice", "wrong").status_code for _ in range(4)] == [200] * 4
