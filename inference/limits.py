@@ -181,7 +181,7 @@ class Gate:
         try:
             return await done
         except asyncio.CancelledError:
-            if not done.cancelled():  # it had the reply already, and nobody else will look at it
+            if not done.cancelled() and done.exception() is None:  # it had a reply that nobody else looks at
                 self.errand(call.id, partial(self.undo, call, done.result()))
             raise
 

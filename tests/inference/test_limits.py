@@ -315,6 +315,15 @@ async def test_who_leaves_in_the_moment_of_the_reply_holds_nothing():
     await reserve(who, uuid.uuid4())
 
 
+async def test_who_leaves_in_the_moment_of_an_error_has_left():
+    gate, who = limits.Gate(), caller(parallel=1)
+    gate.task = asyncio.current_task()  # nobody asks Redis
+    asking = gate.ask(wire.Call.of(uuid.uuid4(), who.limits, 0, 0, this_month()))
+    asking.send(None).set_exception(OSError("away"))
+    with pytest.raises(asyncio.CancelledError):
+        asking.throw(asyncio.CancelledError)
+
+
 async def test_who_leaves_while_it_is_checked_holds_nothing(alice):
     who = caller(requests=1000, parallel=1000)
     calls = [asyncio.create_task(reserve(who, uuid.uuid4())) for _ in range(30)]
