@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.authentication import SERVICE
 from chat.models import Conversation
 from inference import wire
 from inference.models import Generation, UsageDay
@@ -17,7 +18,7 @@ from jarvis.config import config
 
 log = structlog.get_logger(__name__)
 
-HEIR = "jarvis:deleted"  # the account, of nobody, that has the figures of all who left
+HEIR = f"{SERVICE}deleted"  # the account, of nobody, that has the figures of all who left
 PATIENCE = 5.0  # seconds that running answers are given to stop, so that their tokens are in the ledger
 AT_ONCE = 100  # conversations at a time
 

@@ -29,12 +29,17 @@ def quick(settings):
     settings.PASSWORD_HASHERS = ["tests.accounts.conftest.QuickArgon2"]
 
 
-@pytest.fixture(autouse=True)
-def nothing_counted():
-    yield
+def forget_counts():
+    """Of attempts, searches and files, in Redis."""
     redis = cache._cache.get_client()
     if keys := list(redis.scan_iter("jarvis-cache:*")):
         redis.delete(*keys)
+
+
+@pytest.fixture(autouse=True)
+def nothing_counted():
+    yield
+    forget_counts()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client, RequestFactory
 from django_ratelimit.core import _get_window
@@ -15,6 +14,7 @@ from accounts.models import ApiKey
 from chat import limits
 from chat.models import Conversation
 from jarvis.config import Config
+from tests.accounts.conftest import forget_counts
 from tests.live import static_files
 
 pytestmark = pytest.mark.django_db
@@ -29,9 +29,7 @@ def three(monkeypatch):
     few = Config(web_rate_limit_searches=3, web_rate_limit_files=2, _env_file=None)
     monkeypatch.setattr(limits, "config", few)
     yield
-    redis = cache._cache.get_client()
-    if keys := list(redis.scan_iter("jarvis-cache:*")):
-        redis.delete(*keys)
+    forget_counts()
 
 
 @pytest.fixture
