@@ -28,7 +28,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +103,10 @@ class RefusedError(Exception):
         self.body = {"error": {"message": message, "type": kind, "param": param, "code": status}}
 
 
+Scripted = tuple[str, list[bytes]]  # content type and body
+Script = Callable[[dict[str, Any]], Scripted | None]
+
+
 def words(messages: list[dict[str, Any]]) -> list[int]:
     """Ids of a prompt: one per word, and three around each message, all below FIRST_ID."""
     ids = []
@@ -128,6 +132,7 @@ class FakeEngine:
         self.counters = Counters()
         self.bodies: list[dict[str, Any]] = []  # of every generation request, in order
         self.changed = asyncio.Event()
+        self.script: Script | None = None  # what is said word for word, where it gives anything for a request
         self.plans: dict[str, Plan] = {}  # of the requests under way, by vLLM's name for them
         self.runner: web.AppRunner | None = None
 
@@ -244,6 +249,9 @@ class FakeEngine:
                 if settings.fail_body:
                     return web.Response(status=settings.fail_status, text=settings.fail_body)
                 raise RefusedError(settings.fail_status, "told to fail", "InternalServerError")
+            if self.script is not None and (said := self.script(body)) is not None:
+                self.bodies.append(body)
+                return await self.recite(request, said)
             plan = self.plan(body, chat=request.path.endswith("/chat/completions"))
         except RefusedError as refusal:
             return web.json_response(refusal.body, status=refusal.status)
@@ -263,6 +271,15 @@ class FakeEngine:
             del self.plans[name]
         counters.aborted += plan.aborted.is_set()
         counters.finished += not plan.aborted.is_set()
+        return response
+
+    async def recite(self, request: web.Request, said: Scripted) -> web.StreamResponse:
+        """Say just these bytes, and close the connection."""
+        kind, pieces = said
+        response = web.StreamResponse(headers={"content-type": kind})
+        await response.prepare(request)
+        for piece in pieces:
+            await response.write(piece)
         return response
 
     @contextlib.asynccontextmanager

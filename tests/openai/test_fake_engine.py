@@ -8,7 +8,8 @@ import aiohttp
 import openai
 import pytest
 
-from inference.openai.sse import DONE, SseParser, decode_chunk
+from inference.openai.engine_events import decode_chunk
+from inference.openai.sse import DONE, SseParser
 from tests.fake_engine import FIRST_ID, FakeEngine, process, threaded
 
 HELLO: Any = [{"role": "user", "content": "Say hello to everyone"}]

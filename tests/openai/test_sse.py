@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inference.openai.sse import DONE, EngineChunk, SseParser, decode_chunk
+from inference.openai.engine_events import EngineChunk, decode_chunk
+from inference.openai.sse import DONE, SseParser
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), max_size=20)
 
