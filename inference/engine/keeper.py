@@ -334,7 +334,7 @@ class VllmEngine:
             held = self._mine()
             reason = diagnose(output.tail(self.log_file), held.status) if not held.alive() else error
             raise EngineError(f"The engine did not answer its first question: {reason}") from error
-        self.state.model, self.state.max_model_len = served["id"], served.get("max_model_len") or 0
+        self.state.model, self.state.max_model_len = served.id, served.window
 
     # Small things
 

@@ -1,5 +1,7 @@
 """The two things that Jarvis wants from vLLM's /metrics page."""
 
+import contextlib
+import math
 from dataclasses import dataclass
 
 
@@ -26,5 +28,7 @@ def parse(page: str) -> Counters:
     sums = dict.fromkeys(NAMES.values(), 0.0)
     for line in page.splitlines():
         if field := NAMES.get(line.partition("{")[0].partition(" ")[0]):
-            sums[field] += float(line.rpartition(" ")[2])
+            with contextlib.suppress(ValueError):
+                value = float(line.rpartition(" ")[2])
+                sums[field] += value if math.isfinite(value) else 0.0
     return Counters(**{field: int(value) for field, value in sums.items()})

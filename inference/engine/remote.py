@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import time
-from typing import Any
 
 import aiohttp
 import structlog
@@ -11,6 +10,7 @@ import structlog
 from inference.engine import questions
 from inference.engine.connection import READ_BUFFER, open_session
 from inference.engine.metrics import Counters
+from inference.openai.engine_values import UnreadableEvent, read_models
 from inference.states import EngineState, Gpu, Phase
 
 log = structlog.get_logger(__name__)
@@ -119,24 +119,21 @@ class RemoteEngine:
                     return f"{self.base_url} refuses the key; correct JARVIS_ENGINE_API_KEY."
                 if response.status != 200:
                     return f"{self.base_url}/v1/models answers {response.status}; look at JARVIS_ENGINE_URL."
-                models: list[dict[str, Any]] = (await response.json(content_type=None))["data"]
+                models = read_models(await response.read())
         except TimeoutError:
             raise
         except (aiohttp.ClientError, OSError) as error:
             reason = str(error) or type(error).__name__
             return f"{self.base_url} cannot be reached ({reason}); start that server, or correct JARVIS_ENGINE_URL."
-        except (ValueError, KeyError, TypeError):
+        except UnreadableEvent:
             return f"{self.base_url}/v1/models does not answer as the OpenAI API does; correct JARVIS_ENGINE_URL."
         if not models:
             return f"{self.base_url} serves no model yet; load one there."
-        chosen = next((model for model in models if not self._model or model.get("id") == self._model), None)
+        chosen = next((model for model in models if not self._model or model.id == self._model), None)
         if chosen is None:
-            return (
-                f"{self.base_url} does not serve {self._model}, but {', '.join(str(m.get('id')) for m in models[:10])}."
-            )
-        self.state.model = str(chosen.get("id", ""))
-        self.state.max_model_len = int(chosen.get("max_model_len") or 0)
-        self.state.goes_on = chosen.get("owned_by") == "vllm"  # which refuses, where it is too old to go on
+            return f"{self.base_url} does not serve {self._model}, but {', '.join(model.id for model in models[:10])}."
+        self.state.model, self.state.max_model_len = chosen.id, chosen.window
+        self.state.goes_on = chosen.owner == "vllm"  # which refuses, where it is too old to go on
         return ""
 
     def _tell(self, phase: Phase, detail: str) -> None:
