@@ -3,14 +3,37 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-from django.db import close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+# SQLSTATE classes of what passes by itself: connection, state of the transaction (a standby that only reads), rollback,
+# resources, object in use, intervention of an operator, the system around the server.
+PASSING = frozenset(("08", "25", "40", "53", "55", "57", "58"))
+
 _threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="database")
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether a statement failed because the server is away, busy or full, so that it may pass when it is tried again.
+
+    False for a fault of its data, which would fail for ever: a number out of range, a value too long, half a character.
+    """
+    state = getattr(error.__cause__, "sqlstate", None)
+    if state is None:  # psycopg said it, not the server
+        return isinstance(error, OperationalError | InterfaceError)
+    return state[:2] in PASSING
+
+
+def log_failure(log: Any, error: BaseException) -> None:
+    """Log that a statement failed, and whether that is an outage or a fault of ours."""
+    if is_outage(error):
+        log.warning("postgres.away", error=str(error).strip())
+    else:
+        log.error("postgres.refuses", error=str(error).strip(), exc_info=error)
 
 
 async def in_database(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

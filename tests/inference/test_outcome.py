@@ -10,7 +10,6 @@ from django.utils import timezone
 from inference.entries import Begin, Choices, End, Problem, Text, Usage
 from inference.models import Generation
 from inference.outcome import Outcome, clean, entries_of, generations_ended, store
-from inference.worker.ledger import store_all
 
 pytestmark = pytest.mark.django_db
 
@@ -121,15 +120,6 @@ def test_a_backslash_before_u0000_stays_what_it_was(row):
 
 def test_clean_leaves_other_text_alone():
     assert clean("año 🙂 \u2028") == "año 🙂 \u2028"
-
-
-def test_an_answer_that_cannot_be_stored_fails_alone(alice):
-    good, bad = running(alice), running(alice)
-    assert store_all([done(bad, finish_reason="x" * 50), done(good)]) == {(good.id, 1), (bad.id, 1)}
-    good.refresh_from_db()
-    bad.refresh_from_db()
-    assert (good.status, good.text) == ("done", "t0 t1 ")
-    assert (bad.status, bad.error_code, bad.finish_reason) == ("failed", "internal_error", "error")
 
 
 def test_a_row_tells_what_its_log_told(alice):
