@@ -28,7 +28,7 @@ from inference.openai import errors
 from inference.openai.errors import ApiError
 from inference.submit import Away, QueueFull, stop
 from jarvis.config import config
-from jarvis.database import in_database
+from jarvis.database import in_database, log_failure
 from jarvis.middleware import request_id
 
 log = structlog.get_logger(__name__)
@@ -64,7 +64,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.refuse(str(error))
             return
         except DatabaseError as error:
-            log.warning("postgres.away", error=str(error).strip())
+            log_failure(log, error)
             await self.accept()
             await self.close(1013)
             return
@@ -163,7 +163,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         except DataError:  # Postgres is there, and will not have it
             problem = frames.Error("invalid_request_error", UNSTORABLE)
         except (Away, DatabaseError) as error:
-            log.warning("postgres.away", error=str(error).strip())
+            log_failure(log, error)
             problem = AWAY
         except Exception:
             log.exception("frame.failed", frame=type(frame).__name__)

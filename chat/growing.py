@@ -19,7 +19,7 @@ from chat.history import keep, scope_of
 from chat.rendering.draft import Draft
 from inference.entries import START, Begin, Cursor, End, Entry
 from inference.follow import Follower, Hub
-from jarvis.database import in_database
+from jarvis.database import in_database, log_failure
 
 log = structlog.get_logger(__name__)
 
@@ -175,7 +175,7 @@ class Live:
         try:
             await in_database(keep, self.generation, self.draft.text, "".join(self.draft.blocks))
         except DatabaseError as error:
-            log.warning("postgres.away", error=str(error).strip())  # it is rendered again when the page is opened
+            log_failure(log, error)  # it is rendered again when the page is opened
 
     @staticmethod
     def now() -> float:

@@ -19,7 +19,7 @@ from chat.models import Message
 from inference import wire
 from inference.queue import Place, places
 from inference.states import WorkerState
-from jarvis.database import in_database
+from jarvis.database import in_database, log_failure
 
 log = structlog.get_logger(__name__)
 
@@ -126,7 +126,7 @@ class Sockets:
         try:
             gone = await in_database(void, {window.opened_by for window in windows})
         except DatabaseError as error:
-            log.warning("postgres.away", error=str(error).strip())
+            log_failure(log, error)
             return
         for window in windows:
             if window.opened_by in gone:
@@ -141,7 +141,7 @@ class Sockets:
             growing = await in_database(Message.objects.growing, people)
             found = await in_database(places, waiting, workers)
         except DatabaseError as error:
-            log.warning("postgres.away", error=str(error).strip())
+            log_failure(log, error)
             return
         for window in windows:
             if (caller := window.opened_by.caller).may(Scope.HISTORY):

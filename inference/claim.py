@@ -23,7 +23,8 @@ WITH load AS MATERIALIZED (
     WHERE status = 'running' AND lease_until > now()
     GROUP BY owner_id
 ), line AS MATERIALIZED (
-    SELECT g.id, g.model, g.owner_id, g.status = 'queued' AS fresh, g.created_at, power(2, g.priority) AS weight,
+    SELECT g.id, g.model, g.owner_id, g.status = 'queued' AS fresh, g.created_at,
+           power(2, greatest(-9, least(9, g.priority))) AS weight,
            row_number() OVER (PARTITION BY g.model, g.owner_id ORDER BY g.created_at) AS place
     FROM inference_generation g
     WHERE (%(models)s::text[] IS NULL OR g.model = ANY(%(models)s))
@@ -66,6 +67,7 @@ TAKE = """    LIMIT %(limit)s
 )
 UPDATE inference_generation g
 SET status = 'running', attempt = g.attempt + 1, worker = %(worker)s,
+    lost_workers = g.lost_workers + (g.status = 'running' AND g.worker <> '')::int,
     lease_until = now() + %(lease)s, started_at = coalesce(g.started_at, now())
 FROM picked
 WHERE g.id = picked.id

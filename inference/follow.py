@@ -16,7 +16,7 @@ from inference import wire
 from inference.entries import START, Begin, Cursor, End, Entry, Fence
 from inference.models import Generation
 from inference.outcome import entries_of
-from jarvis.database import in_database
+from jarvis.database import in_database, log_failure
 
 log = structlog.get_logger(__name__)
 
@@ -198,7 +198,7 @@ class Hub:
             try:
                 rows = await in_database(ended_rows, {f.generation for f in silent})
             except DatabaseError as error:
-                log.warning("postgres.away", error=str(error).strip())
+                log_failure(log, error)
                 continue
             there = True
             for follower in silent:

@@ -16,6 +16,7 @@ from inference.openai import errors
 from inference.openai.errors import ApiError
 from inference.submit import Away, QueueFull
 from jarvis.address import client_address
+from jarvis.database import log_failure
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +59,7 @@ def api(scope: Scope, /, **methods: View) -> View:
         except DataError:  # Postgres is there, and will not have it
             response = error_response(errors.invalid_request(UNSTORABLE))
         except (Away, DatabaseError) as error:
-            log.warning("postgres.away", error=str(error).strip())
+            log_failure(log, error)
             response = error_response(errors.overloaded("The database cannot be reached."))
         for name, value in getattr(request, "more_headers", {}).items():
             response.headers[name] = value

@@ -27,7 +27,7 @@ from inference.models import Generation
 from inference.openai import errors
 from inference.openai.request import ChatRequest
 from jarvis.config import config
-from jarvis.database import in_database
+from jarvis.database import in_database, log_failure
 
 log = structlog.get_logger(__name__)
 
@@ -87,7 +87,7 @@ async def reserve(caller: Caller, id: UUID, likely: int = 0, most: int = 0) -> R
             else:
                 refuse(verdict, limit, wait, shown, likely, most)
     except DatabaseError as error:
-        log.warning("postgres.away", error=str(error).strip())
+        log_failure(log, error)
         raise errors.overloaded("The database cannot be reached.") from None
     except wire.AWAY as error:
         log.warning("redis.away", error=str(error))

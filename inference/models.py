@@ -21,6 +21,7 @@ from jarvis.config import config
 
 MAX_ENGINE_DEATHS = 6  # during one generation, whoever was to blame; see `inference.worker.probation`
 MAX_ATTEMPTS = 20
+MAX_LOST_WORKERS = 2  # after so many a generation has to show alone that it does not end workers
 
 
 def usable_arguments(text: str) -> None:
@@ -133,7 +134,8 @@ class GenerationQuerySet(models.QuerySet["Generation"]):
 
     def release(self, worker: str) -> int:
         """Give back all that a worker holds, to be claimed at once by whoever is free."""
-        return self.filter(worker=worker, status=Generation.Status.RUNNING).update(lease_until=Now())
+        held = self.filter(worker=worker, status=Generation.Status.RUNNING)
+        return held.update(lease_until=Now(), worker="", on_probation=False)
 
     def release_place(self, place: str, worker: str) -> int:
         """Free the rows of workers that died in the place which `worker` holds now."""
@@ -208,6 +210,8 @@ class Generation(models.Model):
     lease_until = models.DateTimeField(null=True)
     stop_asked_at = models.DateTimeField(null=True)
     engine_deaths = models.PositiveSmallIntegerField(default=0)
+    lost_workers = models.PositiveSmallIntegerField(default=0, help_text="Workers that died while they held it.")
+    on_probation = models.BooleanField(default=False, help_text="Alone with a worker, which it may be about to end.")
 
     text = models.TextField(blank=True)
     choices = models.JSONField(null=True, help_text="OpenAI choices where the answer is more than plain text.")

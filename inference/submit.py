@@ -18,7 +18,7 @@ from inference.openai import errors
 from inference.openai.errors import ApiError
 from inference.queue import UNKNOWN_WAIT, until_free
 from jarvis.config import config
-from jarvis.database import in_database
+from jarvis.database import in_database, log_failure
 
 log = structlog.get_logger(__name__)
 
@@ -124,7 +124,7 @@ class Submitter:
             # One of them is at fault, not the others: it cannot be stored, or its owner was deleted meanwhile.
             if isinstance(error, DataError | IntegrityError) and len(generations) > 1:
                 return [result for one in generations for result in await self.results([one])]
-            log.warning("postgres.away", error=str(error).strip())
+            log_failure(log, error)
             return [Away("Postgres cannot be reached") for _ in generations]
         except Exception as error:  # noqa: BLE001 - a task that died would leave all who come after it waiting
             return [error] * len(generations)

@@ -1,6 +1,6 @@
 """An answer while it grows, and the journal of what is told of it: pure state."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -50,6 +50,12 @@ class Journal:
         new = self.entries[self.told :]
         self.told = len(self.entries)
         return new
+
+    def keep_only(self, fit: Callable[[Entry], bool]) -> None:
+        """Leave out what is not fit to be told, and have the next `take` give everything else again."""
+        self.merge()
+        self.entries = [(cursor, entry) for cursor, entry in self.entries if fit(entry)]
+        self.rewind()
 
     def rewind(self) -> None:
         """Have the next `take` give everything again."""

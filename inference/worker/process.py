@@ -17,7 +17,7 @@ from inference.models import LanguageModel
 from inference.worker.worker import PAUSE, Worker
 from jarvis import memory
 from jarvis.config import config
-from jarvis.database import in_database
+from jarvis.database import in_database, log_failure
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +51,7 @@ async def engine_args() -> str:
         try:
             return await in_database(row.first) or ""
         except DatabaseError as error:
-            log.warning("postgres.away", error=str(error).strip())
+            log_failure(log, error)
             await asyncio.sleep(PAUSE)
 
 

@@ -6,12 +6,13 @@ one token costs. A turn grows with the number of open answers, up to a limit tha
 """
 
 import asyncio
+from collections.abc import Callable, Mapping
 from uuid import UUID
 
 import structlog
 
 from inference import wire
-from inference.entries import End
+from inference.entries import End, Entry, encode
 from inference.worker.answer import Journal
 
 log = structlog.get_logger(__name__)
@@ -23,7 +24,10 @@ PAUSES = (0.1, 0.2, 0.5, 1.0)  # seconds between attempts while Redis is away
 
 
 class Publisher:
-    def __init__(self) -> None:
+    """`on_fault` is told of a row whose journal holds what cannot be published, and why."""
+
+    def __init__(self, on_fault: Callable[[UUID, Exception], None]) -> None:
+        self.on_fault = on_fault
         self.writer = wire.LogWriter()
         self.journals: dict[UUID, Journal] = {}
         self.changed: set[UUID] = set()
@@ -103,7 +107,37 @@ class Publisher:
         if not batch:
             return
         journals = {id: self.journals[id] for id in batch}
-        await self.writer.publish(batch)
+        try:
+            await self.writer.publish(batch)
+        except wire.AWAY:
+            raise
+        except Exception as error:  # noqa: BLE001 - one of them has something in it that nobody thought of
+            self.set_aside(batch, error)
+            return
         for id, told in batch.items():
             if isinstance(told[-1][1], End):
                 self.close(id, journals[id])
+
+    def set_aside(self, batch: Mapping[UUID, object], error: Exception) -> None:
+        """Find the journals that cannot be published, leave out what is odd in them, and tell all others again.
+
+        Raises `error` where it is nobody's.
+        """
+        odd = [id for id in batch if not all(is_fit(entry) for _, entry in self.journals[id].entries)]
+        if not odd:
+            raise error
+        for id in odd:
+            self.journals[id].keep_only(is_fit)
+            self.on_fault(id, error)
+        for id in batch:
+            self.journals[id].rewind()
+            self.mark(id)
+
+
+def is_fit(entry: Entry) -> bool:
+    """Whether an entry can be written to a log."""
+    try:
+        encode(entry).decode()
+    except Exception:  # noqa: BLE001 - that is the question
+        return False
+    return True

@@ -4,7 +4,8 @@ import asyncio
 import io
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import Any
 
@@ -17,18 +18,19 @@ from django.utils import timezone
 from inference import wire
 from inference.engine import Engine
 from inference.entries import Begin, Choices, Cursor, Fence, Finish, Problem, Prompt, Usage
-from inference.models import MAX_ENGINE_DEATHS, Generation
+from inference.models import MAX_ENGINE_DEATHS, MAX_LOST_WORKERS, Generation
 from inference.openai import errors
 from inference.openai.engine_errors import from_engine
+from inference.openai.engine_events import EngineChunk, EventReader
+from inference.openai.engine_values import Counts, UnreadableEvent, parse_json, read_count
 from inference.openai.request import ChatRequest
-from inference.openai.sse import DONE, EngineChunk, SseParser, decode_chunk
 from inference.outcome import Outcome
 from inference.worker.answer import Answer, Journal
-from inference.worker.fit import Message, estimate, fit
+from inference.worker.fit import Message, estimate, fit, most_tokens
 from inference.worker.probation import Gate
 from inference.worker.publisher import Publisher
 from jarvis.config import config
-from jarvis.database import in_database
+from jarvis.database import in_database, log_failure
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +41,8 @@ BUSY = (429, 503)  # statuses by which a server elsewhere says that it cannot ta
 UNBOUNDED = 1_000_000  # tokens; for a server that does not tell its window
 CONVERSATIONS = ("chat", "api")  # doors whose prompt is a conversation, which may be cut; others get what they ask
 LAST = 4  # tokens before the limit
+ENDLESS = 8  # times the limit in pieces of text; an engine that goes on beyond does not know of the limit
+MAX_TEMPLATE = 100_000  # tokens that a server may put around the messages by itself
 ABORT_SECONDS = 2.0  # how long a stopped call has to tell what it has made
 ABORT_AGAIN = 0.1  # seconds: an engine that did not know the call yet is told again
 CANNOT_GO_ON = Problem(
@@ -50,6 +54,10 @@ LONGEST_CHARACTER = 4  # tokens that one character may be made of, in a byte-lev
 
 class EngineLost(Exception):
     """The engine broke off, or failed on this request."""
+
+
+class WorkerEnded(Exception):
+    """A worker ended with this request while there was nothing else that could have ended it."""
 
 
 class EngineAway(Exception):
@@ -84,6 +92,8 @@ class Relay:
         self.ending: asyncio.Task[None] | None = None
         self.spent: Usage | None = None  # what the engine counted of a call that was stopped
         self.stopped = row.stop_asked_at is not None
+        self.doubted = row.lost_workers >= MAX_LOST_WORKERS  # until it has shown that it does not end workers
+        self.fault: Exception | None = None  # found by another part of the worker
 
     @cached_property
     def request(self) -> ChatRequest:
@@ -93,6 +103,12 @@ class Relay:
     def plain(self) -> bool:
         return self.request.continuable
 
+    @property
+    def most_pieces(self) -> int:
+        """Pieces of text, or tokens, that no engine needs which knows how long the answer may be."""
+        limit = self.request.max_tokens or config.max_answer_tokens
+        return int(self.request.fields.get("n", 1)) * limit * ENDLESS + 1024
+
     def stop(self) -> None:
         self.stopped = True
         if self.reading is None or self.ending is not None:
@@ -100,6 +116,12 @@ class Relay:
         if self.calling:
             self.ending = asyncio.create_task(self.abort(self.reading))
         else:
+            self.reading.cancel()
+
+    def fail(self, fault: Exception) -> None:
+        """End with an error that something else has found in this row."""
+        self.fault = fault
+        if self.reading is not None:
             self.reading.cancel()
 
     async def abort(self, reading: "asyncio.Task[None]") -> None:
@@ -127,19 +149,22 @@ class Relay:
     async def run(self) -> Outcome:
         self.publisher.open(self.row.id, self.journal)
         try:
+            if self.row.on_probation:  # still: it was alone with the worker that took it before
+                raise WorkerEnded
             await self.begin()
             if not self.stopped:
                 self.reading = asyncio.create_task(self.generate())
                 await asyncio.wait([self.reading])
+            fault: BaseException | None = self.fault
+            if fault is None and self.reading is not None and not self.reading.cancelled():
+                fault = self.reading.exception()
+            return self.failed(fault) if fault else self.outcome()
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one row must not reach the others
             return self.failed(error)
         finally:
             for task in (self.reading, self.ending):
                 if task is not None:
                     task.cancel()
-        if self.reading is not None and not self.reading.cancelled() and (fault := self.reading.exception()):
-            return self.failed(fault)
-        return self.outcome()
 
     async def begin(self) -> None:
         """Open the log. What a former attempt has told is learnt first, also for a row that is to be stopped."""
@@ -181,7 +206,7 @@ class Relay:
             await self.engine.ready()
             deaths = self.engine.deaths
             try:
-                async with self.gate.passing(alone=self.suspect) as self.passage:
+                async with self.passing():
                     await self.read()
             except EngineAway as error:
                 log.info("engine.away", generation=str(self.row.id), error=str(error))
@@ -201,6 +226,27 @@ class Relay:
                     self.start_again()
                 self.suspect, self.reached = True, self.answer.count
 
+    @asynccontextmanager
+    async def passing(self) -> AsyncGenerator[None, None]:
+        """The way to the engine: alone for one that may end the engine, or the worker, and has shown nothing since."""
+        async with self.gate.passing(alone=self.suspect or self.doubted) as self.passage:
+            if self.doubted:
+                self.reached = self.answer.count
+                await self.update_row(on_probation=True)
+            try:
+                yield
+            except Exception:
+                if self.doubted:
+                    await self.update_row(on_probation=False)
+                raise
+
+    async def clear_suspicion(self) -> None:
+        """Let others follow: something new has come, and everybody still lives."""
+        if self.doubted:
+            await self.update_row(on_probation=False)
+        self.suspect = self.doubted = False
+        self.passage.clear()
+
     def start_again(self) -> None:
         if not self.answer.empty:
             self.journal.add(Begin(clear=True))
@@ -209,11 +255,15 @@ class Relay:
 
     async def count_loss(self) -> None:
         self.losses += 1
+        await self.update_row(engine_deaths=self.losses)
+
+    async def update_row(self, **values: Any) -> None:
+        """Note something in the row, if this attempt still holds it. Goes on without it where Postgres is away."""
         mine = Generation.objects.filter(id=self.row.id, attempt=self.row.attempt)
         try:
-            await in_database(mine.update, engine_deaths=self.losses)
+            await in_database(mine.update, **values)
         except DatabaseError as error:
-            log.warning("postgres.away", error=str(error).strip())
+            log_failure(log, error)
 
     async def read(self) -> None:
         """One call of the engine, to its end."""
@@ -244,7 +294,7 @@ class Relay:
             response = await self.post(path, msgspec.json.encode(body), id)
             try:
                 await self.consume(response, going_on)
-            except (aiohttp.ClientError, OSError, ValueError) as error:
+            except (aiohttp.ClientError, OSError) as error:
                 raise EngineLost(f"{type(error).__name__}: {error}") from error
             finally:
                 response.close()  # not release: an unfinished call is aborted by its closed connection
@@ -264,11 +314,8 @@ class Relay:
         for cut in range(min(LONGEST_CHARACTER, len(answer.ids))):
             ids = answer.ids[: len(answer.ids) - cut]
             response = await self.post("/detokenize", msgspec.json.encode({"tokens": ids}))
-            try:
-                said = await response.json()
-            except (aiohttp.ClientError, OSError) as error:
-                raise EngineAway(f"{type(error).__name__}: {error}") from error
-            if said["prompt"] == text:
+            said = await self.read_json(response)
+            if isinstance(said, dict) and said.get("prompt") == text:
                 answer.ids, answer.tokens, answer.count = ids, len(ids), len(ids)
                 return True
         self.start_again()
@@ -279,9 +326,20 @@ class Relay:
         try:
             body = {"messages": messages, "add_generation_prompt": True}
             response = await self.post("/tokenize", msgspec.json.encode(body))
+            said = await self.read_json(response)
         except (EngineLost, Refused):
             return estimate(messages)
-        return int((await response.json())["count"])
+        count = read_count(said.get("count")) if isinstance(said, dict) else None
+        return estimate(messages) if count is None else count
+
+    async def read_json(self, response: aiohttp.ClientResponse) -> Any:
+        """What a short answer says; None for what is not JSON. Raises EngineAway where it breaks off."""
+        try:
+            return parse_json(await response.read())
+        except UnreadableEvent:
+            return None
+        except (aiohttp.ClientError, OSError) as error:
+            raise EngineAway(f"{type(error).__name__}: {error}") from error
 
     async def post(self, path: str, body: bytes, id: str = "") -> aiohttp.ClientResponse:
         """The engine's answer, status 200. Tried again only while no byte of it has come.
@@ -321,34 +379,43 @@ class Relay:
         raise Refused(Problem(error.code, error.message))
 
     async def consume(self, response: aiohttp.ClientResponse, going_on: bool) -> None:
-        parser, usage, reason = SseParser(), None, None
+        """Take the engine's answer in to its end. Raises EngineLost where it breaks off, and UnreadableEvent."""
+        fields = self.request.fields
+        streamed = response.content_type != "application/json"
+        events = EventReader(fields.get("n", 1), logprobs=bool(fields.get("logprobs")), streamed=streamed)
         # From here on somebody waits for the end, so the last tokens are read as they come.
         nearly_all = (self.request.max_tokens or UNBOUNDED) - LAST
         begun = not self.answer.empty
-        while data := await response.content.readany():
+        counts, reason = None, None
+        while not events.ended:
+            data = await response.content.readany()
             self.heard = time.monotonic()
-            for event in parser.feed(data):
-                if event == DONE:
-                    if reason == ABORTED:
-                        self.aborted(usage, going_on)
-                        return
-                    if reason is not None:
-                        self.finished(reason, usage, going_on)
-                        return
-                    raise EngineLost("the stream ended without a finish reason")
-                chunk = decode_chunk(event)
-                if chunk.error is not None:
+            for chunk in events.feed(data) if data else events.close():
+                if chunk.error:
                     self.refuse(200, {"error": chunk.error})
-                usage = chunk.usage or usage
+                counts = chunk.counts or counts
                 reason = self.take(chunk) or reason
             self.publisher.mark(self.row.id, urgent=not begun and not self.answer.empty)
             begun = not self.answer.empty
-            if self.suspect and self.answer.count > self.reached:
-                self.suspect = False
-                self.passage.clear()
+            if (self.suspect or self.doubted) and self.answer.count > self.reached:
+                await self.clear_suspicion()
+            if not data:
+                break
+            if self.answer.count > self.most_pieces:
+                log.warning("engine.endless", generation=str(self.row.id), pieces=self.answer.count)
+                reason, counts = "length", None
+                break
             if self.answer.count < nearly_all:
                 await self.publisher.turn()
-        raise EngineLost("the stream broke off")
+        if reason is None and events.ended and not self.engine.state.goes_on and not self.answer.empty:
+            reason = "stop"  # vLLM always gives one; some other servers only say that they are done
+        if reason is None:
+            raise EngineLost("the stream ended without a finish reason" if events.ended else "the stream broke off")
+        if reason == ABORTED:
+            self.aborted(counts, going_on)
+        else:
+            events.check_whole()
+            self.finished(reason, counts, going_on)
 
     def take(self, chunk: EngineChunk) -> str | None:
         """Add a chunk to the answer and the journal; its finish reason, if it has one."""
@@ -384,27 +451,33 @@ class Relay:
             answer.held.extend(ids)
         return reason
 
-    def finished(self, reason: str, usage: dict[str, Any] | None, going_on: bool) -> None:
-        self.answer.finish = Finish(reason, self.used(usage, going_on))
+    def finished(self, reason: str, counts: Counts | None, going_on: bool) -> None:
+        self.answer.finish = Finish(reason, self.used(counts, going_on))
         self.journal.add(self.answer.finish)
         self.publisher.mark(self.row.id)
 
-    def aborted(self, usage: dict[str, Any] | None, going_on: bool) -> None:
+    def aborted(self, counts: Counts | None, going_on: bool) -> None:
         """The engine has ended the call, and all that it made of it has come."""
         if not self.stopped:
             raise EngineLost("the engine gave the answer up")
-        self.spent = self.used(usage, going_on)
+        self.spent = self.used(counts, going_on)
 
-    def used(self, usage: dict[str, Any] | None, going_on: bool) -> Usage:
+    def used(self, counts: Counts | None, going_on: bool) -> Usage:
         """The engine's own count; of a continued answer the token ids, since each call counts only its own part.
 
-        The prompt of a call that ended before its first token is not counted by the engine, and not by us.
+        What the engine does not count, or counts in a way that cannot be, is counted by what came. The prompt of a call
+        that ended before its first token is not counted by the engine, and not by us.
         """
-        if usage is None or going_on:
-            return self.answer.counted()
-        cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
-        made = usage.get("completion_tokens", 0)
-        return Usage(usage.get("prompt_tokens", 0), made, cached) if made else Usage()
+        ours = self.answer.counted()
+        if going_on or (counts is None and (self.answer.prompt_ids or not ours.completion_tokens)):
+            return ours
+        counts = counts or Counts()
+        made, prompt = counts.completion, counts.prompt
+        if made is None or made > self.most_pieces:
+            made = ours.completion_tokens
+        if prompt is None or (prompt > MAX_TEMPLATE and prompt > MAX_TEMPLATE + most_tokens(self.request.messages)):
+            prompt = ours.prompt_tokens or estimate(self.request.messages)
+        return Usage(prompt, made, min(counts.cached, prompt)) if made else Usage()
 
     def outcome(self) -> Outcome:
         answer, finish = self.answer, self.answer.finish
@@ -422,15 +495,28 @@ class Relay:
         )
 
     def failed(self, error: BaseException) -> Outcome:
-        if isinstance(error, Refused):
-            problem = error.problem
-        elif isinstance(error, EngineLost):
-            failure = errors.engine_error("The engine broke off twice while it made this answer.")
-            problem = Problem(failure.code, failure.message)
-        else:
-            log.error("relay.died", generation=str(self.row.id), exc_info=error)
-            failure = errors.internal_error()
-            problem = Problem(failure.code, failure.message)
-        outcome = self.outcome()
+        problem = self.explain(error)
+        try:
+            outcome = self.outcome()
+        except Exception as another:
+            log.error("answer.unusable", generation=str(self.row.id), exc_info=another)
+            outcome = Outcome(self.row.id, self.row.attempt, "", finished_at=timezone.now())
         outcome.status, outcome.finish_reason, outcome.problem = Generation.Status.FAILED.value, "error", problem
         return outcome
+
+    def explain(self, error: BaseException) -> Problem:
+        """What is told of an error."""
+        match error:
+            case Refused(problem=problem):
+                return problem
+            case UnreadableEvent():
+                log.warning("engine.unreadable", generation=str(self.row.id), reason=str(error))
+                failure = errors.engine_error(f"The engine gave an answer that cannot be read: {error}.")
+            case EngineLost():
+                failure = errors.engine_error("The engine broke off twice while it made this answer.")
+            case WorkerEnded():
+                failure = errors.engine_error("Every worker that took this on ended at it.")
+            case _:
+                log.error("relay.died", generation=str(self.row.id), exc_info=error)
+                failure = errors.internal_error()
+        return Problem(failure.code, failure.message)

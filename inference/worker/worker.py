@@ -24,7 +24,7 @@ from inference.worker.probation import Gate
 from inference.worker.publisher import Publisher
 from inference.worker.relay import Relay
 from jarvis.config import config
-from jarvis.database import in_database
+from jarvis.database import in_database, log_failure
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +56,7 @@ class Worker:
         self.engine = engine
         self.place = place  # what this worker alone holds: its host and run directory
         self.name = f"{place}/{os.getpid()}-{secrets.token_hex(4)}"  # in a container the pid is always the same
-        self.publisher = Publisher()
+        self.publisher = Publisher(self.fail_row)
         self.ledger = Ledger()
         self.gate = Gate()
         self.relays: dict[UUID, Relay] = {}
@@ -128,7 +128,7 @@ class Worker:
             try:
                 await self.claim()
             except DatabaseError as error:
-                log.warning("postgres.away", error=str(error).strip())
+                log_failure(log, error)
                 await asyncio.sleep(PAUSE)
             try:
                 async with asyncio.timeout(POLL):
@@ -152,8 +152,11 @@ class Worker:
                     self.engine.state.goes_on,
                 )
                 return
-            except (DatabaseError, *wire.AWAY) as error:
-                log.warning("settling.waits", error=str(error).strip())
+            except DatabaseError as error:
+                log_failure(log, error)
+                await asyncio.sleep(PAUSE)
+            except wire.AWAY as error:
+                log.warning("redis.away", error=str(error))
                 await asyncio.sleep(PAUSE)
 
     @property
@@ -203,15 +206,20 @@ class Worker:
         except asyncio.CancelledError:
             self.publisher.close(row.id, relay.journal)
             raise
-        except Exception:
-            log.critical("generation.broke")
-            self.stopping.set()
-            raise
+        except Exception:  # a fault of ours, and of this row alone: its lease runs out
+            log.critical("generation.broke", exc_info=True)
+            self.publisher.close(row.id, relay.journal)
         finally:
             if self.tasks.get(row.id) is asyncio.current_task():
                 del self.tasks[row.id]
             if self.relays.get(row.id) is relay:
                 del self.relays[row.id]
+
+    def fail_row(self, id: UUID, fault: Exception) -> None:
+        """Let a row fail in which something is wrong that its relay has not found itself."""
+        log.error("generation.unpublishable", generation=str(id), error=str(fault))
+        if relay := self.relays.get(id):
+            relay.fail(fault)
 
     def drop(self, id: UUID) -> None:
         """Let go of a row that another attempt holds."""
@@ -238,7 +246,7 @@ class Worker:
             try:
                 await self.beat()
             except DatabaseError as error:
-                log.warning("postgres.away", error=str(error).strip())
+                log_failure(log, error)
 
     async def heed(self) -> None:
         """Learn whether an administrator has paused this place."""
@@ -254,7 +262,7 @@ class Worker:
             try:
                 await self.heed()
             except DatabaseError as error:
-                log.warning("postgres.away", error=str(error).strip())
+                log_failure(log, error)
             try:
                 async with asyncio.timeout(ORDERS):
                     await self.orders.wait()

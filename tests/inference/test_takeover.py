@@ -377,7 +377,7 @@ async def test_nothing_can_be_added_to_a_log_once_its_successor_has_read_it(alic
     last = (await wire.read_log(row.id))[-1][0]
     await in_database(Generation.objects.release_place, "here", "here/next")
     [again] = await in_database(Generation.objects.claim, "here/next", ["fake"], 1, timedelta(seconds=6))
-    relay = Relay(again, held, Publisher(), Gate())
+    relay = Relay(again, held, Publisher(lambda *_: None), Gate())
     await relay.take_over()
     await wire.publish({row.id: [(Cursor(last.attempt, last.index + 1), Text("too late ", 1, [1]))]})
     await relay.publisher.writer.close()
