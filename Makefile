@@ -28,7 +28,7 @@ lint: install ## Check style, types, migrations and the direction of imports.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
-	$(BIN)/python -m tests.services $(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python -m tests.support.services $(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/lint-imports
 
 format: install ## Format the code.
@@ -49,7 +49,7 @@ screenshots: install ## Take the pictures in docs/screenshots/ again, with the t
 	JARVIS_SCREENSHOTS=1 $(BIN)/python -m pytest -q tests/browser
 
 soak: install ## Kill processes at random while questions are asked (ARGS="--minutes 30").
-	$(BIN)/python -m tests.processes.soak $(ARGS)
+	$(BIN)/python -m tests.support.soak $(ARGS)
 
 lock: install ## Make the locks again after a change to requirements/*.in (ARGS=--upgrade for newer versions).
 	$(LOCK) requirements/install.in -o requirements/install.txt

@@ -452,7 +452,7 @@ def main():
     if options.client:
         return asyncio.run(client(options.client))
 
-    from tests import services
+    from tests.support import services
 
     services.start()
     os.environ["DJANGO_SETTINGS_MODULE"] = "jarvis.settings"

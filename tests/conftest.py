@@ -2,7 +2,7 @@
 
 import os
 
-from tests import services
+from tests.support import services
 
 services.start()  # its addresses must be in the environment before anything imports `jarvis.config`
 os.environ["DJANGO_SETTINGS_MODULE"] = "jarvis.settings"

@@ -7,7 +7,7 @@ from django.utils import timezone
 from accounts.models import ApiKey, GroupLimits, UserLimits, digest
 from chat.models import Conversation, Message
 from inference.models import Generation, LanguageModel
-from tests.admin import alice, carol
+from tests.support.admin import alice, carol
 
 __all__ = ["alice", "carol"]
 

@@ -6,8 +6,8 @@ from django.db import ProgrammingError, transaction
 
 from accounts.audit import AuditEvent, record
 from accounts.models import ApiKey, GroupLimits, UserLimits
-from tests.accounts.conftest import PASSWORD
-from tests.admin import carol
+from tests.support.accounts import PASSWORD
+from tests.support.admin import carol
 
 __all__ = ["carol"]
 

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import get_resolver
 
 from accounts import adapters
-from tests.accounts.conftest import PASSWORD, code_of, sign_in
+from tests.support.accounts import PASSWORD, code_of, sign_in
 
 pytestmark = pytest.mark.django_db
 

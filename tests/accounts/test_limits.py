@@ -12,7 +12,7 @@ from accounts import limits
 from accounts.limits import SIGN_IN, Limit, seconds_to_wait
 from jarvis import address
 from jarvis.config import Config
-from tests.accounts.conftest import code_of, sign_in
+from tests.support.accounts import code_of, sign_in
 
 pytestmark = pytest.mark.django_db
 

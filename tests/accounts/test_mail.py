@@ -10,8 +10,7 @@ from django.template.loader import get_template, render_to_string
 from django.utils import timezone, translation
 
 from accounts.models import Preferences
-from tests.accounts.conftest import PASSWORD, code_of, sign_in
-from tests.accounts.test_reset import mail
+from tests.support.accounts import PASSWORD, code_of, mail, sign_in
 
 pytestmark = pytest.mark.django_db
 

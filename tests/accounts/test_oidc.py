@@ -10,8 +10,8 @@ from accounts import adapters
 from accounts.views import door
 from accounts.views import settings as settings_pages
 from jarvis.config import Config
-from tests.accounts.conftest import PASSWORD
-from tests.accounts.provider import CLIENT, SECRET, serving_provider
+from tests.support.accounts import PASSWORD
+from tests.support.provider import CLIENT, SECRET, serving_provider
 
 pytestmark = pytest.mark.django_db
 

@@ -7,25 +7,14 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from accounts import adapters, forms
-from accounts.views import door
-from accounts.views import settings as settings_pages
-from jarvis.config import Config
 from jarvis.mail import MailServer, server
-from tests.accounts.conftest import sign_in
+from tests.support.accounts import mail, sign_in
+
+__all__ = ["mail"]
 
 pytestmark = pytest.mark.django_db
 
 NEW = {"password1": "another long word", "password2": "another long word"}
-
-
-@pytest.fixture
-def mail(monkeypatch, settings):
-    config = Config(email_url="smtp://mail.example", _env_file=None)
-    for module in (adapters, door, forms, settings_pages):
-        monkeypatch.setattr(module, "config", config)
-    settings.ACCOUNT_EMAIL_VERIFICATION = "optional"
-    settings.ACCOUNT_EMAIL_NOTIFICATIONS = True
 
 
 def set_password(client, link):

@@ -1,19 +1,18 @@
 """Sockets end with the session that opened them: within a second, whoever ends it and wherever."""
 
 import asyncio
-import time
 
 import pytest
 from allauth.usersessions.models import UserSession
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 
 from accounts import sessions
 from chat.sockets import VOID
 from jarvis.database import in_database
-from tests.accounts.conftest import PASSWORD
-from tests.chat.conftest import clean_redis, handshake, opened  # noqa: F401
+from tests.support.accounts import PASSWORD
+from tests.support.sockets import closes, handshake, headers, opened  # noqa: F401
+from tests.support.workers import clean_redis  # noqa: F401
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,21 +27,6 @@ def came_in(name):
     response = client.post("/sign-in/", {"login": name, "password": PASSWORD})
     assert response.status_code == 302
     return client
-
-
-def headers(client):
-    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
-    return handshake(cookie=f"{settings.SESSION_COOKIE_NAME}={cookie}")
-
-
-async def closes(socket):
-    """The code with which a socket closes, and after how many seconds."""
-    began = time.monotonic()
-    async with asyncio.timeout(5):
-        while True:
-            event = await socket.receive_output(5)
-            if event["type"] == "websocket.close":
-                return event["code"], time.monotonic() - began
 
 
 def end_from_the_list(client, other):

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts import setup
 from accounts.setup import first_admin_link
-from tests.live import static_files
+from tests.support.live import static_files
 
 pytestmark = pytest.mark.django_db
 

@@ -1,6 +1,5 @@
 """A real browser before a live Jarvis. Any console error or violation of the Content-Security-Policy fails the test."""
 
-import asyncio
 import contextlib
 import os
 import shutil
@@ -10,12 +9,14 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.async_api import async_playwright
 
-from tests.fake_engine import FakeEngine, Plan
-from tests.inference.conftest import FakeHeld, clean_redis, working  # noqa: F401
-from tests.live import serving, static_files
+from tests.support.accounts import PASSWORD
+from tests.support.fake_engine import FakeEngine, Plan
+from tests.support.live import serving, static_files
+from tests.support.pages import SIZES
+from tests.support.workers import FakeHeld, clean_redis, working
 
-SHOTS = Path(__file__).resolve().parent.parent.parent / "docs" / "screenshots"
-SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
+__all__ = ["clean_redis"]
+
 QUIET = [
     "--no-sandbox",
     "--disable-gpu",
@@ -25,7 +26,6 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PASSWORD = "a long enough word"
 
 
 class Storyteller(FakeEngine):
@@ -74,7 +74,7 @@ async def held(engine, tmp_path):
 
 
 @pytest.fixture
-async def site(transactional_db, clean_redis):  # noqa: F811
+async def site(transactional_db, clean_redis):
     static_files()
     async with serving() as address:
         yield address
@@ -145,24 +145,3 @@ async def visit(browser, site):
         yield visit
     left = [fault for fault in faults if not any(words in fault for words in expected)]
     assert not left
-
-
-async def sign_in(page, name="alice"):
-    await page.goto("/")
-    await page.get_by_label("Username").fill(name)
-    await page.get_by_label("Password").fill(PASSWORD)
-    await page.get_by_role("button", name="Sign in").click()
-    await page.wait_for_selector("#state[data-phase=ready]")
-
-
-async def ask(page, text):
-    await page.locator("#text").fill(text)
-    await page.locator("#text").press("Enter")
-
-
-async def shot(page, name, whole=False):
-    """Keep a picture for the README, when `make screenshots` asks for it."""
-    if os.environ.get("JARVIS_SCREENSHOTS"):
-        await asyncio.sleep(0.3)  # transitions
-        SHOTS.mkdir(parents=True, exist_ok=True)
-        await page.screenshot(path=SHOTS / f"{name}.png", full_page=whole)

@@ -14,9 +14,10 @@ from accounts.models import ApiKey, Invitation, Preferences
 from accounts.views import door
 from chat.models import Conversation
 from jarvis.database import in_database
-from tests.browser.conftest import PASSWORD, shot, sign_in
-from tests.browser.test_accessible import look_over
-from tests.chat.conftest import signed_in
+from tests.support.accessibility import look_over
+from tests.support.accounts import PASSWORD
+from tests.support.pages import shot, sign_in
+from tests.support.sockets import signed_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

@@ -16,7 +16,8 @@ from inference import wire
 from inference.models import Generation, LanguageModel, PausedPlace, UsageDay
 from inference.states import EngineState, Gpu, WorkerState
 from jarvis.database import in_database
-from tests.browser.conftest import PASSWORD, shot
+from tests.support.accounts import PASSWORD
+from tests.support.pages import shot
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
 MODELS = {"Qwen/Qwen3-8B": ("0.20", "0.60"), "google/gemma-3-12b-it": ("0.30", "0.90"), "guide": (None, None)}

@@ -10,8 +10,10 @@ from accounts.setup import first_admin_link
 from chat.models import Message
 from inference.models import Generation, LanguageModel
 from jarvis.database import in_database
-from tests.browser.conftest import PASSWORD, ask, shot, sign_in
-from tests.inference.conftest import numbered, working
+from tests.support.accounts import PASSWORD
+from tests.support.fake_engine import numbered
+from tests.support.pages import ask, shot, sign_in
+from tests.support.workers import working
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

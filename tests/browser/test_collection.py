@@ -2,45 +2,17 @@
 
 import json
 import re
-from datetime import timedelta
 
 import pytest
-from django.utils import timezone
 from playwright.async_api import expect
 
 from chat import limits
 from chat.models import Conversation, Share
 from jarvis.config import Config
 from jarvis.database import in_database
-from tests.browser.conftest import ask, shot, sign_in
+from tests.support.pages import ask, open_drawer, shot, sign_in, some_conversations, titled
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-SAID = {
-    "Rewrite the onboarding e-mail": 0,
-    "Why is the nightly import slow?": 1,
-    "Ideas for the team day in Bilbao": 5,
-    "SQL: customers without an order since March": 20,
-    "Explain lease and fencing tokens": 90,
-}
-
-
-def some_conversations(owner):
-    for title, days in SAID.items():
-        made = Conversation.objects.create(owner=owner, title=title)
-        made.add("user", f"{title} Please tell me all about the lighthouse <b>at</b> night.")
-        made.add("assistant", f"About “{title}”: there is much to say.")
-        Conversation.objects.filter(pk=made.pk).update(updated_at=timezone.now() - timedelta(days=days))
-
-
-def titled(page, title):
-    return page.locator("#conversations li", has_text=title)
-
-
-async def open_drawer(page, size):
-    if size == "phone" and not await page.locator("body.drawer-open").count():
-        await page.locator("#open-sidebar").click()
-        await expect(page.locator("#sidebar")).to_be_in_viewport(ratio=1)
 
 
 async def choose(page, title, *names):

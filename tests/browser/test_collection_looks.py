@@ -8,8 +8,8 @@ from playwright.async_api import expect
 
 from chat.models import Conversation
 from jarvis.database import in_database
-from tests.browser.conftest import PASSWORD
-from tests.browser.test_collection import open_drawer, some_conversations, titled
+from tests.support.accounts import PASSWORD
+from tests.support.pages import open_drawer, some_conversations, titled
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

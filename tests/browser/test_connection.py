@@ -8,9 +8,11 @@ from playwright.async_api import expect
 from chat.models import Message
 from inference.models import Generation
 from jarvis.database import in_database
-from tests.browser.conftest import ask, sign_in
-from tests.inference.conftest import numbered, until, working
-from tests.live import serving, static_files
+from tests.support.fake_engine import numbered
+from tests.support.live import serving, static_files
+from tests.support.pages import ask, sign_in
+from tests.support.waiting import until
+from tests.support.workers import working
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

@@ -6,8 +6,8 @@ from playwright.async_api import expect
 from accounts.models import Preferences
 from chat.models import Message
 from jarvis.database import in_database
-from tests.browser.conftest import ask, shot, sign_in
-from tests.inference.conftest import numbered
+from tests.support.fake_engine import numbered
+from tests.support.pages import ask, shot, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

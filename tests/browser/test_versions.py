@@ -11,9 +11,10 @@ from accounts.models import Preferences
 from chat.models import Conversation, Message
 from inference.models import Generation, LanguageModel
 from jarvis.database import in_database
-from tests.browser.conftest import ask, shot, sign_in
-from tests.browser.test_accessible import AXE, LOOK, RULES
-from tests.inference.conftest import numbered, working
+from tests.support.accessibility import AXE, LOOK, RULES
+from tests.support.fake_engine import numbered
+from tests.support.pages import ask, shot, sign_in
+from tests.support.workers import working
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

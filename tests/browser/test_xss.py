@@ -8,8 +8,9 @@ from playwright.async_api import expect
 from chat.models import Conversation, Share
 from inference.models import Generation
 from jarvis.database import in_database
-from tests.browser.conftest import PASSWORD, ask, sign_in
-from tests.rendering.xss import ALL, VECTORS
+from tests.support.accounts import PASSWORD
+from tests.support.pages import ask, sign_in
+from tests.support.xss import ALL, VECTORS
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

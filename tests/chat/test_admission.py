@@ -5,7 +5,6 @@ import time
 from datetime import timedelta
 
 import pytest
-from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
@@ -13,32 +12,15 @@ from django.utils import timezone
 
 from accounts.models import ApiKey
 from chat.admission import same_site
-from chat.routing import sockets
 from inference import wire
 from jarvis.database import in_database
-from tests.chat.conftest import HOST, handshake, opened, signed_in
+from tests.support.sockets import HOST, handshake, opened, refusal, signed_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def cookie(value):
     return f"{settings.SESSION_COOKIE_NAME}={value}"
-
-
-async def refusal(headers, path="/ws/chat/"):
-    """How a handshake is answered: 403, 401, or the code of a socket that is closed at once; None if it stays open."""
-    socket = WebsocketCommunicator(sockets, path, headers=headers)
-    socket.scope["extensions"] = {"websocket.http.response": {}}
-    await socket.send_input({"type": "websocket.connect"})
-    first = await socket.receive_output(5)
-    if first["type"] == "websocket.http.response.start":
-        return first["status"]
-    if first["type"] == "websocket.close":
-        return 403
-    if not await socket.receive_nothing(0.2) and (second := await socket.receive_output())["type"] == "websocket.close":
-        return second["code"]
-    await socket.disconnect()
-    return None
 
 
 FOREIGN = [

@@ -13,8 +13,9 @@ from inference import wire
 from inference.models import Generation
 from jarvis.config import config
 from jarvis.database import in_database
-from tests.inference.conftest import numbered
-from tests.openai.conftest import alice, fake, held, live
+from tests.support.fake_engine import numbered
+from tests.support.gateway import live
+from tests.support.workers import alice, fake, held
 
 __all__ = ["alice", "fake", "held", "live"]
 

@@ -8,9 +8,10 @@ from django.conf import settings
 
 from chat.routing import sockets
 from jarvis.database import in_database
-from tests.chat.conftest import handshake, signed_in
-from tests.inference.conftest import numbered, until
-from tests.openai.test_views_away import postgres_away, redis_away
+from tests.support.away import postgres_away, redis_away
+from tests.support.fake_engine import numbered
+from tests.support.sockets import handshake, signed_in
+from tests.support.waiting import until
 
 __all__ = ["postgres_away"]
 

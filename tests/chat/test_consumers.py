@@ -16,8 +16,8 @@ from inference.models import Generation, LanguageModel
 from inference.states import EngineState, WorkerState
 from jarvis.config import config
 from jarvis.database import in_database
-from tests.inference.conftest import numbered
-from tests.live import tasks
+from tests.support.fake_engine import numbered
+from tests.support.live import tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from chat.models import Conversation
-from tests.live import static_files
+from tests.support.live import static_files
 
 pytestmark = pytest.mark.django_db
 

@@ -16,8 +16,9 @@ from inference import wire
 from inference.entries import Begin, Cursor, End, Fence, Text
 from inference.models import Generation
 from jarvis.database import in_database
-from tests.inference.conftest import numbered, until
-from tests.live import tasks
+from tests.support.fake_engine import numbered
+from tests.support.live import tasks
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -29,10 +29,9 @@ from inference.models import Generation, UsageDay
 from inference.outcome import Outcome, store
 from inference.tasks import roll_up
 from jarvis.database import in_database
-from tests.accounts.conftest import PASSWORD, quick
-from tests.accounts.test_sockets import closes, headers
-from tests.chat.conftest import handshake, opened
-from tests.live import static_files
+from tests.support.accounts import PASSWORD, quick
+from tests.support.live import static_files
+from tests.support.sockets import closes, handshake, headers, opened
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,8 +14,8 @@ from accounts.models import ApiKey
 from chat import limits
 from chat.models import Conversation
 from jarvis.config import Config
-from tests.accounts.conftest import forget_counts
-from tests.live import static_files
+from tests.support.accounts import forget_counts
+from tests.support.live import static_files
 
 pytestmark = pytest.mark.django_db
 

@@ -9,7 +9,7 @@ from django.utils import timezone, translation
 
 from chat import sidebar
 from chat.models import Conversation
-from tests.live import static_files
+from tests.support.live import static_files
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 3, 18, 0, 30, tzinfo=UTC)

@@ -14,9 +14,10 @@ from accounts.models import ApiKey
 from inference.follow import Hub
 from inference.models import Generation
 from jarvis.database import in_database
-from tests.chat.conftest import signed_in
-from tests.inference.conftest import numbered, until
-from tests.live import serving, tasks
+from tests.support.fake_engine import numbered
+from tests.support.live import serving, tasks
+from tests.support.sockets import signed_in
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

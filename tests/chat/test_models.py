@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 
 from chat.models import Conversation, Message
-from tests.chat.conftest import in_a_line
+from tests.support.sockets import in_a_line
 
 pytestmark = pytest.mark.django_db
 

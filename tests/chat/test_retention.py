@@ -12,7 +12,7 @@ from chat.tasks import forget_old
 from inference.models import Generation
 from jarvis.celery import app
 from jarvis.config import config
-from tests.live import static_files
+from tests.support.live import static_files
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -5,7 +5,7 @@ from django.test import Client
 
 from chat.models import Conversation, Share
 from inference.models import Generation
-from tests.live import static_files
+from tests.support.live import static_files
 
 pytestmark = pytest.mark.django_db
 

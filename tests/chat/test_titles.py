@@ -11,7 +11,8 @@ from inference.models import Generation, LanguageModel
 from inference.outcome import Outcome, store
 from jarvis.config import config
 from jarvis.database import in_database
-from tests.inference.conftest import until, working
+from tests.support.waiting import until
+from tests.support.workers import working
 
 pytestmark = pytest.mark.django_db
 

@@ -14,7 +14,9 @@ from inference import wire
 from inference.entries import START, Begin, Cursor, End, Text
 from inference.models import Generation, LanguageModel
 from jarvis.database import in_database
-from tests.inference.conftest import numbered, until, working
+from tests.support.fake_engine import numbered
+from tests.support.waiting import until
+from tests.support.workers import working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

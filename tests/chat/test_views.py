@@ -10,8 +10,8 @@ from django.test import Client
 from chat.history import MARK, PAGE
 from chat.models import Conversation, Message
 from inference.models import Generation, LanguageModel
-from tests.chat.conftest import in_a_line
-from tests.live import static_files
+from tests.support.live import static_files
+from tests.support.sockets import in_a_line
 
 pytestmark = pytest.mark.django_db
 

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.engine.bench import Bench
+from tests.support.bench import Bench
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 from inference.engine import download
 from inference.engine import hub as hub_process
 from inference.engine.faults import EngineError
-from tests.engine.bench import until
-from tests.engine.hub import WEIGHTS, Hub
+from tests.support.hub import WEIGHTS, Hub
+from tests.support.waiting import until
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from structlog.testing import capture_logs
 
 from inference.engine import processes, record
 from inference.engine.held import file_in
-from tests.engine.bench import QUICK, kill, until
+from tests.support.bench import QUICK, kill
+from tests.support.waiting import until
 
 
 async def test_an_engine_is_started_warmed_and_ready(bench):

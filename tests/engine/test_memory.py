@@ -6,7 +6,7 @@ import pytest
 from inference.engine import memory
 from inference.engine.faults import EngineError
 from inference.engine.memory import MIB
-from tests.engine.bench import until
+from tests.support.waiting import until
 
 
 class FakeNvml:

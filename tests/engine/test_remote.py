@@ -4,7 +4,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from inference.engine import RemoteEngine
-from tests.engine.bench import until
+from tests.support.waiting import until
 
 
 class Server:

@@ -15,7 +15,7 @@ from inference.engine import VllmEngine, processes
 from inference.engine.spawn import is_isolated
 from inference.openai.request import check_chat_request
 from jarvis.config import Config
-from tests.engine import tiny
+from tests.support import tiny
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(400)]
 QUESTION = {"messages": [{"role": "user", "content": "How do I make a key?"}], "temperature": 0, "ignore_eos": True}
@@ -26,7 +26,7 @@ def left_behind(tmp_path_factory):
     """Configuration and pid of an engine whose worker was killed with SIGKILL once it was ready."""
     folder = tmp_path_factory.mktemp("engine")
     config = Config(_env_file=None, var=folder / "var", model=str(tiny.make(folder / "tiny")))
-    command = [sys.executable, "-m", "tests.engine.holder", str(config.var), config.model]
+    command = [sys.executable, "-m", "tests.support.holder", str(config.var), config.model]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as worker:
         line = next(line for line in worker.stdout if line.startswith("pid "))
         worker.kill()

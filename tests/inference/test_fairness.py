@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from inference.claim import PATIENCE
 from inference.models import Generation
-from tests.inference.test_models import LEASE, claim, expired, queued, running
+from tests.support.queue import LEASE, claim, expired, queued, running
 
 pytestmark = pytest.mark.django_db
 

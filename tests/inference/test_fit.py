@@ -8,7 +8,7 @@ from inference.models import Generation
 from inference.openai.request import check_chat_request
 from inference.submit import submit
 from inference.worker.fit import OVERHEAD, fit
-from tests.inference.conftest import stored, told, working
+from tests.support.workers import stored, told, working
 
 SYSTEM = {"role": "system", "content": "be kind"}
 

@@ -11,7 +11,9 @@ from inference.entries import Begin, Choices, Cursor, End, Fence, Text, Usage
 from inference.follow import Batch, Hub, follow
 from inference.models import Generation
 from jarvis.database import in_database
-from tests.inference.conftest import ask, clears, numbered, text_of, told, until, working
+from tests.support.fake_engine import numbered
+from tests.support.waiting import until
+from tests.support.workers import ask, clears, text_of, told, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -6,7 +6,8 @@ import pytest
 from django.utils import timezone
 
 from jarvis.config import config
-from tests.inference.conftest import ask, stored, tokens_told, until, working
+from tests.support.waiting import until
+from tests.support.workers import ask, stored, tokens_told, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,8 +13,9 @@ from inference.models import Generation, LanguageModel
 from inference.outcome import Outcome, store
 from inference.submit import stop
 from jarvis.database import in_database
-from tests.inference.conftest import ask, doomed, stored, tokens_told, told, until, working
-from tests.openai.conftest import live  # noqa: F401
+from tests.support.gateway import live  # noqa: F401
+from tests.support.waiting import until
+from tests.support.workers import ask, doomed, stored, tokens_told, told, working
 
 CALLS, AT_ONCE = 500, 40
 TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}

@@ -29,7 +29,8 @@ from inference.outcome import Outcome, store
 from inference.worker.worker import Worker
 from jarvis.config import BASE, config
 from jarvis.database import in_database
-from tests.inference.conftest import killed, told, until, working
+from tests.support.waiting import until
+from tests.support.workers import killed, told, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -7,7 +7,7 @@ from accounts.audit import AuditEvent
 from accounts.authentication import caller_for
 from accounts.models import ApiKey, GroupLimits, UserLimits
 from inference.models import LanguageModel
-from tests.admin import alice, bob, carol, files
+from tests.support.admin import alice, bob, carol, files
 
 __all__ = ["alice", "bob", "carol", "files"]
 

@@ -12,30 +12,10 @@ from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from inference.models import MAX_ATTEMPTS, Generation, LanguageModel
+from inference.models import MAX_ATTEMPTS, LanguageModel
+from tests.support.queue import LEASE, claim, expired, queue, queued, running
 
 pytestmark = pytest.mark.django_db
-
-LEASE = timedelta(seconds=6)
-queue = Generation.objects
-
-
-def queued(owner, **fields):
-    given = {"model": "fake", "door": "v1", "request_id": "r", "request": {}, "created_at": timezone.now()}
-    return queue.create(owner=owner, **given | fields)
-
-
-def running(owner, worker="w", lease=LEASE, **fields):
-    given = {"status": "running", "worker": worker, "attempt": 1, "lease_until": timezone.now() + lease}
-    return queued(owner, **given | fields)
-
-
-def expired(owner, **fields):
-    return running(owner, lease=-LEASE, **fields)
-
-
-def claim(limit, worker="w", models=("fake",)):
-    return {row.id for row in queue.claim(worker, list(models), limit, LEASE)}
 
 
 def test_a_claim_is_a_new_attempt_of_its_worker_with_a_lease(alice):

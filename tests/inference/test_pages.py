@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import ApiKey
 from inference.models import Generation, UsageDay
 from jarvis.exports import harmless
-from tests.admin import files
+from tests.support.admin import files
 
 __all__ = ["files"]
 

@@ -7,7 +7,9 @@ from inference import operate, wire
 from inference.states import WorkerState
 from inference.worker.worker import RATE_SECONDS, Rate
 from jarvis.database import in_database
-from tests.inference.conftest import ask, numbered, stored, tokens_told, told, until, working
+from tests.support.fake_engine import numbered
+from tests.support.waiting import until
+from tests.support.workers import ask, stored, tokens_told, told, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

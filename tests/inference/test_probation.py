@@ -5,8 +5,9 @@ import asyncio
 import pytest
 from aiohttp import web
 
-from tests.fake_engine import FakeEngine
-from tests.inference.conftest import FakeHeld, ask, numbered, stored, text_of, told, until, working
+from tests.support.fake_engine import FakeEngine, numbered
+from tests.support.waiting import until
+from tests.support.workers import FakeHeld, ask, stored, text_of, told, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -8,19 +8,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from inference import wire
 from inference.entries import Begin, Cursor, End, Text, encode
 from inference.worker.worker import Worker
-from tests.inference.conftest import (
-    ask,
-    clears,
-    doomed,
-    killed,
-    numbered,
-    stored,
-    text_of,
-    tokens_told,
-    told,
-    until,
-    working,
-)
+from tests.support.fake_engine import numbered
+from tests.support.waiting import until
+from tests.support.workers import ask, clears, doomed, killed, stored, text_of, tokens_told, told, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -1,25 +1,17 @@
 """What a relay makes of an engine's faults."""
 
 import asyncio
-from typing import Any
 
 import pytest
 
 from inference.entries import Choices, End, Text
 from inference.models import MAX_ENGINE_DEATHS, Generation
 from inference.submit import submit
-from tests.inference.conftest import ask, clears, numbered, stored, text_of, tokens_told, told, until, working
+from tests.support.fake_engine import numbered
+from tests.support.waiting import until
+from tests.support.workers import NOT_PLAIN, TOOL, ask, clears, stored, text_of, tokens_told, told, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
-NOT_PLAIN: dict[str, dict[str, Any]] = {
-    "tools": {"tools": [TOOL], "tool_choice": "none"},
-    "n": {"n": 2},
-    "stop": {"stop": ["never said"]},
-    "logprobs": {"logprobs": True, "top_logprobs": 2},
-    "schema": {"response_format": {"type": "json_object"}},
-}
 
 
 async def once(fake, **faults):

@@ -9,7 +9,9 @@ from inference.entries import End
 from inference.models import Generation
 from inference.submit import stop
 from jarvis.database import in_database
-from tests.inference.conftest import ask, numbered, stored, text_of, tokens_told, told, until, working
+from tests.support.fake_engine import numbered
+from tests.support.waiting import until
+from tests.support.workers import ask, stored, text_of, tokens_told, told, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

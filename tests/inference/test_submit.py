@@ -12,7 +12,8 @@ from inference.entries import End
 from inference.models import Generation
 from jarvis.config import config
 from jarvis.database import in_database
-from tests.inference.conftest import ask, stored, told, until
+from tests.support.waiting import until
+from tests.support.workers import ask, stored, told
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -19,21 +19,9 @@ from inference.worker.relay import Relay
 from inference.worker.worker import Worker
 from jarvis.config import config
 from jarvis.database import in_database
-from tests.fake_engine import FIRST_ID
-from tests.inference.conftest import (
-    ask,
-    clears,
-    doomed,
-    killed,
-    numbered,
-    stored,
-    text_of,
-    tokens_told,
-    told,
-    until,
-    working,
-)
-from tests.inference.test_relay import NOT_PLAIN
+from tests.support.fake_engine import FIRST_ID, numbered
+from tests.support.waiting import until
+from tests.support.workers import NOT_PLAIN, ask, clears, doomed, killed, stored, text_of, tokens_told, told, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -4,7 +4,9 @@ import pytest
 
 from inference.entries import End
 from jarvis.config import config
-from tests.inference.conftest import ask, numbered, stored, text_of, told, until, working
+from tests.support.fake_engine import numbered
+from tests.support.waiting import until
+from tests.support.workers import ask, stored, text_of, told, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,7 +13,7 @@ from accounts.models import ApiKey
 from inference import wire
 from inference.models import Generation, LanguageModel, PausedPlace, UsageDay
 from inference.states import EngineState, WorkerState
-from tests.admin import alice, bob, carol, files
+from tests.support.admin import alice, bob, carol, files
 
 __all__ = ["alice", "bob", "carol", "files"]
 

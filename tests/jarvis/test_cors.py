@@ -8,8 +8,8 @@ from jarvis.asgi import answered, http
 from jarvis.config import Config
 from jarvis.cors import EXPOSED, Cors
 from jarvis.database import in_database
-from tests.inference.conftest import alice, clean_redis
-from tests.live import static_files
+from tests.support.live import static_files
+from tests.support.workers import alice, clean_redis
 
 __all__ = ["alice", "clean_redis"]
 

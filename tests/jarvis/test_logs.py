@@ -12,7 +12,8 @@ from inference.tasks import give_up
 from jarvis.celery import carry_request_id, drop_request_id, take_request_id
 from jarvis.config import BASE
 from jarvis.database import in_database
-from tests.openai.conftest import alice, fake, held, live
+from tests.support.gateway import live
+from tests.support.workers import alice, fake, held
 
 __all__ = ["alice", "fake", "held", "live"]
 

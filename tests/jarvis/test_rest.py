@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from accounts.models import ApiKey
-from tests.live import static_files
+from tests.support.live import static_files
 
 pytestmark = pytest.mark.django_db
 

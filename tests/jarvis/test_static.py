@@ -6,7 +6,7 @@ import pytest
 from django.contrib.staticfiles.storage import staticfiles_storage
 
 from jarvis.static import OURS
-from tests.live import static_files
+from tests.support.live import static_files
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Supervisors with small children, driven in this process."""
 
-import asyncio
 import io
 import sys
 from collections.abc import Callable
@@ -16,13 +15,6 @@ from jarvis.launch.logfile import LogFile
 from jarvis.launch.supervisor import Supervisor
 
 MakePlan = Callable[..., Plan]
-
-
-async def until(condition: Callable[[], object], seconds: float = 10) -> None:
-    """Wait for something that will come true."""
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ import pytest
 from jarvis.launch import processes
 from jarvis.launch.child import LONGEST_PAUSE, SHORTEST_PAUSE, STEADY, Child, next_pause
 from jarvis.launch.errors import LaunchError
-from tests.launch.conftest import MakePlan, until
+from tests.launch.conftest import MakePlan
+from tests.support.waiting import until
 
 SLEEP = "import time; time.sleep(60)"
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('on', flush=True); time.sleep(60)"

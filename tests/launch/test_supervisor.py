@@ -15,7 +15,8 @@ from jarvis.launch.claim import Claim
 from jarvis.launch.display import Display
 from jarvis.launch.errors import LaunchError
 from jarvis.launch.supervisor import Supervisor
-from tests.launch.conftest import MakePlan, until
+from tests.launch.conftest import MakePlan
+from tests.support.waiting import until
 
 SLEEP = "import time; time.sleep(60)"
 

@@ -14,7 +14,7 @@ from chat.models import Conversation
 from inference import limits, wire
 from inference.models import Generation, LanguageModel
 from jarvis.database import in_database
-from tests.openai.test_views import asked, post
+from tests.support.gateway import asked, post
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

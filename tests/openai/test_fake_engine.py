@@ -10,7 +10,7 @@ import pytest
 
 from inference.openai.engine_events import decode_chunk
 from inference.openai.sse import DONE, SseParser
-from tests.fake_engine import FIRST_ID, FakeEngine, process, threaded
+from tests.support.fake_engine import FIRST_ID, FakeEngine, process, threaded
 
 HELLO: Any = [{"role": "user", "content": "Say hello to everyone"}]
 

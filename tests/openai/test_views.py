@@ -10,32 +10,12 @@ from accounts.models import ApiKey
 from inference import answering
 from inference.models import Generation
 from jarvis.database import in_database
+from tests.support.fake_engine import numbered
+from tests.support.gateway import asked, events, post
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-HELLO = [{"role": "user", "content": "Hello"}]
 TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
-
-
-def numbered(count):
-    return "".join(f"t{k} " for k in range(count))
-
-
-def asked(**fields):
-    return {"model": "fake", "messages": HELLO, "max_tokens": 10} | fields
-
-
-async def post(live, body, **options):
-    """Status, headers and body of a bare call."""
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    async with live.http.post("/v1/chat/completions", data=data, **options) as response:
-        return response.status, response.headers, await response.read()
-
-
-async def events(live, **fields):
-    status, headers, body = await post(live, asked(stream=True, **fields))
-    assert (status, headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
-    return [line for line in body.decode().split("\n\n") if line]
 
 
 async def the_row():

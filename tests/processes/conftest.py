@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.launch.test_run import until
-from tests.processes.stack import running
+from tests.support.launched import until
+from tests.support.stack import running
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,8 @@ import time
 import aiohttp
 import pytest
 
-from tests.processes.stack import TOKENS, Stack, Stream, Watcher, numbered
+from tests.support.fake_engine import numbered
+from tests.support.stack import TOKENS, Stack, Stream, Watcher
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(120)]
 
@@ -80,7 +81,7 @@ class Scene:
         rows = self.stack.rows()
         assert sorted(row["id"] for row in rows) == sorted(self.ids)
         assert {row["status"] for row in rows} == {"done"}
-        assert {row["text"] for row in rows} == {numbered()}
+        assert {row["text"] for row in rows} == {numbered(TOKENS)}
         assert {(row["prompt_tokens"], row["completion_tokens"]) for row in rows} == {(5, TOKENS)}
         assert {row["finish_reason"] for row in rows} == {"length"}
         assert billed_by_day(self.stack) == (CALLS, 5 * CALLS, TOKENS * CALLS)
@@ -88,7 +89,7 @@ class Scene:
     def check_watchers(self, clears: int = 0) -> None:
         """Every watcher has each token of each answer once."""
         for watcher in self.watchers:
-            assert {watcher.shown[id] for id in self.ids} == {numbered()}
+            assert {watcher.shown[id] for id in self.ids} == {numbered(TOKENS)}
             assert {watcher.ends[id]["status"] for id in self.ids} == {"done"}
             assert max(watcher.cleared.values()) <= clears
 
@@ -96,7 +97,7 @@ class Scene:
         """The scripts that stayed connected got one text, with no token twice, and the right bill."""
         for stream in self.streams if streams is None else streams:
             assert stream.fault is None
-            assert (stream.text, stream.reason) == (numbered(), "length")
+            assert (stream.text, stream.reason) == (numbered(TOKENS), "length")
             assert stream.usage is not None
             assert stream.usage["completion_tokens"] == TOKENS
 

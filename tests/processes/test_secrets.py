@@ -12,7 +12,7 @@ import aiohttp
 import psycopg
 import pytest
 
-from tests.launch.test_run import until
+from tests.support.launched import until
 
 pytestmark = pytest.mark.processes
 

@@ -14,9 +14,9 @@ import pytest
 from inference.engine.connection import open_session
 from inference.engine.metrics import Counters
 from inference.engine.questions import counters
-from tests.engine import tiny
-from tests.launch.test_run import until
-from tests.processes.stack import Stack, Stream, running
+from tests.support import tiny
+from tests.support.launched import until
+from tests.support.stack import Stack, Stream, running
 
 pytestmark = [pytest.mark.vllm, pytest.mark.processes, pytest.mark.timeout(600)]
 

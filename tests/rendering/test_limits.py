@@ -8,7 +8,7 @@ from chat.rendering.code import LANGUAGES, LONGEST, highlight
 from chat.rendering.draft import Draft
 from chat.rendering.formulas import formula
 from chat.rendering.markdown import render
-from tests.rendering.bad_markdown import CODE, FORMULAS, repeat, texts
+from tests.support.bad_markdown import CODE, FORMULAS, repeat, texts
 
 LENGTH, LONG = 6_000, 100_000
 SECONDS = 2.0

@@ -8,7 +8,7 @@ import pytest
 from chat.rendering.draft import Draft
 from chat.rendering.markdown import plain, render
 from chat.rendering.sanitise import MATH_TAGS, TEXT, clean
-from tests.rendering.xss import ALL, VECTORS
+from tests.support.xss import ALL, VECTORS
 
 ATTRIBUTES = {
     "a": {"href", "title", "id", "class", "target", "rel"},

@@ -1,3 +1,4 @@
-from tests.openai.conftest import alice, fake, held, live
+from tests.support.gateway import live
+from tests.support.workers import alice, fake, held
 
 __all__ = ["alice", "fake", "held", "live"]

@@ -15,7 +15,9 @@ import pytest
 from accounts.models import ApiKey
 from inference import answering, submit
 from jarvis.database import in_database
-from tests.sdk.test_python import ACCEPTED, HELLO, PICTURE, REFUSED, Full, asked, numbered
+from tests.support.fake_engine import numbered
+from tests.support.gateway import HELLO, asked
+from tests.support.sdk import ACCEPTED, PICTURE, REFUSED, Full
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

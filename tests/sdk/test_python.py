@@ -5,7 +5,6 @@ What the server says byte by byte is tried in tests/openai; this is what a progr
 
 import asyncio
 import json
-import threading
 import time
 
 import httpx
@@ -16,20 +15,12 @@ import pytest
 from accounts.models import ApiKey
 from inference import answering, submit
 from inference.models import Generation
-from jarvis.config import config
 from jarvis.database import in_database
+from tests.support.fake_engine import numbered
+from tests.support.gateway import HELLO, asked
+from tests.support.sdk import ACCEPTED, PICTURE, REFUSED, Full
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-HELLO = [{"role": "user", "content": "Hello"}]
-
-
-def numbered(count):
-    return "".join(f"t{k} " for k in range(count))
-
-
-def asked(**fields):
-    return {"model": "fake", "messages": HELLO, "max_tokens": 10} | fields
 
 
 @pytest.fixture
@@ -123,21 +114,6 @@ async def test_a_body_that_is_too_large_is_told_so_and_is_not_repeated(live, cal
 
 
 # Retries
-
-
-class Full:
-    """The configuration of a queue without room, which notices when somebody is refused."""
-
-    def __init__(self):
-        self.asked = threading.Event()
-
-    @property
-    def queue_limit(self):
-        self.asked.set()
-        return 0
-
-    def __getattr__(self, name):
-        return getattr(config, name)
 
 
 async def test_a_full_queue_is_repeated_after_the_time_that_it_names(live, calls, monkeypatch):
@@ -312,40 +288,6 @@ async def test_an_answer_after_a_schema_is_parsed(live):
     assert final.choices[0].message.parsed == Weather(city="Bilbao", degrees=20)
     answer = await live.client.chat.completions.create(**asked(response_format={"type": "json_object"}))
     assert json.loads(answer.choices[0].message.content)["city"] == "Bilbao"
-
-
-ACCEPTED = {
-    "temperature": 0.5,
-    "top_p": 0.9,
-    "max_completion_tokens": 9,
-    "stop": ["never"],
-    "seed": 7,
-    "presence_penalty": 0.1,
-    "frequency_penalty": 0.1,
-    "logit_bias": {"5": 1},
-    "user": "u",
-    "metadata": {"a": "b"},
-    "store": False,
-    "service_tier": "auto",
-    "reasoning_effort": "low",
-    "modalities": ["text"],
-    "extra_body": {"top_k": 5, "min_p": 0.1, "repetition_penalty": 1.1, "chat_template_kwargs": {"thinking": False}},
-}
-REFUSED = {
-    "chat_template": "{{ 1 }}",
-    "chat_template_kwargs": {"tools": "x"},
-    "prompt_embeds": "AAAA",
-    "prompt_logprobs": 1,
-    "best_of": 3,
-    "guided_regex": "(a+)+",
-    "guided_grammar": "root ::= root",
-    "structured_outputs": {"regex": "a"},
-    "mm_processor_kwargs": {},
-    "kv_transfer_params": {},
-    "vllm_xargs": {},
-    "unheard_of": 1,
-}
-PICTURE = [{"type": "image_url", "image_url": {"url": "http://169.254.169.254/latest/meta-data/"}}]
 
 
 async def test_the_parameters_of_the_table_are_taken(live):

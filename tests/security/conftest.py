@@ -2,40 +2,17 @@
 
 import httpx
 import pytest
-from django.conf import settings
 
-from accounts.models import ApiKey
 from inference import wire
 from jarvis.database import in_database
-from tests.chat.conftest import HOST, model, open_as, signed_in
-from tests.inference.conftest import clean_redis, fake, held
-from tests.live import static_files
-from tests.openai.conftest import live
-from tests.security.world import Cast
+from tests.support.callers import ORIGIN
+from tests.support.gateway import live
+from tests.support.live import static_files
+from tests.support.sockets import model, open_as
+from tests.support.workers import clean_redis, fake, held
+from tests.support.world import Cast
 
 __all__ = ["clean_redis", "fake", "held", "live", "model", "open_as"]
-
-ORIGIN = f"http://{HOST}"
-CSRF = "c" * 32
-
-
-def session_headers(user):
-    """As the browser of somebody who is signed in sends them from one of our pages."""
-    cookie = f"{settings.SESSION_COOKIE_NAME}={signed_in(user)}; {settings.CSRF_COOKIE_NAME}={CSRF}"
-    return {"cookie": cookie, "x-csrftoken": CSRF, "origin": ORIGIN, "referer": f"{ORIGIN}/"}
-
-
-def key_headers(user):
-    return {"x-api-key": ApiKey.make(user.pk, "test")[1]}
-
-
-def revoked_headers(user):
-    row, secret = ApiKey.make(user.pk, "revoked")
-    row.revoke()
-    return {"x-api-key": secret, "authorization": f"Bearer {secret}"}
-
-
-NOBODY = {"cookie": f"{settings.CSRF_COOKIE_NAME}={CSRF}", "x-csrftoken": CSRF, "origin": ORIGIN, "referer": ORIGIN}
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from django.urls import reverse
 
 from inference.models import Generation
 from jarvis.bad_requests import unfit
-from tests.live import static_files
-from tests.security.world import MAKERS
+from tests.support.live import static_files
+from tests.support.world import MAKERS
 
 pytestmark = pytest.mark.django_db
 

@@ -7,11 +7,10 @@ from django.contrib import admin
 from django.contrib.auth.models import User
 
 from jarvis.database import in_database
-from tests.security.conftest import NOBODY, key_headers, session_headers
-from tests.security.matrix import PUBLIC, VERBS
-from tests.security.routes import routes
-from tests.security.test_matrix import call, refused
-from tests.security.world import CANARY, MAKERS, everything
+from tests.support.callers import NOBODY, call, key_headers, refused, session_headers
+from tests.support.matrix import PUBLIC, VERBS
+from tests.support.routes import routes
+from tests.support.world import CANARY, MAKERS, everything
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,7 +32,7 @@ def model_of(route):
 
 
 def test_there_is_an_object_to_try_for_every_model_of_the_admin():
-    assert not admin.site._registry.keys() - MAKERS.keys(), "Write a maker in tests/security/world.py."
+    assert not admin.site._registry.keys() - MAKERS.keys(), "Write a maker in tests/support/world.py."
 
 
 @pytest.fixture

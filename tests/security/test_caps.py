@@ -8,7 +8,7 @@ import pytest
 from accounts.models import ApiKey
 from jarvis.database import in_database
 from jarvis.headers import LONGEST, MOST
-from tests.chat.test_servers import server
+from tests.support.servers import server
 
 __all__ = ["server"]
 

@@ -16,11 +16,10 @@ from accounts.models import ApiKey
 from inference import limits
 from inference.models import LanguageModel
 from jarvis.database import in_database
-from tests.chat.conftest import handshake, worker
-from tests.chat.test_admission import refusal
-from tests.openai.conftest import until_ready
-from tests.security.matrix import MATRIX, Owned
-from tests.security.routes import routes
+from tests.support.gateway import until_ready
+from tests.support.matrix import MATRIX, Owned
+from tests.support.routes import routes
+from tests.support.sockets import handshake, refusal, worker
 
 __all__ = ["worker"]
 

@@ -17,8 +17,8 @@ from inference.models import Generation
 from inference.openai.fields import REFUSED
 from jarvis.config import BASE
 from jarvis.database import in_database
-from tests.openai.test_request_fuzz import NAMES, SOUND, VALUES, WORDS
-from tests.sdk.test_python import numbered
+from tests.support.fake_engine import numbered
+from tests.support.fuzz import NAMES, SOUND, VALUES, WORDS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

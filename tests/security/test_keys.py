@@ -13,9 +13,8 @@ from django.contrib.auth.models import User
 from accounts import authentication
 from accounts.models import ApiKey
 from jarvis.database import in_database
-from tests.chat.conftest import handshake
-from tests.chat.test_admission import refusal
-from tests.security.routes import routes
+from tests.support.routes import routes
+from tests.support.sockets import handshake, refusal
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import strategies as st
 
 from jarvis.database import in_database
-from tests.security.conftest import session_headers
-from tests.security.matrix import MATRIX, Owned
-from tests.security.routes import routes
+from tests.support.callers import session_headers
+from tests.support.matrix import MATRIX, Owned
+from tests.support.routes import routes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

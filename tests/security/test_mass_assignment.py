@@ -13,10 +13,10 @@ from rest_framework import serializers
 
 from chat import frames
 from jarvis.database import in_database
-from tests.security.conftest import key_headers, session_headers
-from tests.security.matrix import BODIES, MATRIX, VERBS, Owned
-from tests.security.routes import routes
-from tests.security.world import OURS, key
+from tests.support.callers import key_headers, session_headers
+from tests.support.matrix import BODIES, MATRIX, VERBS, Owned
+from tests.support.routes import routes
+from tests.support.world import OURS, key
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

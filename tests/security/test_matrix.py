@@ -9,10 +9,10 @@ import uuid
 import pytest
 
 from jarvis.database import in_database
-from tests.security.conftest import NOBODY, key_headers, revoked_headers, session_headers
-from tests.security.matrix import BODIES, FRAME_OBJECTS, FRAMES, MATRIX, NOWHERE, PUBLIC, VERBS, Open, Owned
-from tests.security.routes import named_in_frames, routes
-from tests.security.world import CANARY, everything
+from tests.support.callers import NOBODY, call, key_headers, refused, revoked_headers, session_headers
+from tests.support.matrix import BODIES, FRAME_OBJECTS, FRAMES, MATRIX, NOWHERE, PUBLIC, VERBS, Open, Owned
+from tests.support.routes import named_in_frames, routes
+from tests.support.world import CANARY, everything
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -24,14 +24,14 @@ OWNED = [path for path, row in MATRIX.items() if isinstance(row, Owned)]
 def test_every_address_that_takes_an_object_is_in_the_matrix():
     taking = {route.path for route in PAGES if route.parameters}
     assert taking == MATRIX.keys(), (
-        "Write a row for each new address in tests/security/matrix.py, and take out stale ones."
+        "Write a row for each new address in tests/support/matrix.py, and take out stale ones."
     )
     assert set(PUBLIC) | {path for path, _ in BODIES} <= ROUTES.keys(), "Take out what is no address any more."
     assert all(row.why for row in MATRIX.values() if isinstance(row, Open))
 
 
 def test_every_frame_that_names_an_object_is_in_the_matrix():
-    assert set(named_in_frames()) == FRAMES.keys(), "Write a row for each new frame in tests/security/matrix.py."
+    assert set(named_in_frames()) == FRAMES.keys(), "Write a row for each new frame in tests/support/matrix.py."
 
 
 ASKING = ("Ask", "Edit", "Regenerate", "Continue")  # these carry a client_key
@@ -44,10 +44,6 @@ def said(response, values):
         text = text.replace(value, "…") if len(value) > 8 else text.replace(f"/{value}/", "/…/")
     text = re.sub(r'(csrf\w*"? (?:value|content|data-\w+)=")[^"]+', r"\1…", text)
     return response.status_code, text
-
-
-async def call(http, verb, url, headers, body=None):
-    return await http.request(verb, url, headers=headers, json=body if verb not in ("GET", "HEAD") else None)
 
 
 @pytest.mark.parametrize("path", OWNED)
@@ -111,15 +107,6 @@ async def test_the_owner_gets_what_the_matrix_says(http, cast, path):
             response = await call(http, verb, url, headers, row.bodies.get(verb, {}))
             expected = 403 if verb in row.locked and headers is not doors[0] else row.verbs.get(verb, 405)
             assert response.status_code == expected, (verb, response.text[:500])
-
-
-def refused(response, api):
-    """401 of the API, or a page that leads to signing in (CSRF's 403 where no cookie came along)."""
-    if api:
-        return response.status_code == 401
-    return response.status_code == 403 or (
-        response.status_code == 302 and response.headers["location"].startswith(("/sign-in/", "/admin/login/"))
-    )
 
 
 @pytest.mark.parametrize("door", ["nobody", "a revoked key", "a wrong key"])

@@ -8,8 +8,8 @@ from django.core.wsgi import get_wsgi_application
 from django.http import parse_cookie
 from schemathesis import checks
 
-from tests.security.conftest import key_headers, session_headers
-from tests.security.matrix import MATRIX, Owned
+from tests.support.callers import key_headers, session_headers
+from tests.support.matrix import MATRIX, Owned
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

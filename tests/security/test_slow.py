@@ -9,8 +9,8 @@ import time
 import pytest
 
 from jarvis.patience import PER_SECOND, TooSlow, in_time
-from tests.chat.test_servers import answering, started
-from tests.live import static_files
+from tests.support.live import static_files
+from tests.support.servers import answering, started
 
 SECONDS = 1
 

@@ -14,10 +14,10 @@ from django.contrib.auth.models import User
 
 from accounts.models import ApiKey
 from jarvis.database import in_database
-from tests.chat.conftest import signed_in
-from tests.chat.test_servers import answering, started
-from tests.live import static_files
-from tests.security.conftest import CSRF
+from tests.support.callers import CSRF
+from tests.support.live import static_files
+from tests.support.servers import answering, started
+from tests.support.sockets import signed_in
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 

@@ -26,15 +26,11 @@ import psycopg
 
 from inference.engine.record import Record
 from jarvis.config import BASE
-from tests.launch.test_run import Jarvis, until
+from tests.support.launched import Jarvis, until
 
 TOKENS = 200
 RATE = 80.0  # tokens per second
-FAKE = BASE / "tests" / "fake_engine.py"
-
-
-def numbered(count: int = TOKENS) -> str:
-    return "".join(f"t{k} " for k in range(count))
+FAKE = BASE / "tests" / "support" / "fake_engine.py"
 
 
 class Stack(Jarvis):

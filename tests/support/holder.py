@@ -1,4 +1,4 @@
-"""A worker, as far as an engine is concerned: `python -m tests.engine.holder VAR MODEL` keeps one until it dies."""
+"""A worker, as far as an engine is concerned: `python -m tests.support.holder VAR MODEL` keeps one until it dies."""
 
 import asyncio
 import sys

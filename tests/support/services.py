@@ -1,7 +1,7 @@
 """A throw-away Postgres and Redis for one test session, on sockets in a folder of its own.
 
 Where DATABASE_URL or REDIS_URL is given, that server is used instead. Sessions that run at the same time share nothing.
-`python -m tests.services COMMAND …` runs any other program beside such servers.
+`python -m tests.support.services COMMAND …` runs any other program beside such servers.
 """
 
 import atexit

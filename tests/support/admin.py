@@ -3,7 +3,7 @@
 import pytest
 from django.contrib.auth.models import Permission, User
 
-from tests.live import static_files
+from tests.support.live import static_files
 
 
 @pytest.fixture(autouse=True)

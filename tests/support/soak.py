@@ -16,7 +16,8 @@ from pathlib import Path
 
 import aiohttp
 
-from tests.processes.stack import TOKENS, Stack, Stream, numbered, running
+from tests.support.fake_engine import numbered
+from tests.support.stack import TOKENS, Stack, Stream, running
 
 AT_ONCE = 20  # questions
 ENGINE_EVERY = 15.0  # seconds between two deaths of the engine, at least
@@ -104,9 +105,9 @@ def faults_of_bills(streams, rows) -> list[str]:
 def faults_of_streams(streams, rows) -> list[str]:
     found = []
     for stream in streams:
-        if not numbered().startswith(stream.text):
+        if not numbered(TOKENS).startswith(stream.text):
             found.append(f"{stream.id} was told wrongly: {stream.text[-40:]!r}")
-        if stream.fault is None and stream.text != numbered():
+        if stream.fault is None and stream.text != numbered(TOKENS):
             found.append(f"{stream.id} was told to its end, but not whole: {stream.tokens} tokens")
         if stream.id and stream.id not in rows:
             found.append(f"{stream.id} was told, but is not in the ledger")

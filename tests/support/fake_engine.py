@@ -3,7 +3,7 @@
 Every answer is `t0 t1 t2 …`; token k has the id 1000+k. A prompt has ids below 1000, one per word of the
 messages. `/v1/completions` with a list of ids continues where the ids stop, as vLLM would.
 
-    python -m tests.fake_engine --uds /path/engine.sock --rate 50
+    python -m tests.support.fake_engine --uds /path/engine.sock --rate 50
 
 In a test, in the test's own event loop, in a thread, or as a process that can be killed:
 
@@ -36,7 +36,12 @@ from aiohttp import web
 
 FIRST_ID = 1000
 END_ID = 0  # end of text
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def numbered(count: int) -> str:
+    """What an answer of so many tokens says."""
+    return "".join(f"t{k} " for k in range(count))
 
 
 @dataclasses.dataclass
@@ -523,7 +528,9 @@ def threaded(path: str | Path = "", port: int = 0, **settings: Any) -> Iterator[
 def spawn(path: str | Path, **settings: Any) -> subprocess.Popen[bytes]:
     """The engine as a process, when it listens."""
     arguments = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
-    child = subprocess.Popen([sys.executable, "-m", "tests.fake_engine", "--uds", str(path), *arguments], cwd=ROOT)
+    child = subprocess.Popen(
+        [sys.executable, "-m", "tests.support.fake_engine", "--uds", str(path), *arguments], cwd=ROOT
+    )
     deadline = time.monotonic() + 15
     while time.monotonic() < deadline and child.poll() is None:
         with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):

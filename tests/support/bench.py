@@ -6,8 +6,6 @@ import json
 import os
 import signal
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -81,14 +79,6 @@ class Bench:
 
     def marked(self) -> list[int]:
         return sorted(process.pid for process in processes.marked(self.config().run_dir))
-
-
-async def until(true: Callable[[], Any], seconds: float = 10) -> None:
-    """Wait for something to become true."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it never came"
-        await asyncio.sleep(0.02)
 
 
 def kill(pid: int) -> None:

@@ -1,0 +1,51 @@
+"""A password, a quick hash of it, and the way in."""
+
+import time
+
+import pytest
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from django.contrib.auth.hashers import Argon2PasswordHasher
+from django.core.cache import cache
+
+from accounts import adapters, forms
+from accounts.views import door
+from accounts.views import settings as settings_pages
+from jarvis.config import Config
+
+PASSWORD = "a long enough word"
+
+
+class QuickArgon2(Argon2PasswordHasher):
+    """Argon2 that takes no time, for what is not about the hash itself."""
+
+    time_cost, memory_cost, parallelism = 1, 8, 1
+
+
+@pytest.fixture(autouse=True)
+def quick(settings):
+    settings.PASSWORD_HASHERS = ["tests.accounts.conftest.QuickArgon2"]
+
+
+def forget_counts():
+    """Of attempts, searches and files, in Redis."""
+    redis = cache._cache.get_client()
+    if keys := list(redis.scan_iter("jarvis-cache:*")):
+        redis.delete(*keys)
+
+
+def sign_in(client, name, password=PASSWORD, **fields):
+    return client.post("/sign-in/", {"login": name, "password": password} | fields)
+
+
+def code_of(secret, ago=0):
+    """What an authenticator app shows, now or some steps of 30 seconds ago."""
+    return format_hotp_value(hotp_value(secret, int(time.time()) // 30 - ago))
+
+
+@pytest.fixture
+def mail(monkeypatch, settings):
+    config = Config(email_url="smtp://mail.example", _env_file=None)
+    for module in (adapters, door, forms, settings_pages):
+        monkeypatch.setattr(module, "config", config)
+    settings.ACCOUNT_EMAIL_VERIFICATION = "optional"
+    settings.ACCOUNT_EMAIL_NOTIFICATIONS = True

@@ -1,0 +1,65 @@
+"""What a person does on the pages, in a browser."""
+
+import asyncio
+import os
+from datetime import timedelta
+from pathlib import Path
+
+from django.utils import timezone
+from playwright.async_api import expect
+
+from chat.models import Conversation
+from tests.support.accounts import PASSWORD
+
+SHOTS = Path(__file__).resolve().parent.parent.parent / "docs" / "screenshots"
+
+
+SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
+
+
+async def sign_in(page, name="alice"):
+    await page.goto("/")
+    await page.get_by_label("Username").fill(name)
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_selector("#state[data-phase=ready]")
+
+
+async def ask(page, text):
+    await page.locator("#text").fill(text)
+    await page.locator("#text").press("Enter")
+
+
+async def shot(page, name, whole=False):
+    """Keep a picture for the README, when `make screenshots` asks for it."""
+    if os.environ.get("JARVIS_SCREENSHOTS"):
+        await asyncio.sleep(0.3)  # transitions
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        await page.screenshot(path=SHOTS / f"{name}.png", full_page=whole)
+
+
+SAID = {
+    "Rewrite the onboarding e-mail": 0,
+    "Why is the nightly import slow?": 1,
+    "Ideas for the team day in Bilbao": 5,
+    "SQL: customers without an order since March": 20,
+    "Explain lease and fencing tokens": 90,
+}
+
+
+def some_conversations(owner):
+    for title, days in SAID.items():
+        made = Conversation.objects.create(owner=owner, title=title)
+        made.add("user", f"{title} Please tell me all about the lighthouse <b>at</b> night.")
+        made.add("assistant", f"About “{title}”: there is much to say.")
+        Conversation.objects.filter(pk=made.pk).update(updated_at=timezone.now() - timedelta(days=days))
+
+
+def titled(page, title):
+    return page.locator("#conversations li", has_text=title)
+
+
+async def open_drawer(page, size):
+    if size == "phone" and not await page.locator("body.drawer-open").count():
+        await page.locator("#open-sidebar").click()
+        await expect(page.locator("#sidebar")).to_be_in_viewport(ratio=1)
