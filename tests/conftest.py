@@ -1,8 +1,18 @@
-"""Starts Postgres and Redis for the session, then Django: all of it before any test module is imported."""
+"""Starts Postgres and Redis for the session, then Django: all of it before any test module is imported.
+
+With `-n` each process that runs tests is such a session, with servers of its own; the one that hands them out has none.
+"""
 
 import os
+import sys
 
-from tests.support import services
+import pytest
+
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # bytecode halves the start of each of the many processes
+sys.dont_write_bytecode = False
+pytest.register_assert_rewrite("tests.support")
+
+from tests.support import services  # noqa: E402
 
 services.start()  # its addresses must be in the environment before anything imports `jarvis.config`
 os.environ["DJANGO_SETTINGS_MODULE"] = "jarvis.settings"
@@ -14,6 +24,7 @@ django.setup()
 from django.conf import settings  # noqa: E402
 
 settings.WHITENOISE_AUTOREFRESH = True  # static files are collected by the first test that needs them
+settings.PASSWORD_HASHERS = ["tests.support.hashing.QuickArgon2"]
 
 from django.db import connection, transaction  # noqa: E402
 from django.test import TransactionTestCase  # noqa: E402

@@ -3,10 +3,8 @@
 import pytest
 from django.contrib.auth.models import User
 
-from tests.support.accounts import PASSWORD, forget_counts, quick
+from tests.support.accounts import PASSWORD, forget_counts
 from tests.support.live import static_files
-
-__all__ = ["quick"]
 
 
 @pytest.fixture(autouse=True)

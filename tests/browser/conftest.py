@@ -1,4 +1,8 @@
-"""A real browser before a live Jarvis. Any console error or violation of the Content-Security-Policy fails the test."""
+"""A real browser before a live Jarvis. Any console error or violation of the Content-Security-Policy fails the test.
+
+One Chromium serves the whole session; each test opens windows of its own, with cookies and storage of their own. It
+is spoken to on one event loop, so all of these tests and their fixtures run on that one.
+"""
 
 import contextlib
 import os
@@ -6,16 +10,17 @@ import shutil
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
+from channels.layers import get_channel_layer
 from django.contrib.auth.models import User
 from playwright.async_api import async_playwright
 
+from inference import wire
 from tests.support.accounts import PASSWORD
 from tests.support.fake_engine import FakeEngine, Plan
 from tests.support.live import serving, static_files
 from tests.support.pages import SIZES
-from tests.support.workers import FakeHeld, clean_redis, working
-
-__all__ = ["clean_redis"]
+from tests.support.workers import FakeHeld, working
 
 QUIET = [
     "--no-sandbox",
@@ -60,27 +65,35 @@ def chromium():
     pytest.skip("no browser is installed: apt-get install chromium")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
+async def empty_redis():
+    """What a web process keeps as long as it lives (its connections, its readers) goes on from test to test."""
+    yield
+    await wire.client().flushdb()
+    await wire.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
 async def engine(tmp_path):
     async with Storyteller(tmp_path / "engine.sock", rate=60, answer_tokens=16) as fake:
         yield fake
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def held(engine, tmp_path):
     held = FakeHeld(tmp_path / "engine.sock")
     yield held
     await held.close()
 
 
-@pytest.fixture
-async def site(transactional_db, clean_redis):
+@pytest_asyncio.fixture(loop_scope="session")
+async def site(transactional_db, empty_redis):
     static_files()
     async with serving() as address:
         yield address
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def worker(held, site):
     async with working(held) as worker:
         yield worker
@@ -96,13 +109,14 @@ def carol(transactional_db):
     return User.objects.create_superuser("carol", password=PASSWORD)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser():
     executable = chromium()
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=executable, args=QUIET)
         yield browser
         await browser.close()
+    await get_channel_layer().flush()
 
 
 @pytest.fixture(params=["desktop", "phone"])
@@ -110,7 +124,7 @@ def size(request):
     return request.param
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def visit(browser, site):
     """Open a window: `await visit(size="phone", scheme="dark")`. At the end none of them may have complained."""
     faults: list[str] = []
@@ -139,7 +153,7 @@ async def visit(browser, site):
                     "addEventListener('securitypolicyviolation',"
                     " e => console.error(`CSP: ${e.violatedDirective} ${e.blockedURI} ${e.sourceFile}`))"
                 )
-            page.expect_complaint = expected.append
+            page.site, page.expect_complaint = site.replace("127.0.0.1", base), expected.append
             return page
 
         yield visit

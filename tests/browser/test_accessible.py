@@ -23,7 +23,7 @@ from tests.support.accessibility import look_over
 from tests.support.accounts import PASSWORD
 from tests.support.sockets import signed_in
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.django_db(transaction=True)]
 
 
 # Django's own pages of the admin, which are not ours to write. Each rule with what it finds there.

@@ -19,7 +19,7 @@ from tests.support.accounts import PASSWORD
 from tests.support.pages import shot, sign_in
 from tests.support.sockets import signed_in
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.django_db(transaction=True)]
 
 
 async def come_in(page, user):

@@ -6,6 +6,7 @@ import random
 from decimal import Decimal
 
 import pytest
+import pytest_asyncio
 from django.contrib.auth.models import Group, User
 from django.utils import timezone
 from playwright.async_api import expect
@@ -19,7 +20,12 @@ from jarvis.database import in_database
 from tests.support.accounts import PASSWORD
 from tests.support.pages import shot
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.timeout(180),
+]
 MODELS = {"Qwen/Qwen3-8B": ("0.20", "0.60"), "google/gemma-3-12b-it": ("0.30", "0.90"), "guide": (None, None)}
 
 
@@ -96,7 +102,7 @@ def some_workers():
     return one, two
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def workers(site):
     """Two that tell their states, as live ones do."""
 

@@ -15,7 +15,7 @@ from tests.support.fake_engine import numbered
 from tests.support.pages import ask, shot, sign_in
 from tests.support.workers import working
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.django_db(transaction=True)]
 
 
 async def test_the_first_administrator_comes_by_the_link_and_asks(visit, worker, size):

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
 from chat import limits
@@ -12,7 +13,7 @@ from jarvis.config import Config
 from jarvis.database import in_database
 from tests.support.pages import ask, open_drawer, shot, sign_in, some_conversations, titled
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.django_db(transaction=True)]
 
 
 async def choose(page, title, *names):
@@ -23,7 +24,7 @@ async def choose(page, title, *names):
         await page.get_by_role("menuitem", name=name, exact=True).click()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def there(visit, worker, alice, size):
     await in_database(some_conversations, alice)
     page = await visit(size)

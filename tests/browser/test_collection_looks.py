@@ -11,7 +11,7 @@ from jarvis.database import in_database
 from tests.support.accounts import PASSWORD
 from tests.support.pages import open_drawer, some_conversations, titled
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.django_db(transaction=True)]
 
 AXE = Path(AXE_FILE_PATH).read_text()
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]

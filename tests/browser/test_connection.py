@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
 from chat.models import Message
@@ -14,10 +15,10 @@ from tests.support.pages import ask, sign_in
 from tests.support.waiting import until
 from tests.support.workers import working
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.django_db(transaction=True)]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def site(alice):
     """Only an address: each test here starts and stops the server itself."""
     static_files()

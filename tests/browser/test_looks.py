@@ -11,7 +11,7 @@ from inference.models import LanguageModel
 from jarvis.database import in_database
 from tests.support.pages import ask, shot, sign_in
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.django_db(transaction=True)]
 
 TITLES = [
     "Rewrite the onboarding e-mail",

@@ -12,7 +12,7 @@ from tests.support.accounts import PASSWORD
 from tests.support.pages import ask, sign_in
 from tests.support.xss import ALL, VECTORS
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.django_db(transaction=True)]
 
 COUNT = "window.hits = 0; window.hit = () => { window.hits += 1; }; window.alert = window.hit;"
 STRANGE = (

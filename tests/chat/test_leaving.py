@@ -29,13 +29,12 @@ from inference.models import Generation, UsageDay
 from inference.outcome import Outcome, store
 from inference.tasks import roll_up
 from jarvis.database import in_database
-from tests.support.accounts import PASSWORD, quick
+from tests.support.accounts import PASSWORD
 from tests.support.live import static_files
 from tests.support.sockets import closes, handshake, headers, opened
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-__all__ = ["quick"]
 PAGE = "/settings/data/delete/"
 CANARY = "canary-of-alice"
 

@@ -4,7 +4,6 @@ import time
 
 import pytest
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
-from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.core.cache import cache
 
 from accounts import adapters, forms
@@ -13,17 +12,6 @@ from accounts.views import settings as settings_pages
 from jarvis.config import Config
 
 PASSWORD = "a long enough word"
-
-
-class QuickArgon2(Argon2PasswordHasher):
-    """Argon2 that takes no time, for what is not about the hash itself."""
-
-    time_cost, memory_cost, parallelism = 1, 8, 1
-
-
-@pytest.fixture(autouse=True)
-def quick(settings):
-    settings.PASSWORD_HASHERS = ["tests.accounts.conftest.QuickArgon2"]
 
 
 def forget_counts():

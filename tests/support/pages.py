@@ -5,11 +5,14 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
+from django.conf import settings
+from django.contrib.auth.models import User
 from django.utils import timezone
 from playwright.async_api import expect
 
 from chat.models import Conversation
-from tests.support.accounts import PASSWORD
+from jarvis.database import in_database
+from tests.support.sockets import signed_in
 
 SHOTS = Path(__file__).resolve().parent.parent.parent / "docs" / "screenshots"
 
@@ -17,11 +20,16 @@ SHOTS = Path(__file__).resolve().parent.parent.parent / "docs" / "screenshots"
 SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
 
 
+async def come_in(page, name="alice"):
+    """Signed in without the sign-in page."""
+    cookie = await in_database(lambda: signed_in(User.objects.get(username=name)))
+    await page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": page.site}])
+
+
 async def sign_in(page, name="alice"):
+    """The page of somebody who is signed in, when it can be written on."""
+    await come_in(page, name)
     await page.goto("/")
-    await page.get_by_label("Username").fill(name)
-    await page.get_by_label("Password").fill(PASSWORD)
-    await page.get_by_role("button", name="Sign in").click()
     await page.wait_for_selector("#state[data-phase=ready]")
 
 
