@@ -2,11 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(PYTHON) jarvis/launch/install.py
+PYTEST := $(BIN)/python -m pytest -rs -n 2 --dist loadgroup --no-loadscope-reorder
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock" $(ARGS)
 
 .PHONY: help run install test test-fast lint format lock bench bench-page guide screenshots soak clean
 .DEFAULT_GOAL := help
+unexport PYTHONDONTWRITEBYTECODE  # bytecode halves the start of every process
 
 help: ## Show these lines.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,10 +21,10 @@ install: ## Install everything, for running and for development.
 	@$(INSTALL) worker development
 
 test: install ## Run all tests, also the slow ones with the real engine, real processes and a browser.
-	$(BIN)/python -m pytest -rs $(ARGS)
+	$(PYTEST) $(ARGS)
 
 test-fast: install ## Run the tests that need no engine, no browser and no killing of processes.
-	$(BIN)/python -m pytest -rs -m "not vllm and not processes and not browser and not gpu" $(ARGS)
+	$(PYTEST) -m "not vllm and not processes and not browser and not gpu" $(ARGS)
 
 lint: install ## Check style, types, migrations and the direction of imports.
 	$(BIN)/ruff check .

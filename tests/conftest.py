@@ -1,6 +1,7 @@
 """Starts Postgres and Redis for the session, then Django: all of it before any test module is imported.
 
-With `-n` each process that runs tests is such a session, with servers of its own; the one that hands them out has none.
+With `-n` each process that runs tests has servers of its own. Tests of one file, or of one `xdist_group`, run in one
+process and in their order; those marked `alone` while no other runs.
 """
 
 import os
@@ -28,6 +29,20 @@ settings.PASSWORD_HASHERS = ["tests.support.hashing.QuickArgon2"]
 
 from django.db import connection, transaction  # noqa: E402
 from django.test import TransactionTestCase  # noqa: E402
+
+pytest_plugins = ["tests.support.alone"]
+LONGEST_FIRST = ("vllm", "processes", "browser")  # so that no process is left with a long file at the end
+
+
+def pytest_collection_modifyitems(items):
+    def rank(item):
+        return next((k for k, name in enumerate(LONGEST_FIRST) if item.get_closest_marker(name)), len(LONGEST_FIRST))
+
+    items.sort(key=rank)
+    for item in items:
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(item.config.rootpath).as_posix()))
+
 
 KEPT = {"django_migrations", "django_content_type", "auth_permission"}
 

@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from jarvis.launch.embedded import EmbeddedPostgres, EmbeddedRedis, Running, Service
+from tests.support.alone import FOLDER
 
 PREFIX = "jarvis-test-"
 STARTED = "JARVIS_TEST_STARTED"  # what a session has started itself: a part of it that runs beside starts its own
@@ -23,6 +24,7 @@ def start() -> None:
     """Start what is not given and put its address into the environment, where the settings look."""
     _remove_leftovers()
     folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+    os.environ.setdefault(FOLDER, str(folder))
     os.environ["JARVIS_VAR"] = str(folder / "var")
     os.environ["XDG_RUNTIME_DIR"] = str(folder)  # what is too long for a socket in a test's own folder goes here
     os.environ["JARVIS_ENV_FILE"] = os.devnull  # what a developer keeps in .env is no business of a test
