@@ -12,8 +12,10 @@ from inference.models import Generation
 from inference.openai.errors import from_code
 from inference.worker.worker import Worker
 from jarvis.database import in_database
-from tests.inference.conftest import ask, killed, numbered, stored, text_of, told, until, working
-from tests.openai.test_engine_events import EVENT
+from tests.support.fake_engine import numbered
+from tests.support.odd_events import EVENT
+from tests.support.waiting import until
+from tests.support.workers import TOOL, ask, killed, stored, text_of, told, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -49,9 +51,6 @@ async def ask_odd(alice, odd, answer, **fields):
     content = f"odd {len(odd)}"
     odd[content] = answer
     return await ask(alice, messages=[{"role": "user", "content": content}], **fields)
-
-
-TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
 
 
 async def test_arguments_as_an_object_arrive_as_text(alice, held, odd):

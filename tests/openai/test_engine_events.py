@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from inference.openai.accumulate import Accumulator
 from inference.openai.engine_events import EventReader
 from inference.openai.engine_values import Counts, UnreadableEvent, read_models
+from tests.support.odd_events import EVENT
 
 
 def read(*choices, n=1, logprobs=False):
@@ -334,25 +335,6 @@ def test_models_that_can_be_used(body, expected):
 def test_a_list_of_models_that_is_none_is_refused(body):
     with pytest.raises(UnreadableEvent):
         read_models(body)
-
-
-ANY = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=6,
-)
-FIELDS = ("content", "reasoning", "reasoning_content", "refusal", "role", "tool_calls", "function_call", "thinking")
-FUNCTION = st.fixed_dictionaries({}, optional={"name": ANY, "arguments": ANY})
-CALL = st.fixed_dictionaries({}, optional={"index": ANY, "id": ANY, "type": ANY, "function": FUNCTION | ANY})
-DELTA = st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, ANY) | {"tool_calls": st.lists(CALL, max_size=3)})
-CHOICE = st.fixed_dictionaries(
-    {},
-    optional={"index": ANY, "delta": DELTA | ANY, "text": ANY, "message": DELTA | ANY, "finish_reason": ANY,
-              "token_ids": ANY, "prompt_token_ids": ANY, "logprobs": ANY},
-)  # fmt: skip
-EVENT = st.fixed_dictionaries(
-    {}, optional={"choices": st.lists(CHOICE | ANY, max_size=3) | ANY, "usage": ANY, "error": ANY, "object": ANY}
-)
 
 
 @settings(max_examples=400, deadline=None)
