@@ -26,7 +26,7 @@ from accounts.devices import device
 from accounts.middleware import LANGUAGES
 from accounts.models import Preferences
 from accounts.sessions import address_of
-from jarvis.config import config
+from jarvis.lib.config import config
 
 log = structlog.get_logger(__name__)
 

@@ -28,7 +28,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.authentication import SERVICE
 from accounts.models import Invitation
-from jarvis.config import config
+from jarvis.lib.config import config
 
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.decorators import sync_and_async_middleware
 from django.utils.translation import gettext_lazy as _
 
-from jarvis.address import client_address
+from jarvis.lib.client_address import client_address
 
 HIDDEN = ("secret", "password", "digest", "token", "session", "cookie", "authorization")  # never in the details
 LONGEST = 500  # characters of one value in the details

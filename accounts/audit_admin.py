@@ -11,8 +11,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from accounts.audit import AuditEvent
-from jarvis.exports import Exported, short_time
-from jarvis.times import iso
+from jarvis.lib.admin_export import Exported, short_time
+from jarvis.lib.timestamps import iso
 
 
 class KindFilter(admin.SimpleListFilter):

@@ -22,9 +22,9 @@ from msgspec import structs
 from accounts.allowances import Allowance, allowances
 from accounts.audit import record
 from accounts.models import EVERYDAY, ApiKey, GroupLimits, Limited, Scope, UserLimits, digest
-from jarvis.address import UNIX, bucket
-from jarvis.config import config
-from jarvis.database import in_database
+from jarvis.lib.client_address import UNIX, bucket
+from jarvis.lib.config import config
+from jarvis.lib.database import in_database
 
 REMEMBER = 0.8  # seconds that a look-up is trusted, so that a revoked key is refused within one
 REMEMBERED = 10_000  # look-ups kept at most

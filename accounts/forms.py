@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Preferences
-from jarvis.config import config
+from jarvis.lib.config import config
 
 NEW_PASSWORD = _("8 or more characters, not a common word, not like the name.")
 

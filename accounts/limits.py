@@ -12,8 +12,8 @@ from django.shortcuts import render
 from django_ratelimit.core import get_usage
 from redis.exceptions import RedisError
 
-from jarvis.address import bucket, client_address
-from jarvis.config import config
+from jarvis.lib.client_address import bucket, client_address
+from jarvis.lib.config import config
 
 log = structlog.get_logger(__name__)
 

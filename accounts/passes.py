@@ -21,7 +21,7 @@ from accounts.authentication import (
 )
 from accounts.models import ApiKey, Scope, digest
 from accounts.sessions import seen
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 
 
 @dataclass(frozen=True, slots=True)

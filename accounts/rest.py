@@ -14,8 +14,8 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from accounts.models import ApiKey
-from jarvis.rest.permissions import SignedInToChange, reads_all
-from jarvis.rest.strict import Strict
+from jarvis.lib.drf.permissions import SignedInToChange, reads_all
+from jarvis.lib.drf.strict import Strict
 
 
 class KeySerializer(Strict, serializers.ModelSerializer[ApiKey]):

@@ -12,7 +12,7 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils import timezone
 
-from jarvis.address import UNIX, client_address
+from jarvis.lib.client_address import UNIX, client_address
 
 NOTED_EVERY = 60.0  # seconds
 NOTED = 10_000  # sessions remembered at most

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 
 from accounts.audit import record
 from accounts.models import ApiKey, GroupLimits, Invitation, UserLimits
-from jarvis.address import client_address
+from jarvis.lib.client_address import client_address
 
 # What is watched: the name of its events, and fields that change by themselves all the time.
 WATCHED: dict[type[Model], tuple[str, frozenset[str]]] = {

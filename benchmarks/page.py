@@ -258,7 +258,7 @@ async def write(rows, tokens, rate):
 async def end(rows, tokens):
     from inference import wire
     from inference.entries import Cursor, End
-    from jarvis.database import in_database
+    from jarvis.lib.database import in_database
 
     await in_database(done, rows, "".join(tokens))
     await wire.publish({row.id: [(Cursor(1, len(tokens) + 3), End("done", "stop"))] for row in rows})
@@ -273,7 +273,7 @@ new PerformanceObserver(list => list.getEntries().forEach(one => longTasks.push(
 
 async def streaming(address, cookie, owner, chars, rate):
     """A long answer in a browser: milliseconds of the longest tasks of its main thread while it grows."""
-    from jarvis.database import in_database
+    from jarvis.lib.database import in_database
 
     text = ""
     while len(text) < chars:
@@ -341,7 +341,7 @@ async def sockets(address, cookie, owner, pid, count, rate, seconds, form):
     """So many sockets, each following an answer of its own as text or HTML."""
     from chat.rendering.markdown import render
     from inference import wire
-    from jarvis.database import in_database
+    from jarvis.lib.database import in_database
 
     rows = await in_database(lambda: [running(owner) for _ in range(count)])
     tokens = story(int(rate * seconds))
@@ -384,7 +384,7 @@ def verdict(what, goal, measured, met):
 
 
 async def measure(options, address, pid, user, cookie):
-    from jarvis.database import in_database
+    from jarvis.lib.database import in_database
 
     lines = ["| what | goal | measured | met |", "| --- | --- | --- | --- |"]
     if "open" in options.only:

@@ -10,7 +10,7 @@ from django.http.request import split_domain_port, validate_host
 
 from accounts.models import Scope
 from accounts.passes import Pass, key_pass, session_pass
-from jarvis.address import client_address
+from jarvis.lib.client_address import client_address
 
 
 class ForeignOrigin(Exception):

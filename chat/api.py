@@ -18,13 +18,13 @@ from inference.answering import heard, leave, streamed
 from inference.entries import End
 from inference.http import json_response
 from inference.models import Generation
-from inference.openai import errors
 from inference.openai.chunks import event
-from inference.openai.errors import ApiError
 from inference.openai.teller import StreamTeller
 from inference.submit import stop as stop_generation
-from jarvis.database import in_database
-from jarvis.times import iso, now_iso
+from jarvis.lib import api_errors
+from jarvis.lib.api_errors import ApiError
+from jarvis.lib.database import in_database
+from jarvis.lib.timestamps import iso, now_iso
 
 PAGE = 50
 LONGEST_PAGE = 500
@@ -42,7 +42,7 @@ def question_in(request: HttpRequest) -> Question:
         return msgspec.json.decode(request.body, type=Question)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         advice = 'Send JSON such as {"message": "Hello"}; "conversation" and "model" may be added.'
-        raise errors.invalid_request(f"{error}. {advice}") from None
+        raise api_errors.invalid_request(f"{error}. {advice}") from None
 
 
 async def asked(request: HttpRequest, caller: Caller) -> Asked:
@@ -125,7 +125,7 @@ class TokenShape:
 def number(request: HttpRequest, name: str, default: int, most: int) -> int:
     text = request.GET.get(name, str(default))
     if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text) <= most):
-        raise errors.invalid_request(f"`{name}` must be a whole number from 0 to {most}.", name)
+        raise api_errors.invalid_request(f"`{name}` must be a whole number from 0 to {most}.", name)
     return int(text)
 
 

@@ -21,12 +21,12 @@ from chat.sockets import announce
 from inference import limits
 from inference.limits import Reservation
 from inference.models import Generation, LanguageModel
-from inference.openai import errors
-from inference.openai.errors import ApiError
 from inference.openai.request import ChatRequest
 from inference.submit import check_queue, ring
-from jarvis.config import config
-from jarvis.database import in_database
+from jarvis.lib import api_errors
+from jarvis.lib.api_errors import ApiError
+from jarvis.lib.config import config
+from jarvis.lib.database import in_database
 
 PROMPT_BYTES = 4 * frames.PROMPT_CHARS  # of a system prompt at most
 BROKEN_OFF = (Generation.Status.STOPPED, Generation.Status.FAILED)
@@ -140,7 +140,7 @@ async def go_on(origin: Origin, message: int) -> Asked:
         assert answer.generation is not None
         model = answer.generation.model
         if not origin.caller.sees(model):
-            raise errors.model_not_found(model)
+            raise api_errors.model_not_found(model)
         return queued(origin, conversation, question_of(answer), model, continues=answer)
 
     return await accepted(origin, accept, conversation__messages=message)
@@ -220,12 +220,12 @@ def asked_before(origin: Origin) -> Asked | None:
 
 def check_text(text: str) -> None:
     if not text.strip():
-        raise errors.invalid_request("The message is blank. Write something.", "message")
+        raise api_errors.invalid_request("The message is blank. Write something.", "message")
     if len(text) > config.max_message_chars:
         fault = f"The message has {len(text)} characters; {config.max_message_chars} are allowed. Shorten it."
-        raise errors.invalid_request(fault, "message")
+        raise api_errors.invalid_request(fault, "message")
     if "\x00" in text:
-        raise errors.invalid_request("The message has a NUL character. Remove it.", "message")
+        raise api_errors.invalid_request("The message has a NUL character. Remove it.", "message")
 
 
 def check_continuable(answer: Message) -> None:
@@ -233,14 +233,14 @@ def check_continuable(answer: Message) -> None:
     row = answer.generation
     advice = "Ask for another answer instead."
     if row is None or not (row.status in BROKEN_OFF or row.finish_reason == "length"):
-        raise errors.make(400, "cannot_continue", f"This answer has come to its own end. {advice}")
+        raise api_errors.make(400, "cannot_continue", f"This answer has come to its own end. {advice}")
     if not answer.text.strip():
-        raise errors.make(400, "cannot_continue", f"This answer has no text that could be continued. {advice}")
+        raise api_errors.make(400, "cannot_continue", f"This answer has no text that could be continued. {advice}")
     if not answer.ending:
-        raise errors.make(400, "cannot_continue", "Only the last answer can be continued. Ask for the rest of it.")
+        raise api_errors.make(400, "cannot_continue", "Only the last answer can be continued. Ask for the rest of it.")
     if not LanguageModel.objects.offered().filter(name=row.model, goes_on=True).exists():
         fault = f"`{row.model}` is not there, or its server cannot go on with a text that was begun. {advice}"
-        raise errors.make(400, "cannot_continue", fault)
+        raise api_errors.make(400, "cannot_continue", fault)
 
 
 def opened(
@@ -257,7 +257,9 @@ def opened(
         )
     conversation = Conversation.objects.of(caller.user_id).select_for_update().filter(id=id).first()
     if conversation is None:
-        raise errors.make(404, "conversation_not_found", "There is no such conversation. Leave it out to begin one.")
+        raise api_errors.make(
+            404, "conversation_not_found", "There is no such conversation. Leave it out to begin one."
+        )
     if (name := chosen(caller, conversation, model)) != conversation.model:
         conversation.model = name
         conversation.save(update_fields=["model"])
@@ -279,14 +281,14 @@ def found(caller: Caller, message: int, role: str) -> tuple[Message, Conversatio
     held = Conversation.objects.of(caller.user_id).select_for_update()
     conversation = held.filter(pk=one.conversation_id).first() if one else None
     if one is None or conversation is None:
-        raise errors.make(404, "not_found", "There is no such message, or it is not yours.")
+        raise api_errors.make(404, "not_found", "There is no such message, or it is not yours.")
     return one, conversation
 
 
 def question_of(answer: Message) -> Message:
     """Raises ApiError 404 for an answer that answers nothing, as an imported one may be."""
     if answer.parent is None or answer.parent.role != Message.Role.USER:
-        raise errors.make(404, "not_found", "This message has no question before it. Ask one.")
+        raise api_errors.make(404, "not_found", "This message has no question before it. Ask one.")
     return answer.parent
 
 

@@ -9,8 +9,8 @@ from chat import frames
 from chat.models import Conversation, Message
 from chat.prompt import model_for
 from inference.models import Generation
-from inference.openai import errors
-from jarvis.times import iso
+from jarvis.lib import api_errors
+from jarvis.lib.timestamps import iso
 
 
 def show(user_id: int, message: int) -> frames.Shown:
@@ -18,7 +18,7 @@ def show(user_id: int, message: int) -> frames.Shown:
     chosen = Message.objects.of(user_id).filter(pk=message).first()
     leaf = chosen.newest_below() if chosen is not None else 0
     if chosen is None or not Conversation.objects.of(user_id).filter(pk=chosen.conversation_id).update(leaf=leaf):
-        raise errors.make(404, "not_found", "There is no such message, or it is not yours.")
+        raise api_errors.make(404, "not_found", "There is no such message, or it is not yours.")
     return frames.Shown(chosen.conversation_id, leaf)
 
 
@@ -26,7 +26,7 @@ def configure(caller: Caller, wanted: frames.Configure) -> frames.Configured:
     """Set what the frame names. Raises ApiError 404 for a conversation or a model that the person does not have."""
     conversation = Conversation.objects.of(caller.user_id).filter(pk=wanted.conversation).first()
     if conversation is None:
-        raise errors.make(404, "conversation_not_found", "There is no such conversation, or it is not yours.")
+        raise api_errors.make(404, "conversation_not_found", "There is no such conversation, or it is not yours.")
     changed = []
     for name in ("model", "system_prompt", "temperature"):
         value = getattr(wanted, name)

@@ -24,12 +24,12 @@ from chat.sockets import VOID, Sockets, Window, announce
 from inference.entries import START, Cursor
 from inference.http import UNSTORABLE
 from inference.models import Generation
-from inference.openai import errors
-from inference.openai.errors import ApiError
 from inference.submit import Away, QueueFull, stop
-from jarvis.config import config
-from jarvis.database import in_database, log_failure
-from jarvis.middleware import request_id
+from jarvis.lib import api_errors
+from jarvis.lib.api_errors import ApiError
+from jarvis.lib.config import config
+from jarvis.lib.database import in_database, log_failure
+from jarvis.lib.request_id import request_id
 
 log = structlog.get_logger(__name__)
 
@@ -129,7 +129,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         reply_to: UUID | int | None = next((getattr(frame, name) for name in names if hasattr(frame, name)), None)
         try:
             if isinstance(frame, OF_HISTORY) and not self.caller.may(Scope.HISTORY):
-                raise errors.missing_scope(Scope.HISTORY)
+                raise api_errors.missing_scope(Scope.HISTORY)
             match frame:
                 case frames.Ask() | frames.Edit() | frames.Regenerate() | frames.Continue():
                     await self.tell((await self.asked(frame)).accepted())
@@ -175,7 +175,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         request_id = structlog.contextvars.get_contextvars()["request_id"]
         caller = await self.opened_by.renewed()
         if not caller.may(Scope.CHAT):
-            raise errors.missing_scope(Scope.CHAT)
+            raise api_errors.missing_scope(Scope.CHAT)
         origin = Origin(caller, "chat", request_id, frame.client_key)
         match frame:
             case frames.Edit():

@@ -21,7 +21,7 @@ from accounts.models import ApiKey
 from accounts.views.settings import PAGE, owner
 from chat.leaving import LastAdministrator, delete_account, only_administrator
 from chat.models import Conversation, Share
-from jarvis.config import config
+from jarvis.lib.config import config
 
 
 def held(user_id: int) -> dict[str, int]:

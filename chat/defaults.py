@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.authentication import caller_for
 from accounts.models import Preferences
 from inference.models import LanguageModel
-from jarvis.config import config
+from jarvis.lib.config import config
 
 LONGEST_PROMPT = 20_000  # characters, as the site's
 

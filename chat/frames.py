@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from inference.entries import START, Begin, Choices, Cursor, End, Entry, Problem, Text, Usage
-from inference.openai.errors import ApiError
+from jarvis.lib.api_errors import ApiError
 
 NO_CURSOR = str(START)
 PROMPT_CHARS = 20_000

@@ -19,7 +19,7 @@ from chat.history import keep, scope_of
 from chat.rendering.draft import Draft
 from inference.entries import START, Begin, Cursor, End, Entry
 from inference.follow import Follower, Hub
-from jarvis.database import in_database, log_failure
+from jarvis.lib.database import in_database, log_failure
 
 log = structlog.get_logger(__name__)
 

@@ -14,7 +14,7 @@ from chat.models import Conversation
 from inference import wire
 from inference.models import Generation, UsageDay
 from inference.submit import ring_now, stop_now
-from jarvis.config import config
+from jarvis.lib.config import config
 
 log = structlog.get_logger(__name__)
 

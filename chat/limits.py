@@ -8,8 +8,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from accounts.limits import Limit, rate, refusal, wait_for
-from inference.openai import errors
-from jarvis.config import config
+from jarvis.lib import api_errors
+from jarvis.lib.config import config
 
 __all__ = ["files", "hold", "refusal", "searches"]
 
@@ -27,4 +27,4 @@ def hold(request: HttpRequest, limit: Limit) -> None:
     """Count this for a script. Raises ApiError 429 where it was one too many."""
     if wait := wait_for(request, limit):
         words = _("Too many at once. Try again in {seconds} s.").format(seconds=wait)
-        raise errors.make(429, "rate_limit_exceeded", words, "rate_limit_error", retry_after=wait)
+        raise api_errors.make(429, "rate_limit_exceeded", words, "rate_limit_error", retry_after=wait)

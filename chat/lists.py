@@ -18,7 +18,7 @@ from chat.models import Conversation, Message, Share
 from chat.rest import FURTHEST, HITS
 from chat.search import search
 from chat.strings import script_strings
-from jarvis.config import config
+from jarvis.lib.config import config
 
 
 @never_cache

@@ -9,9 +9,9 @@ from accounts.authentication import Caller
 from accounts.models import Preferences
 from chat.models import Conversation, Message
 from inference.models import LanguageModel
-from inference.openai import errors
 from inference.openai.request import check_chat_request
-from jarvis.config import config
+from jarvis.lib import api_errors
+from jarvis.lib.config import config
 
 HISTORY_CHARS = 400_000  # of the conversation at most; the worker cuts it to the model's window, in tokens
 HISTORY_MESSAGES = 4000  # at most; a request may hold few more
@@ -27,10 +27,10 @@ def model_for(caller: Caller, wanted: str | None) -> str:
     offered = list(LanguageModel.objects.offered(caller.models).values_list("name", flat=True))
     if wanted:
         if wanted not in offered:
-            raise errors.model_not_found(wanted)
+            raise api_errors.model_not_found(wanted)
         return wanted
     if not offered:
-        raise errors.model_loading("default")
+        raise api_errors.model_loading("default")
     preferred = preferences_of(caller.user_id).model
     return preferred if preferred in offered else offered[0]
 

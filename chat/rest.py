@@ -28,9 +28,9 @@ from chat.serializers import (
     ShareSerializer,
 )
 from chat.sockets import announce_now
-from inference.openai import errors
 from inference.submit import stop_now
-from jarvis.rest.pagination import Newest
+from jarvis.lib import api_errors
+from jarvis.lib.drf.pagination import Newest
 
 HITS = 30  # of a search at a time
 FURTHEST = 1000  # hit that a search can be asked for
@@ -153,7 +153,7 @@ class ConversationViewSet(
     def search(self, request: Request) -> Response:
         offset = request.query_params.get("offset", "0")
         if not (offset.isascii() and offset.isdecimal() and len(offset) < 6 and int(offset) <= FURTHEST):
-            raise errors.invalid_request(f"`offset` must be a whole number from 0 to {FURTHEST}.", "offset")
+            raise api_errors.invalid_request(f"`offset` must be a whole number from 0 to {FURTHEST}.", "offset")
         limits.hold(request._request, limits.searches())
         found = search(me(request), request.query_params.get("q", ""), HITS, int(offset))
         return Response(self.get_serializer(found, many=True).data)
@@ -169,7 +169,7 @@ class ConversationViewSet(
                 return exchange.json_file(conversation)
             case "markdown":
                 return exchange.markdown_file(conversation)
-        raise errors.invalid_request("`as` must be json or markdown.", "as")
+        raise api_errors.invalid_request("`as` must be json or markdown.", "as")
 
     @extend_schema(
         summary="All one's conversations as one file", operation_id="v1_conversations_export_all", responses=A_FILE
@@ -196,7 +196,9 @@ class ConversationViewSet(
     def import_file(self, request: Request) -> Response:
         file = request.FILES.get("file")
         if file is None:
-            raise errors.invalid_request("Send the file as the field `file` of a form (multipart/form-data).", "file")
+            raise api_errors.invalid_request(
+                "Send the file as the field `file` of a form (multipart/form-data).", "file"
+            )
         limits.hold(request._request, limits.files())
         counts = exchange.take(me(request), file)
         if counts.imported:

@@ -9,8 +9,8 @@ from rest_framework.exceptions import NotFound
 
 from chat.models import FOLDER_CHARS, Conversation, Message, Share
 from inference.models import LanguageModel
-from inference.openai import errors
-from jarvis.rest.strict import Strict
+from jarvis.lib import api_errors
+from jarvis.lib.drf.strict import Strict
 
 LONGEST_PROMPT = 20_000
 
@@ -61,7 +61,7 @@ class ConversationSerializer(Strict, serializers.ModelSerializer[Conversation]):
 
     def validate_model(self, name: str) -> str:
         if name and not LanguageModel.objects.offered().filter(name=name).exists():
-            raise errors.model_not_found(name)
+            raise api_errors.model_not_found(name)
         return name
 
     def update(self, conversation: Conversation, given: dict[str, Any]) -> Conversation:

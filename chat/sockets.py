@@ -19,7 +19,7 @@ from chat.models import Message
 from inference import wire
 from inference.queue import Place, places
 from inference.states import WorkerState
-from jarvis.database import in_database, log_failure
+from jarvis.lib.database import in_database, log_failure
 
 log = structlog.get_logger(__name__)
 

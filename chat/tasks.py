@@ -12,7 +12,7 @@ from chat.sockets import announce_now
 from inference.models import Generation, LanguageModel
 from inference.submit import ring_now
 from jarvis.celery import app
-from jarvis.config import config
+from jarvis.lib.config import config
 
 AT_ONCE = 100  # conversations in one transaction
 TITLES_AT_ONCE = 10

@@ -5,7 +5,7 @@ from typing import Any
 
 from chat.models import Conversation, Message
 from inference.openai.request import check_chat_request
-from jarvis.config import config
+from jarvis.lib.config import config
 
 SMALL = ("guide",)  # models that are too small to find titles
 MOST_TOKENS = 32

@@ -17,7 +17,7 @@ from chat import frames, history, sidebar
 from chat.models import Conversation, Message
 from chat.strings import script_strings, suggestions
 from inference.models import LanguageModel
-from jarvis.config import config
+from jarvis.lib.config import config
 
 
 @never_cache

@@ -21,8 +21,8 @@ from inference.reports import HEADER, csv_rows
 from inference.submit import stop_now
 from inference.templatetags.figures import money
 from inference.usage import UsageDay
-from jarvis.config import config
-from jarvis.exports import Exported, ReadOnly, short_time
+from jarvis.lib.admin_export import Exported, ReadOnly, short_time
+from jarvis.lib.config import config
 
 ACCESS = [  # the rows of "Who may use it"
     "named_by_groups", "free_groups", "named_by_accounts", "not_named_by_accounts", "named_by_keys", "not_named_by_keys"

@@ -10,8 +10,9 @@ from django.http import StreamingHttpResponse
 
 from inference import submit
 from inference.follow import follow
-from inference.openai import chunks, errors
+from inference.openai import chunks
 from inference.openai.teller import StreamTeller, WholeTeller
+from jarvis.lib import api_errors
 
 log = structlog.get_logger(__name__)
 
@@ -68,7 +69,7 @@ class Stream:
                 yield data
         except Exception as error:
             log.error("stream.broke", generation=str(self.id), exc_info=error)
-            yield self.teller.shape.error(errors.internal_error())
+            yield self.teller.shape.error(api_errors.internal_error())
 
     def close(self) -> None:
         if not self.teller.over:

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 def offer_configured_model(**_: Any) -> None:
     """Offer the model that the worker is going to load, so that questions can be queued while it does."""
     from inference.models import LanguageModel
-    from jarvis.config import config
+    from jarvis.lib.config import config
 
     if not config.engine_url and not LanguageModel.objects.offered().exists():
         LanguageModel.objects.serve(config.model_name)

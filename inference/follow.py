@@ -16,7 +16,7 @@ from inference import wire
 from inference.entries import START, Begin, Cursor, End, Entry, Fence
 from inference.models import Generation
 from inference.outcome import entries_of
-from jarvis.database import in_database, log_failure
+from jarvis.lib.database import in_database, log_failure
 
 log = structlog.get_logger(__name__)
 

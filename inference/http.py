@@ -12,11 +12,11 @@ from django.http.response import HttpResponseBase
 
 from accounts.authentication import Caller, Unauthenticated, caller_of, session_caller
 from accounts.models import Scope
-from inference.openai import errors
-from inference.openai.errors import ApiError
 from inference.submit import Away, QueueFull
-from jarvis.address import client_address
-from jarvis.database import log_failure
+from jarvis.lib import api_errors
+from jarvis.lib.api_errors import ApiError
+from jarvis.lib.client_address import client_address
+from jarvis.lib.database import log_failure
 
 log = structlog.get_logger(__name__)
 
@@ -44,23 +44,23 @@ def api(scope: Scope, /, **methods: View) -> View:
     async def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         handler = methods.get((request.method or "").lower())
         if handler is None:
-            response: HttpResponseBase = error_response(errors.method_not_allowed(request.method or "", allowed))
+            response: HttpResponseBase = error_response(api_errors.method_not_allowed(request.method or "", allowed))
             response.headers["allow"] = allowed
             return response
         try:
             caller = await authenticated(request)
             if not caller.may(scope):
-                raise errors.missing_scope(scope)
+                raise api_errors.missing_scope(scope)
             response = await handler(request, caller, *args, **kwargs)
         except ApiError as error:
             response = error_response(error)
         except QueueFull as full:
             response = error_response(full.error)
         except DataError:  # Postgres is there, and will not have it
-            response = error_response(errors.invalid_request(UNSTORABLE))
+            response = error_response(api_errors.invalid_request(UNSTORABLE))
         except (Away, DatabaseError) as error:
             log_failure(log, error)
-            response = error_response(errors.overloaded("The database cannot be reached."))
+            response = error_response(api_errors.overloaded("The database cannot be reached."))
         for name, value in getattr(request, "more_headers", {}).items():
             response.headers[name] = value
         return response
@@ -79,7 +79,7 @@ async def authenticated(request: HttpRequest) -> Caller:
             raise Unauthenticated("A page of another site cannot act for who is signed in here.")
         return await session_caller(request.COOKIES, address)
     except Unauthenticated as error:
-        raise errors.invalid_api_key(str(error)) from None
+        raise api_errors.invalid_api_key(str(error)) from None
 
 
 def same_origin(request: HttpRequest) -> bool:

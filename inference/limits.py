@@ -24,10 +24,10 @@ from accounts.allowances import Allowance
 from accounts.authentication import Caller, caller_for
 from inference import wire
 from inference.models import Generation
-from inference.openai import errors
 from inference.openai.request import ChatRequest
-from jarvis.config import config
-from jarvis.database import in_database, log_failure
+from jarvis.lib import api_errors
+from jarvis.lib.config import config
+from jarvis.lib.database import in_database, log_failure
 
 log = structlog.get_logger(__name__)
 
@@ -88,11 +88,11 @@ async def reserve(caller: Caller, id: UUID, likely: int = 0, most: int = 0) -> R
                 refuse(verdict, limit, wait, shown, likely, most)
     except DatabaseError as error:
         log_failure(log, error)
-        raise errors.overloaded("The database cannot be reached.") from None
+        raise api_errors.overloaded("The database cannot be reached.") from None
     except wire.AWAY as error:
         log.warning("redis.away", error=str(error))
-        raise errors.overloaded("Redis cannot be reached.") from None
-    raise errors.overloaded("The limits could not be looked up.")
+        raise api_errors.overloaded("Redis cannot be reached.") from None
+    raise api_errors.overloaded("The limits could not be looked up.")
 
 
 def weigh(request: ChatRequest, size: int, window: int = 0) -> tuple[int, int]:
@@ -124,7 +124,7 @@ def refuse(verdict: int, limit: Allowance, wait: int, shown: list[int], likely: 
     if verdict == BUDGET:
         text = f"{who} may use {limit.budget} tokens a month. "
         text += f"{wait} are left, and this may take {most}: lower `max_tokens`." if wait > 0 else "They are used up."
-        raise errors.insufficient_quota(text).with_headers(headers)
+        raise api_errors.insufficient_quota(text).with_headers(headers)
     text = {
         REQUESTS: f"{who} may ask {limit.requests} times a minute.",
         TOKENS: f"{who} may use {limit.tokens} tokens a minute, and this may take {likely}.",
@@ -134,7 +134,7 @@ def refuse(verdict: int, limit: Allowance, wait: int, shown: list[int], likely: 
         if len(_refused) >= REFUSED:
             _refused.clear()
         _refused[limit] = time.monotonic() + wait / 1000
-    raise errors.rate_limit_exceeded(wait / 1000, text).with_headers(headers)
+    raise api_errors.rate_limit_exceeded(wait / 1000, text).with_headers(headers)
 
 
 def refuse_again(caller: Caller) -> None:

@@ -17,7 +17,7 @@ from inference import claim
 from inference.engine import arguments
 from inference.engine.faults import EngineError
 from inference.usage import UsageDay as UsageDay  # Django looks for models here
-from jarvis.config import config
+from jarvis.lib.config import config
 
 MAX_ENGINE_DEATHS = 6  # during one generation, whoever was to blame; see `inference.worker.probation`
 MAX_ATTEMPTS = 20

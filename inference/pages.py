@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 
 from inference.reports import HEADER, PERIODS, Report, csv_rows, period_of
 from inference.usage import UsageDay
-from jarvis.exports import csv_lines, csv_response
+from jarvis.lib.admin_export import csv_lines, csv_response
 
 MOST = 20  # rows of a table on the page; the CSV has all
 

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from inference.usage import UsageDay, UsageDayQuerySet
 from jarvis import charts
 from jarvis.charts import Series
-from jarvis.config import config
+from jarvis.lib.config import config
 
 PERIODS = (7, 30, 90, 365)
 HEADER = (

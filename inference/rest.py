@@ -20,7 +20,6 @@ from rest_framework.viewsets import GenericViewSet, ViewSet
 from accounts.audit import record
 from inference import operate, wire
 from inference.models import Generation, LanguageModel
-from inference.openai import errors
 from inference.serializers import (
     GenerationSerializer,
     ModelSerializer,
@@ -33,9 +32,10 @@ from inference.serializers import (
 from inference.states import WorkerState
 from inference.submit import stop_now
 from inference.usage import UsageDay
-from jarvis.config import config
-from jarvis.rest.pagination import Newest, Page
-from jarvis.rest.permissions import Scoped, SignedInToChange, reads_all
+from jarvis.lib import api_errors
+from jarvis.lib.config import config
+from jarvis.lib.drf.pagination import Newest, Page
+from jarvis.lib.drf.permissions import Scoped, SignedInToChange, reads_all
 
 WORKER = OpenApiParameter("id", OpenApiTypes.STR, "path", description="As the list gives it.")
 EVERYBODY = "for administrators, and keys of theirs with the scope admin-read"
@@ -68,7 +68,7 @@ class ModelViewSet(
         models = super().get_queryset()
         if self.request.method not in SAFE_METHODS:
             if not self.request.user.has_perm("inference.change_languagemodel"):
-                raise errors.permission_denied("change models")
+                raise api_errors.permission_denied("change models")
             return models
         if reads_all(self.request, "inference.languagemodel"):
             return models
@@ -133,17 +133,17 @@ class WorkerViewSet(ViewSet):
 
     def workers(self) -> list[WorkerState]:
         if not reads_all(self.request, "inference.generation"):
-            raise errors.permission_denied("see workers")
+            raise api_errors.permission_denied("see workers")
         try:
             return operate.workers()
         except wire.AWAY:
-            raise errors.overloaded("Redis cannot be reached.") from None
+            raise api_errors.overloaded("Redis cannot be reached.") from None
 
     def worker(self, id: str) -> WorkerState:
         for found in self.workers():
             if found.id == id:
                 return found
-        raise errors.make(404, "not_found", "There is no such worker, or it has ended.")
+        raise api_errors.make(404, "not_found", "There is no such worker, or it has ended.")
 
     @extend_schema(responses=WorkerSerializer(many=True), operation_id="workers_list")
     def list(self, request: Request) -> Response:
@@ -173,7 +173,7 @@ class WorkerViewSet(ViewSet):
 
     def told(self, request: Request, pk: str) -> WorkerState:
         if not request.user.has_perm("inference.change_pausedplace"):
-            raise errors.permission_denied("pause workers")
+            raise api_errors.permission_denied("pause workers")
         return self.worker(pk)
 
 

@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from inference.models import Generation, LanguageModel
 from inference.usage import FIGURES, GROUPS
-from jarvis.rest.strict import Strict
+from jarvis.lib.drf.strict import Strict
 
 LONGEST_SPAN = timedelta(days=3 * 366)
 PRICE = {"max_digits": 12, "decimal_places": 6, "min_value": 0, "required": False, "allow_null": True}

@@ -14,11 +14,11 @@ from inference import wire
 from inference.entries import Begin, Cursor, End, Entry
 from inference.limits import Reservation
 from inference.models import Generation
-from inference.openai import errors
-from inference.openai.errors import ApiError
 from inference.queue import UNKNOWN_WAIT, until_free
-from jarvis.config import config
-from jarvis.database import in_database, log_failure
+from jarvis.lib import api_errors
+from jarvis.lib.api_errors import ApiError
+from jarvis.lib.config import config
+from jarvis.lib.database import in_database, log_failure
 
 log = structlog.get_logger(__name__)
 
@@ -43,9 +43,9 @@ class QueueFull(Exception):
     @property
     def error(self) -> ApiError:
         if not self.own:
-            return errors.overloaded(retry_after=self.wait)
+            return api_errors.overloaded(retry_after=self.wait)
         text = f"You have {config.queue_limit_per_user} calls in the queue already."
-        return errors.rate_limit_exceeded(self.wait, text)
+        return api_errors.rate_limit_exceeded(self.wait, text)
 
 
 class Away(Exception):

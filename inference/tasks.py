@@ -8,7 +8,7 @@ from inference.entries import Problem
 from inference.models import MAX_ATTEMPTS, Generation, LanguageModel, UsageDay
 from inference.outcome import Outcome, store
 from jarvis.celery import app
-from jarvis.config import config
+from jarvis.lib.config import config
 
 BATCH = 1000  # rows that are emptied in one transaction
 

@@ -41,7 +41,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from accounts.allowances import Allowance
 from inference.entries import START, Begin, Cursor, End, Entry, Fence, decode, encode
 from inference.states import WorkerState
-from jarvis.config import config
+from jarvis.lib.config import config
 
 P = ParamSpec("P")
 T = TypeVar("T")

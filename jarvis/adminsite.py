@@ -18,7 +18,7 @@ from inference import operate
 from inference.dashboard import Board, queue, queue_groups, shown_workers
 from inference.models import Generation
 from inference.submit import stop_now
-from jarvis.config import config
+from jarvis.lib.config import config
 
 ORDER = ("inference", "accounts", "auth", "chat")  # of the apps in lists; others come after
 CANCELLED = 1000  # calls at a time

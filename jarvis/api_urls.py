@@ -1,4 +1,4 @@
-"""Routes of the API; all of them are answered by `jarvis.api.ApiHandler`."""
+"""Routes of the API; all of them are answered by `jarvis.web.api_handler.ApiHandler`."""
 
 from django.urls import path
 

@@ -9,17 +9,18 @@ import structlog
 from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
 
-from jarvis import headers, logs, memory
-from jarvis.config import config
-from jarvis.cors import Cors
-from jarvis.patience import TooSlow, in_time
+from jarvis.lib import gc_tuning, logs
+from jarvis.lib.config import config
+from jarvis.web import header_limits
+from jarvis.web.body_timeout import TooSlow, in_time
+from jarvis.web.cors import Cors
 
 logs.set_up("web")
 pages = get_asgi_application()  # sets Django up, so what follows can import models
 
 from chat.routing import sockets  # noqa: E402
-from inference.openai import errors  # noqa: E402
-from jarvis.api import ApiHandler  # noqa: E402
+from jarvis.lib import api_errors  # noqa: E402
+from jarvis.web.api_handler import ApiHandler  # noqa: E402
 
 api = ApiHandler()
 ON_PAGES = ("/api/v1/", "/api/usage", "/api/schema/", "/api/docs/")  # REST resources are ordinary sync Django
@@ -28,22 +29,22 @@ if config.allow_anonymous:
 
 
 async def answered(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    if headers.too_large(scope):
-        await api.refuse(scope, send, errors.headers_too_large(headers.LONGEST))
+    if header_limits.too_large(scope):
+        await api.refuse(scope, send, api_errors.headers_too_large(header_limits.LONGEST))
         return
     path = scope["path"]
     app = api if path.startswith(ApiHandler.PREFIXES) and not path.startswith(ON_PAGES) else pages
     try:
         await app(scope, in_time(receive, config.web_request_seconds), send)
     except TooSlow:  # while the body was read, before there was any answer
-        await api.refuse(scope, send, errors.request_timeout(config.web_request_seconds))
+        await api.refuse(scope, send, api_errors.request_timeout(config.web_request_seconds))
 
 
 http = Cors(answered, config.cors_origins) if config.cors_origins else answered
 
 
 async def websocket(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    if headers.too_large(scope):
+    if header_limits.too_large(scope):
         await send({"type": "websocket.close"})  # before it is accepted: the handshake is answered with 403
     else:
         await sockets(scope, receive, send)
@@ -51,4 +52,4 @@ async def websocket(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 # Who may open a socket is decided in `chat.admission`: channels' own validator knows no keys, and no ports.
 application = ProtocolTypeRouter({"http": http, "websocket": websocket})
-memory.settle()
+gc_tuning.settle()

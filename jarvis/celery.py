@@ -9,7 +9,7 @@ import structlog
 from celery import Celery, signals
 from celery.schedules import crontab
 
-from jarvis import logs
+from jarvis.lib import logs
 
 app = Celery("jarvis")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -13,8 +13,8 @@ from inference import wire
 from inference.http import json_response
 from inference.models import Generation, LanguageModel
 from inference.states import WorkerState
-from jarvis.database import in_database
-from jarvis.times import now_iso
+from jarvis.lib.database import in_database
+from jarvis.lib.timestamps import now_iso
 
 STARTED = time.time()
 READY_SECONDS = 3.0  # a readiness check that takes longer says no

@@ -1,4 +1,4 @@
-"""Django's settings, read from the one configuration object (`jarvis.config`)."""
+"""Django's settings, read from the one configuration object (`jarvis.lib.config`)."""
 
 import django_stubs_ext
 from psycopg.conninfo import conninfo_to_dict
@@ -6,9 +6,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.retry import Retry as SyncRetry
 
-from jarvis import mail
-from jarvis.config import BASE, config
-from jarvis.secret import secret_key
+from jarvis.lib import mail
+from jarvis.lib.config import BASE, config
+from jarvis.lib.secrets import secret_key
 
 django_stubs_ext.monkeypatch()  # classes such as ModelAdmin can then be written with their type
 
@@ -31,7 +31,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
-    "jarvis.static.OurStaticFiles",
+    "jarvis.web.static.OurStaticFiles",
     "django.contrib.postgres",
     "allauth",
     "allauth.account",
@@ -47,10 +47,10 @@ INSTALLED_APPS = [
 
 # Pages and the admin. The API has a stack of its own, see `jarvis/asgi.py`.
 MIDDLEWARE = [
-    "jarvis.middleware.request_context",
-    "jarvis.csp.content_security_policy",
+    "jarvis.lib.request_id.request_context",
+    "jarvis.web.csp.content_security_policy",
     "django.middleware.security.SecurityMiddleware",
-    "jarvis.static.StaticFiles",
+    "jarvis.web.static.StaticFiles",
     "django.middleware.gzip.GZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -63,7 +63,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "accounts.limits.Limits",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "jarvis.bad_requests.Unstorable",
+    "jarvis.web.bad_requests.Unstorable",
 ]
 
 TEMPLATES = [
@@ -115,7 +115,7 @@ CACHES = {
         "LOCATION": config.redis,
         "KEY_PREFIX": "jarvis-cache",  # never cache.clear(): it would empty the whole database
         "OPTIONS": {
-            "serializer": "jarvis.cache.JsonSerializer",
+            "serializer": "jarvis.lib.cache.JsonSerializer",
             "socket_connect_timeout": 2,
             "socket_timeout": 2,
             "retry": SyncRetry(NoBackoff(), 0),
@@ -135,16 +135,16 @@ CELERY_TIMEZONE = "UTC"
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "jarvis.rest.authentication.KeyAuthentication",
+        "accounts.drf_authentication.KeyAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["jarvis.rest.permissions.Scoped"],
+    "DEFAULT_PERMISSION_CLASSES": ["jarvis.lib.drf.permissions.Scoped"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_PAGINATION_CLASS": "jarvis.rest.pagination.Page",
+    "DEFAULT_PAGINATION_CLASS": "jarvis.lib.drf.pagination.Page",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "jarvis.rest.schema.Schema",
-    "EXCEPTION_HANDLER": "jarvis.rest.errors.answer",
+    "DEFAULT_SCHEMA_CLASS": "jarvis.lib.drf.schema.Schema",
+    "EXCEPTION_HANDLER": "jarvis.lib.drf.exception_handler.answer",
     "PAGE_SIZE": 50,
 }
 SPECTACULAR_SETTINGS = {
@@ -236,7 +236,7 @@ STATIC_ROOT = config.var / "static"
 WHITENOISE_SKIP_COMPRESS_EXTENSIONS = ("png", "ico", "gz", "br", "woff2", "map")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "jarvis.static.HashedFiles"},
+    "staticfiles": {"BACKEND": "jarvis.web.static.HashedFiles"},
 }
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = config.max_body_bytes
@@ -249,4 +249,4 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if config.secure e
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
-LOGGING_CONFIG = None  # `jarvis.logs` sets logging up, once for each kind of process.
+LOGGING_CONFIG = None  # `jarvis.lib.logs` sets logging up, once for each kind of process.

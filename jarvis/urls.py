@@ -1,4 +1,4 @@
-"""All addresses: the API's are answered by `jarvis.api`, the others are pages."""
+"""All addresses: the API's are answered by `jarvis.web.api_handler`, the others are pages."""
 
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
@@ -11,17 +11,17 @@ from chat.lists import conversations, shared
 from chat.views import conversation, favicon, home, messages, source
 from inference.pages import usage, usage_csv
 from inference.rest import PlainUsageView
-from jarvis.manifest import manifest
+from jarvis.web.manifest import manifest
 
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # one door, with all its locks
 
-handler400 = "jarvis.bad_requests.bad_request"
+handler400 = "jarvis.web.bad_requests.bad_request"
 
 urlpatterns = [
     path("", include("jarvis.api_urls")),
     path("v1/", include("inference.openai.urls")),
     path("api/usage", PlainUsageView.as_view()),
-    path("api/", include("jarvis.rest.urls")),
+    path("api/", include("jarvis.rest_urls")),
     path("", home, name="home"),
     path("c/<uuid:id>/", conversation, name="conversation"),
     path("c/<uuid:id>/messages/", messages, name="messages"),

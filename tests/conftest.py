@@ -15,7 +15,7 @@ pytest.register_assert_rewrite("tests.support")
 
 from tests.support import services  # noqa: E402
 
-services.start()  # its addresses must be in the environment before anything imports `jarvis.config`
+services.start()  # its addresses must be in the environment before anything imports `jarvis.lib.config`
 os.environ["DJANGO_SETTINGS_MODULE"] = "jarvis.settings"
 
 import django  # noqa: E402

@@ -7,7 +7,7 @@ from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from jarvis.times import iso
+from jarvis.lib.timestamps import iso
 
 register = template.Library()
 

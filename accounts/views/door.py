@@ -16,7 +16,7 @@ from requests import RequestException
 
 from accounts import setup
 from accounts.models import Invitation
-from jarvis.config import config
+from jarvis.lib.config import config
 
 log = structlog.get_logger(__name__)
 

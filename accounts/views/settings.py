@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.devices import device
 from accounts.forms import AppearanceForm, ProfileForm
 from accounts.models import Preferences
-from jarvis.config import config
+from jarvis.lib.config import config
 
 PAGE = ["GET", "HEAD", "POST"]
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from chat.exchange.shapes import FORMAT, VERSION, File, Kept, Said
 from chat.models import Conversation, Message
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 
 Response = TypeVar("Response", HttpResponse, StreamingHttpResponse)
 

@@ -19,10 +19,10 @@ from django.utils.translation import gettext as _
 from chat.exchange import chatgpt
 from chat.exchange.shapes import File, Kept
 from chat.models import FOLDER_CHARS, Conversation, Message
-from inference.openai import errors
-from inference.openai.errors import ApiError
 from inference.outcome import clean
-from jarvis.config import config
+from jarvis.lib import api_errors
+from jarvis.lib.api_errors import ApiError
+from jarvis.lib.config import config
 
 Upload: TypeAlias = "UploadedFile[Any]"
 
@@ -49,14 +49,14 @@ def take(user_id: int, file: Upload) -> Counts:
 
 
 def refused(what: str) -> ApiError:
-    return errors.invalid_request(_("Nothing was imported. {what}").format(what=what), "file")
+    return api_errors.invalid_request(_("Nothing was imported. {what}").format(what=what), "file")
 
 
 def too_large() -> ApiError:
     words = _(
         "Nothing was imported. The file, or what is packed in it, is larger than {size} MB (JARVIS_IMPORT_BYTES)."
     )
-    return errors.make(413, "request_too_large", words.format(size=config.import_bytes // 1_000_000), param="file")
+    return api_errors.make(413, "request_too_large", words.format(size=config.import_bytes // 1_000_000), param="file")
 
 
 def texts_of(file: Upload) -> list[bytes]:

@@ -19,7 +19,7 @@ from inference.engine.remote import RemoteEngine
 from inference.states import EngineState, Gpu
 
 if TYPE_CHECKING:
-    from jarvis.config import Config
+    from jarvis.lib.config import Config
 
 __all__ = ["Counters", "Engine", "EngineState", "RemoteEngine", "VllmEngine", "make_engine"]
 

@@ -28,7 +28,7 @@ from inference.engine.stall import Doubt
 from inference.states import EngineState, Gpu, Phase
 
 if TYPE_CHECKING:
-    from jarvis.config import Config
+    from jarvis.lib.config import Config
 
 log = structlog.get_logger(__name__)
 

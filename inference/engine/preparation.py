@@ -14,7 +14,7 @@ from inference.engine.record import Record
 from inference.engine.source import ModelFolder
 
 if TYPE_CHECKING:
-    from jarvis.config import Config
+    from jarvis.lib.config import Config
 
 
 def options_of(config: "Config", model: ModelFolder, *, gpu: bool, more: str = "") -> Options:

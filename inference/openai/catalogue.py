@@ -11,10 +11,10 @@ from django.db import Error as DatabaseError
 from accounts.authentication import Caller
 from inference import wire
 from inference.models import LanguageModel
-from inference.openai import errors
 from inference.openai.chunks import model_object
 from inference.states import EngineState
-from jarvis.database import in_database
+from jarvis.lib import api_errors
+from jarvis.lib.database import in_database
 
 FRESH = 0.5  # seconds that a look at Postgres and Redis serves all calls of this process
 
@@ -33,7 +33,7 @@ class Catalogue(msgspec.Struct):
     def show(self, name: str, caller: Caller) -> dict[str, Any]:
         """Raises ApiError 404 for a model that is not offered, and in the same words for one that is hidden."""
         if name not in self.offered or not caller.sees(name):
-            raise errors.model_not_found(name)
+            raise api_errors.model_not_found(name)
         return self.offered[name]
 
     def window(self, name: str) -> int:
@@ -43,10 +43,10 @@ class Catalogue(msgspec.Struct):
     def check(self, name: str) -> None:
         """Raise ApiError 404 for a model that is not offered, 503 for one that cannot answer yet."""
         if name not in self.offered:
-            raise errors.model_not_found(name)
+            raise api_errors.model_not_found(name)
         phases = {engine.phase for engine in self.engines if engine.model == name}
         if "ready" not in phases:
-            raise errors.model_loading(name)
+            raise api_errors.model_loading(name)
 
 
 _looks: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[Catalogue]]" = weakref.WeakKeyDictionary()
@@ -64,9 +64,9 @@ async def catalogue() -> Catalogue:
     try:
         return await asyncio.shield(task)
     except DatabaseError:
-        raise errors.overloaded("The database cannot be reached.") from None
+        raise api_errors.overloaded("The database cannot be reached.") from None
     except wire.AWAY:
-        raise errors.overloaded("Redis cannot be reached.") from None
+        raise api_errors.overloaded("Redis cannot be reached.") from None
 
 
 def stale(task: "asyncio.Task[Catalogue]") -> bool:

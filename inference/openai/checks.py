@@ -4,9 +4,9 @@ from typing import Any
 
 import msgspec
 
-from inference.openai.errors import invalid_request
 from inference.openai.schema import check_schema
 from inference.openai.shapes import Assistant, Fields, Message, ObjectFormat, SchemaFormat, TextPart, ToolChoice
+from jarvis.lib.api_errors import invalid_request
 
 MAX_DEPTH = 100  # of the JSON inside `arguments` of a tool call that is sent back
 

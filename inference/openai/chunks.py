@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from inference.entries import End
-from inference.openai.errors import ApiError
+from jarvis.lib.api_errors import ApiError
 
 DONE = b"data: [DONE]\n\n"
 KEEP_ALIVE = b": keep-alive\n\n"

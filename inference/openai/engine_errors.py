@@ -1,4 +1,4 @@
-"""What an engine says when it refuses or fails, in the words of `errors`.
+"""What an engine says when it refuses or fails, in the words of `api_errors`.
 
 vLLM's bodies have an integer `code`, its 401 is a bare string, and messages may hold paths, flags
 and figures of the machine: only what is recognised is passed on, and in our own words.
@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from inference.openai import errors
-from inference.openai.errors import ApiError
 from inference.openai.fields import ACCEPTED
+from jarvis.lib import api_errors
+from jarvis.lib.api_errors import ApiError
 
 CONTEXT = re.compile(
     r"maximum context length|maximum model length|context (?:length|window|size)|max_model_len"
@@ -63,31 +63,39 @@ def from_engine(status: int, body: bytes | str | Mapping[str, Any]) -> ApiError:
     if status in (400, 413, 422):
         return refused(message, param)
     if status in (408, 504):
-        return errors.timeout()
+        return api_errors.timeout()
     if status in (429, 503):
-        return errors.overloaded("The engine cannot take more work now.")
+        return api_errors.overloaded("The engine cannot take more work now.")
     if status in (401, 403):
-        return errors.engine_error("The engine does not accept the key that Jarvis has for it (JARVIS_ENGINE_API_KEY).")
+        return api_errors.engine_error(
+            "The engine does not accept the key that Jarvis has for it (JARVIS_ENGINE_API_KEY)."
+        )
     if status == 404:
-        return errors.engine_error("The engine does not serve this model or route.")
-    return errors.engine_error(status=500 if status == 500 else 502)
+        return api_errors.engine_error("The engine does not serve this model or route.")
+    return api_errors.engine_error(status=500 if status == 500 else 502)
 
 
 def refused(message: str, param: str | None) -> ApiError:
     """The engine found fault with the request itself: sending it again cannot help."""
     if CONTEXT.search(message):
         window, requested = WINDOW.search(message), REQUESTED.search(message)
-        return errors.context_length_exceeded(
+        return api_errors.context_length_exceeded(
             int(window[1]) if window else None, int(requested[1]) if requested else None
         )
     if TOOLS.search(message):
-        return errors.invalid_request("This model cannot call tools. Leave out `tools`, or use another model.", "tools")
+        return api_errors.invalid_request(
+            "This model cannot call tools. Leave out `tools`, or use another model.", "tools"
+        )
     if vocabulary := VOCABULARY.search(message):
         text = f"A token id in `logit_bias` is outside the vocabulary. Use ids below {vocabulary[1]}."
-        return errors.invalid_request(text, "logit_bias")
+        return api_errors.invalid_request(text, "logit_bias")
     if SCHEMA.search(message):
         text = "The engine cannot hold an answer to this schema. Use a simpler one in `response_format` or `tools`."
-        return errors.invalid_request(text, "response_format")
+        return api_errors.invalid_request(text, "response_format")
     if param in ACCEPTED:
-        return errors.invalid_request(f"The engine refuses the value of `{param}`. Change it or leave it out.", param)
-    return errors.invalid_request("The engine refuses this request. Check roles, order and content of the messages.")
+        return api_errors.invalid_request(
+            f"The engine refuses the value of `{param}`. Change it or leave it out.", param
+        )
+    return api_errors.invalid_request(
+        "The engine refuses this request. Check roles, order and content of the messages."
+    )

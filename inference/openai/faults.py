@@ -2,9 +2,9 @@
 
 import re
 
-from inference.openai.errors import ApiError, invalid_request
 from inference.openai.fields import REFUSED
 from inference.openai.strict_json import printable
+from jarvis.lib.api_errors import ApiError, invalid_request
 
 FAULT = re.compile(r"(?s)(.*?)(?: - at `(?:key in )?\$?\.?(.*)`)?")
 MISSING = re.compile(r"Object missing required field `(.*)`")

@@ -11,10 +11,10 @@ import msgspec
 
 from inference.openai import checks, strict_json
 from inference.openai.checks import Limits
-from inference.openai.errors import permission_denied
 from inference.openai.faults import fault, refusal
 from inference.openai.fields import ACCEPTED, IGNORED, OURS
 from inference.openai.shapes import Fields
+from jarvis.lib.api_errors import permission_denied
 
 COMPLETION_FIELDS = frozenset(
     [

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from inference.openai.errors import ApiError, invalid_request
+from jarvis.lib.api_errors import ApiError, invalid_request
 
 MAX_DEPTH = 32
 MAX_NODES = 5_000

@@ -8,7 +8,7 @@ import json
 import re
 from typing import Any
 
-from inference.openai.errors import invalid_request
+from jarvis.lib.api_errors import invalid_request
 
 INT64 = 2**63
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")

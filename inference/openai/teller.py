@@ -4,17 +4,18 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from inference.entries import Begin, Choices, End, Entry, Finish, Text, Usage
-from inference.openai import chunks, errors
+from inference.openai import chunks
 from inference.openai.accumulate import Accumulator
-from inference.openai.errors import ApiError
 from inference.splice import Diverged, Splice
+from jarvis.lib import api_errors
+from jarvis.lib.api_errors import ApiError
 
 
 def failure(end: End) -> ApiError | None:
     """Why a generation failed, if it did."""
     if end.problem is not None:
-        return errors.from_code(end.problem.code, end.problem.message)
-    return errors.engine_error() if end.status == "failed" else None
+        return api_errors.from_code(end.problem.code, end.problem.message)
+    return api_errors.engine_error() if end.status == "failed" else None
 
 
 def counts(usage: Usage) -> dict[str, Any]:
@@ -142,7 +143,7 @@ class StreamTeller:
 
     def broken(self) -> bytes:
         self.ended = True
-        return self.shape.error(errors.engine_error("The engine was lost in the middle of this answer."))
+        return self.shape.error(api_errors.engine_error("The engine was lost in the middle of this answer."))
 
     def end(self, end: End) -> bytes:
         self.over = True

@@ -18,10 +18,10 @@ from inference.openai import chunks
 from inference.openai.catalogue import catalogue
 from inference.openai.checks import Limits
 from inference.openai.chunks import StreamShape
-from inference.openai.errors import ApiError
 from inference.openai.request import ChatRequest, parse_chat_request
 from inference.openai.teller import StreamTeller
-from jarvis.config import config
+from jarvis.lib.api_errors import ApiError
+from jarvis.lib.config import config
 
 log = structlog.get_logger(__name__)
 

@@ -7,7 +7,7 @@ from django import template
 from django.utils.safestring import SafeString
 
 from jarvis import charts
-from jarvis.config import config
+from jarvis.lib.config import config
 
 CENT = Decimal("0.01")
 

@@ -6,9 +6,9 @@ import structlog
 
 from inference.entries import Problem, Usage
 from inference.models import Generation
-from inference.openai import errors
 from inference.outcome import Outcome, store
-from jarvis.database import in_database, is_outage
+from jarvis.lib import api_errors
+from jarvis.lib.database import in_database, is_outage
 
 log = structlog.get_logger(__name__)
 
@@ -84,7 +84,7 @@ class Ledger:
 
 def spoil(outcome: Outcome) -> Outcome:
     """Make an answer that cannot be stored a failed one, of which everything can."""
-    failure = errors.internal_error()
+    failure = api_errors.internal_error()
     outcome.status, outcome.finish_reason = Generation.Status.FAILED.value, "error"
     outcome.text, outcome.choices, outcome.usage = "", None, Usage()
     outcome.first_token_at = outcome.finished_at = None

@@ -15,9 +15,9 @@ from django.db import Error as DatabaseError
 from inference.engine import make_engine
 from inference.models import LanguageModel
 from inference.worker.worker import PAUSE, Worker
-from jarvis import memory
-from jarvis.config import config
-from jarvis.database import in_database, log_failure
+from jarvis.lib import gc_tuning
+from jarvis.lib.config import config
+from jarvis.lib.database import in_database, log_failure
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +73,7 @@ class WorkerProcess:
         loop = asyncio.get_running_loop()
         for signal_number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signal_number, worker.stop)
-        memory.settle()
+        gc_tuning.settle()
         log.info("worker.started", name=worker.name, pid=os.getpid(), model=config.model_name)
         async with asyncio.TaskGroup() as group:
             keeper = group.create_task(engine.run())

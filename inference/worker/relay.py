@@ -19,7 +19,6 @@ from inference import wire
 from inference.engine import Engine
 from inference.entries import Begin, Choices, Cursor, Fence, Finish, Problem, Prompt, Usage
 from inference.models import MAX_ENGINE_DEATHS, MAX_LOST_WORKERS, Generation
-from inference.openai import errors
 from inference.openai.engine_errors import from_engine
 from inference.openai.engine_events import EngineChunk, EventReader
 from inference.openai.engine_values import Counts, UnreadableEvent, parse_json, read_count
@@ -29,8 +28,9 @@ from inference.worker.answer import Answer, Journal
 from inference.worker.fit import Message, estimate, fit, most_tokens
 from inference.worker.probation import Gate
 from inference.worker.publisher import Publisher
-from jarvis.config import config
-from jarvis.database import in_database, log_failure
+from jarvis.lib import api_errors
+from jarvis.lib.config import config
+from jarvis.lib.database import in_database, log_failure
 
 log = structlog.get_logger(__name__)
 
@@ -511,12 +511,12 @@ class Relay:
                 return problem
             case UnreadableEvent():
                 log.warning("engine.unreadable", generation=str(self.row.id), reason=str(error))
-                failure = errors.engine_error(f"The engine gave an answer that cannot be read: {error}.")
+                failure = api_errors.engine_error(f"The engine gave an answer that cannot be read: {error}.")
             case EngineLost():
-                failure = errors.engine_error("The engine broke off twice while it made this answer.")
+                failure = api_errors.engine_error("The engine broke off twice while it made this answer.")
             case WorkerEnded():
-                failure = errors.engine_error("Every worker that took this on ended at it.")
+                failure = api_errors.engine_error("Every worker that took this on ended at it.")
             case _:
                 log.error("relay.died", generation=str(self.row.id), exc_info=error)
-                failure = errors.internal_error()
+                failure = api_errors.internal_error()
         return Problem(failure.code, failure.message)

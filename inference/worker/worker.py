@@ -23,8 +23,8 @@ from inference.worker.ledger import Ledger
 from inference.worker.probation import Gate
 from inference.worker.publisher import Publisher
 from inference.worker.relay import Relay
-from jarvis.config import config
-from jarvis.database import in_database, log_failure
+from jarvis.lib.config import config
+from jarvis.lib.database import in_database, log_failure
 
 log = structlog.get_logger(__name__)
 

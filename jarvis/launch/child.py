@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
-from jarvis.launch import processes
 from jarvis.launch.errors import LaunchError
 from jarvis.launch.logfile import LogFile
+from jarvis.lib import processes
 
 Phase = Literal["waiting", "starting", "ready", "restarting", "stopping", "stopped"]
 

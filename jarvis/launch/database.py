@@ -9,8 +9,8 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connections
 
 from accounts.setup import first_admin_link
-from jarvis.config import Config
 from jarvis.launch.errors import LaunchError
+from jarvis.lib.config import Config
 
 
 def check_given_servers(config: Config) -> None:

@@ -16,9 +16,9 @@ from urllib.parse import quote
 import psycopg
 import redis
 
-from jarvis.launch import processes
 from jarvis.launch.errors import LaunchError
 from jarvis.launch.privileges import private_directory, unprivileged
+from jarvis.lib import processes
 
 POSTGRES_MAJOR = "18"
 _LONGEST_SOCKET_PATH = 107  # bytes, what Linux allows

@@ -6,8 +6,8 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from jarvis.launch.child import Child, Plan
-from jarvis.launch.claim import Claim
 from jarvis.launch.display import Display, Row
+from jarvis.launch.instance_lock import Claim
 
 ROTATE_EVERY = 10.0  # seconds
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

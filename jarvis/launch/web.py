@@ -7,7 +7,7 @@ port itself, and has web processes of its own: `python -m jarvis.launch.web`.
 import argparse
 import socket
 
-from jarvis.config import config
+from jarvis.lib.config import config
 
 APPLICATION = "jarvis.asgi:application"
 GOODBYE_SECONDS = 4  # open streams are cut after so long at a stop; their answers go on and can be followed again
@@ -16,7 +16,7 @@ GOODBYE_SECONDS = 4  # open streams are cut after so long at a stop; their answe
 def uvicorn(listener: socket.socket) -> None:
     from uvicorn import Config, Server
 
-    from jarvis.launch.heads import BoundedHeads
+    from jarvis.launch.uvicorn_protocol import BoundedHeads
 
     settings = Config(
         APPLICATION,

@@ -14,8 +14,8 @@ from accounts import authentication
 from accounts.allowances import Allowance, tightest
 from accounts.authentication import Unauthenticated, caller_for, caller_now, caller_of, look_up
 from accounts.models import EVERYDAY, ApiKey, GroupLimits, Scope, UserLimits, digest
-from jarvis.config import Config
-from jarvis.database import in_database
+from jarvis.lib.config import Config
+from jarvis.lib.database import in_database
 
 pytestmark = pytest.mark.django_db
 

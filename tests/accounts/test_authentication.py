@@ -15,8 +15,8 @@ from accounts import authentication
 from accounts.audit import AuditEvent
 from accounts.authentication import Unauthenticated, caller_of, key_of, look_up
 from accounts.models import KNOWN_ADDRESSES, ApiKey, digest
-from jarvis.config import Config
-from jarvis.database import in_database
+from jarvis.lib.config import Config
+from jarvis.lib.database import in_database
 
 ODD = ["' OR 1=1 --", "\x00", "x" * 1_000_000, "jv_" + "é" * 50, "\ud800", "%s", "jv_';--"]
 

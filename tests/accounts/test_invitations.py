@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts import adapters, admin_people
 from accounts.models import Invitation, digest
 from accounts.views import door
-from jarvis.config import Config
+from jarvis.lib.config import Config
 
 NEW = {"username": "bob", "password1": "a long enough word", "password2": "a long enough word"}
 

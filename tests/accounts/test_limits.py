@@ -10,8 +10,8 @@ from django.test import Client, RequestFactory
 
 from accounts import limits
 from accounts.limits import SIGN_IN, Limit, seconds_to_wait
-from jarvis import address
-from jarvis.config import Config
+from jarvis.lib import client_address as address
+from jarvis.lib.config import Config
 from tests.support.accounts import code_of, sign_in
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,7 @@ from django.test import Client
 from accounts import adapters
 from accounts.views import door
 from accounts.views import settings as settings_pages
-from jarvis.config import Config
+from jarvis.lib.config import Config
 from tests.support.accounts import PASSWORD
 from tests.support.provider import CLIENT, SECRET, serving_provider
 

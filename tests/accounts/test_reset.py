@@ -7,7 +7,7 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from jarvis.mail import MailServer, server
+from jarvis.lib.mail import MailServer, server
 from tests.support.accounts import mail, sign_in
 
 __all__ = ["mail"]

@@ -9,7 +9,7 @@ from django.test import Client
 
 from accounts import sessions
 from chat.sockets import VOID
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 from tests.support.accounts import PASSWORD
 from tests.support.sockets import closes, handshake, headers, opened  # noqa: F401
 from tests.support.workers import clean_redis  # noqa: F401

@@ -17,8 +17,8 @@ from accounts.models import ApiKey, Invitation, Preferences
 from accounts.setup import first_admin_link
 from chat.models import Conversation
 from chat.rendering.code import CLASSES
-from jarvis.csp import POLICY
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
+from jarvis.web.csp import POLICY
 from tests.support.accessibility import look_over
 from tests.support.accounts import PASSWORD
 from tests.support.sockets import signed_in

@@ -13,7 +13,7 @@ from accounts import adapters
 from accounts.models import ApiKey, Invitation, Preferences
 from accounts.views import door
 from chat.models import Conversation
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 from tests.support.accessibility import look_over
 from tests.support.accounts import PASSWORD
 from tests.support.pages import shot, sign_in

@@ -16,7 +16,7 @@ from accounts.models import ApiKey, GroupLimits, UserLimits
 from inference import wire
 from inference.models import Generation, LanguageModel, PausedPlace, UsageDay
 from inference.states import EngineState, Gpu, WorkerState
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 from tests.support.accounts import PASSWORD
 from tests.support.pages import shot
 

@@ -9,7 +9,7 @@ from playwright.async_api import expect
 from accounts.setup import first_admin_link
 from chat.models import Message
 from inference.models import Generation, LanguageModel
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 from tests.support.accounts import PASSWORD
 from tests.support.fake_engine import numbered
 from tests.support.pages import ask, shot, sign_in

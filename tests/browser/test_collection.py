@@ -9,8 +9,8 @@ from playwright.async_api import expect
 
 from chat import limits
 from chat.models import Conversation, Share
-from jarvis.config import Config
-from jarvis.database import in_database
+from jarvis.lib.config import Config
+from jarvis.lib.database import in_database
 from tests.support.pages import ask, open_drawer, shot, sign_in, some_conversations, titled
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.django_db(transaction=True)]

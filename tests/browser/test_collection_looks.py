@@ -7,7 +7,7 @@ from axe_playwright_python.base import AXE_FILE_PATH
 from playwright.async_api import expect
 
 from chat.models import Conversation
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 from tests.support.accounts import PASSWORD
 from tests.support.pages import open_drawer, some_conversations, titled
 

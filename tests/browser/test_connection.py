@@ -8,7 +8,7 @@ from playwright.async_api import expect
 
 from chat.models import Message
 from inference.models import Generation
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
 from tests.support.live import serving, static_files
 from tests.support.pages import ask, sign_in

@@ -5,7 +5,7 @@ from playwright.async_api import expect
 
 from accounts.models import Preferences
 from chat.models import Message
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
 from tests.support.pages import ask, shot, sign_in
 

@@ -8,7 +8,7 @@ from playwright.async_api import expect
 
 from chat.models import Conversation
 from inference.models import LanguageModel
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 from tests.support.pages import ask, shot, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.django_db(transaction=True)]

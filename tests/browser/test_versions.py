@@ -10,7 +10,7 @@ from playwright.async_api import expect
 from accounts.models import Preferences
 from chat.models import Conversation, Message
 from inference.models import Generation, LanguageModel
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 from tests.support.accessibility import AXE, LOOK, RULES
 from tests.support.fake_engine import numbered
 from tests.support.pages import ask, shot, sign_in

@@ -7,7 +7,7 @@ from playwright.async_api import expect
 
 from chat.models import Conversation, Share
 from inference.models import Generation
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 from tests.support.accounts import PASSWORD
 from tests.support.pages import ask, sign_in
 from tests.support.xss import ALL, VECTORS

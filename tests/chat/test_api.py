@@ -11,8 +11,8 @@ from accounts.models import ApiKey
 from chat.models import Conversation, Message
 from inference import wire
 from inference.models import Generation
-from jarvis.config import config
-from jarvis.database import in_database
+from jarvis.lib.config import config
+from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
 from tests.support.gateway import live
 from tests.support.workers import alice, fake, held

@@ -7,7 +7,7 @@ from channels.testing import WebsocketCommunicator
 from django.conf import settings
 
 from chat.routing import sockets
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 from tests.support.away import postgres_away, redis_away
 from tests.support.fake_engine import numbered
 from tests.support.sockets import handshake, signed_in

@@ -14,8 +14,8 @@ from inference import queue, submit, wire
 from inference.follow import Hub
 from inference.models import Generation, LanguageModel
 from inference.states import EngineState, WorkerState
-from jarvis.config import config
-from jarvis.database import in_database
+from jarvis.lib.config import config
+from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
 from tests.support.live import tasks
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from chat.exchange import chatgpt, take
 from chat.exchange.giving import everything, kept
 from chat.models import Conversation, Message
-from inference.openai.errors import ApiError
-from jarvis.config import config
+from jarvis.lib.api_errors import ApiError
+from jarvis.lib.config import config
 
 pytestmark = pytest.mark.django_db
 ADDRESS = "/api/v1/conversations/import/"
@@ -141,7 +141,7 @@ def test_markdown_is_what_is_shown_in_the_readers_language(client, alice):
 
 @pytest.mark.django_db(transaction=True)
 async def test_all_are_exported_in_pieces(alice, bob):
-    from jarvis.database import in_database
+    from jarvis.lib.database import in_database
 
     def some():
         for number in range(45):

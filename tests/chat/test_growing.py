@@ -15,7 +15,7 @@ from chat.rendering.markdown import render
 from inference import wire
 from inference.entries import Begin, Cursor, End, Fence, Text
 from inference.models import Generation
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
 from tests.support.live import tasks
 from tests.support.waiting import until

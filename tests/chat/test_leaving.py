@@ -28,7 +28,7 @@ from inference import wire
 from inference.models import Generation, UsageDay
 from inference.outcome import Outcome, store
 from inference.tasks import roll_up
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 from tests.support.accounts import PASSWORD
 from tests.support.live import static_files
 from tests.support.sockets import closes, handshake, headers, opened

@@ -13,7 +13,7 @@ from django_ratelimit.core import _get_window
 from accounts.models import ApiKey
 from chat import limits
 from chat.models import Conversation
-from jarvis.config import Config
+from jarvis.lib.config import Config
 from tests.support.accounts import forget_counts
 from tests.support.live import static_files
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.models import ApiKey
 from inference.follow import Hub
 from inference.models import Generation
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
 from tests.support.live import serving, tasks
 from tests.support.sockets import signed_in

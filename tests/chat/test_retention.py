@@ -11,7 +11,7 @@ from chat.models import Conversation, Message, Share
 from chat.tasks import forget_old
 from inference.models import Generation
 from jarvis.celery import app
-from jarvis.config import config
+from jarvis.lib.config import config
 from tests.support.live import static_files
 
 pytestmark = pytest.mark.django_db(transaction=True)

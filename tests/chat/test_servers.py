@@ -10,7 +10,7 @@ from django.conf import settings
 from websockets.typing import Origin
 
 from accounts.models import ApiKey
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 from tests.support.servers import server
 from tests.support.sockets import signed_in
 

@@ -6,7 +6,7 @@ import string
 from django.utils import translation
 
 from chat.strings import script_strings, suggestions
-from jarvis.config import BASE
+from jarvis.lib.config import BASE
 
 SAME = {"jarvis", "model_ready", "seconds", "per_second"}  # words that are the same in both
 

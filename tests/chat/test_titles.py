@@ -9,8 +9,8 @@ from chat.models import Conversation
 from chat.tasks import make_titles
 from inference.models import Generation, LanguageModel
 from inference.outcome import Outcome, store
-from jarvis.config import config
-from jarvis.database import in_database
+from jarvis.lib.config import config
+from jarvis.lib.database import in_database
 from tests.support.waiting import until
 from tests.support.workers import working
 

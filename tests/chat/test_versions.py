@@ -13,7 +13,7 @@ from chat.models import Conversation, Message
 from inference import wire
 from inference.entries import START, Begin, Cursor, End, Text
 from inference.models import Generation, LanguageModel
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
 from tests.support.waiting import until
 from tests.support.workers import working

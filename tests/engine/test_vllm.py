@@ -14,7 +14,7 @@ import pytest
 from inference.engine import VllmEngine, processes
 from inference.engine.spawn import is_isolated
 from inference.openai.request import check_chat_request
-from jarvis.config import Config
+from jarvis.lib.config import Config
 from tests.support import tiny
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(400)]

@@ -10,7 +10,7 @@ from inference import wire
 from inference.entries import Begin, Choices, Cursor, End, Fence, Text, Usage
 from inference.follow import Batch, Hub, follow
 from inference.models import Generation
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
 from tests.support.waiting import until
 from tests.support.workers import ask, clears, text_of, told, working

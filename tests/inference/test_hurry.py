@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from django.utils import timezone
 
-from jarvis.config import config
+from jarvis.lib.config import config
 from tests.support.waiting import until
 from tests.support.workers import ask, stored, tokens_told, working
 

@@ -12,7 +12,7 @@ from inference.entries import Usage
 from inference.models import Generation, LanguageModel
 from inference.outcome import Outcome, store
 from inference.submit import stop
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 from tests.support.gateway import live  # noqa: F401
 from tests.support.waiting import until
 from tests.support.workers import ask, doomed, stored, tokens_told, told, working

@@ -23,12 +23,12 @@ from inference import limits, submit, wire
 from inference.entries import Begin, Cursor, End, Usage
 from inference.limits import reserve, sweep, this_month
 from inference.models import Generation
-from inference.openai.errors import ApiError
 from inference.openai.request import check_chat_request
 from inference.outcome import Outcome, store
 from inference.worker.worker import Worker
-from jarvis.config import BASE, config
-from jarvis.database import in_database
+from jarvis.lib.api_errors import ApiError
+from jarvis.lib.config import BASE, config
+from jarvis.lib.database import in_database
 from tests.support.waiting import until
 from tests.support.workers import killed, told, working
 
@@ -523,11 +523,11 @@ async def all_ended(rows):
 OTHER = """
 import asyncio, json, sys, uuid
 import django; django.setup()
-from jarvis import logs; logs.set_up("other")
+from jarvis.lib import logs; logs.set_up("other")
 from accounts.authentication import Caller
 from accounts.allowances import Allowance
 from inference.limits import reserve
-from inference.openai.errors import ApiError
+from jarvis.lib.api_errors import ApiError
 
 async def one(who):
     try:

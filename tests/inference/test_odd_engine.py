@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from inference.entries import Choices, Text
 from inference.models import Generation
-from inference.openai.errors import from_code
 from inference.worker.worker import Worker
-from jarvis.database import in_database
+from jarvis.lib.api_errors import from_code
+from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
 from tests.support.odd_events import EVENT
 from tests.support.waiting import until

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import ApiKey
 from inference.models import Generation, UsageDay
-from jarvis.exports import harmless
+from jarvis.lib.admin_export import harmless
 from tests.support.admin import files
 
 __all__ = ["files"]

@@ -6,7 +6,7 @@ from django.contrib.auth.models import User
 from inference import operate, wire
 from inference.states import WorkerState
 from inference.worker.worker import RATE_SECONDS, Rate
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
 from tests.support.waiting import until
 from tests.support.workers import ask, stored, tokens_told, told, working

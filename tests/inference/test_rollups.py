@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.models import ApiKey
 from inference.models import Generation, UsageDay
 from inference.tasks import forget_old, roll_up
-from jarvis.config import config
+from jarvis.lib.config import config
 
 DAY = date(2026, 3, 7)
 NOON = datetime(2026, 3, 7, 12, tzinfo=UTC)

@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from inference.entries import End
 from inference.models import Generation
 from inference.submit import stop
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
 from tests.support.waiting import until
 from tests.support.workers import ask, stored, text_of, tokens_told, told, working

@@ -12,7 +12,7 @@ from inference.entries import Usage
 from inference.models import Generation
 from inference.outcome import Outcome, generations_ended
 from inference.worker.ledger import Ledger
-from jarvis.database import in_database, is_outage
+from jarvis.lib.database import in_database, is_outage
 from tests.support.workers import stored
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -10,8 +10,8 @@ from django.test.utils import CaptureQueriesContext
 from inference import submit, wire
 from inference.entries import End
 from inference.models import Generation
-from jarvis.config import config
-from jarvis.database import in_database
+from jarvis.lib.config import config
+from jarvis.lib.database import in_database
 from tests.support.waiting import until
 from tests.support.workers import ask, stored, told
 

@@ -17,8 +17,8 @@ from inference.worker.probation import Gate
 from inference.worker.publisher import Publisher
 from inference.worker.relay import Relay
 from inference.worker.worker import Worker
-from jarvis.config import config
-from jarvis.database import in_database
+from jarvis.lib.config import config
+from jarvis.lib.database import in_database
 from tests.support.fake_engine import FIRST_ID, numbered
 from tests.support.waiting import until
 from tests.support.workers import NOT_PLAIN, ask, clears, doomed, killed, stored, text_of, tokens_told, told, working

@@ -3,7 +3,7 @@
 import pytest
 
 from inference.entries import End
-from jarvis.config import config
+from jarvis.lib.config import config
 from tests.support.fake_engine import numbered
 from tests.support.waiting import until
 from tests.support.workers import ask, stored, text_of, told, working

@@ -5,9 +5,9 @@ from django.test import RequestFactory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jarvis import address
-from jarvis.address import bucket, client_address, told
-from jarvis.config import Config
+from jarvis.lib import client_address as address
+from jarvis.lib.client_address import bucket, client_address, told
+from jarvis.lib.config import Config
 
 PROXIES = ("10.0.0.0/8", "fd00::/8", "unix")
 

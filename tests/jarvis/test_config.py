@@ -5,14 +5,14 @@ import sys
 
 import pytest
 
-from jarvis.config import BASE, Config, variable
-from jarvis.env_example import example
+from jarvis.lib.config import BASE, Config, variable
+from jarvis.lib.env_example import example
 
 
 def start(**variables):
     """What a process says that starts with these variables."""
     environment = {"PATH": "/usr/bin:/bin", "JARVIS_ENV_FILE": "/dev/null"} | variables
-    command = [sys.executable, "-c", "from jarvis.config import config"]
+    command = [sys.executable, "-c", "from jarvis.lib.config import config"]
     return subprocess.run(command, env=environment, cwd=BASE, capture_output=True, text=True, check=False)
 
 

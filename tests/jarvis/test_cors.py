@@ -5,9 +5,9 @@ import pytest
 
 from accounts.models import ApiKey
 from jarvis.asgi import answered, http
-from jarvis.config import Config
-from jarvis.cors import EXPOSED, Cors
-from jarvis.database import in_database
+from jarvis.lib.config import Config
+from jarvis.lib.database import in_database
+from jarvis.web.cors import EXPOSED, Cors
 from tests.support.live import static_files
 from tests.support.workers import alice, clean_redis
 

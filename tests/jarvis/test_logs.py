@@ -10,8 +10,8 @@ import structlog
 from inference.models import Generation
 from inference.tasks import give_up
 from jarvis.celery import carry_request_id, drop_request_id, take_request_id
-from jarvis.config import BASE
-from jarvis.database import in_database
+from jarvis.lib.config import BASE
+from jarvis.lib.database import in_database
 from tests.support.gateway import live
 from tests.support.workers import alice, fake, held
 
@@ -21,7 +21,7 @@ __all__ = ["alice", "fake", "held", "live"]
 def lines(**variables):
     """What a process of its own logs, to a pipe."""
     code = (
-        "import logging, structlog; from jarvis import logs; logs.set_up('web')\n"
+        "import logging, structlog; from jarvis.lib import logs; logs.set_up('web')\n"
         "structlog.contextvars.bind_contextvars(request_id='abc')\n"
         "structlog.get_logger('x').info('thing.happened', size=3, id=object)\n"
         "structlog.get_logger('x').debug('thing.detail')\n"

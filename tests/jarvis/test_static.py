@@ -5,7 +5,7 @@ import re
 import pytest
 from django.contrib.staticfiles.storage import staticfiles_storage
 
-from jarvis.static import OURS
+from jarvis.web.static import OURS
 from tests.support.live import static_files
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from jarvis.launch.child import Plan
-from jarvis.launch.claim import Claim
 from jarvis.launch.display import Display
+from jarvis.launch.instance_lock import Claim
 from jarvis.launch.logfile import LogFile
 from jarvis.launch.supervisor import Supervisor
 

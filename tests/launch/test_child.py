@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from jarvis.launch import processes
 from jarvis.launch.child import LONGEST_PAUSE, SHORTEST_PAUSE, STEADY, Child, next_pause
 from jarvis.launch.errors import LaunchError
+from jarvis.lib import processes
 from tests.launch.conftest import MakePlan
 from tests.support.waiting import until
 

@@ -14,9 +14,9 @@ import psycopg
 import pytest
 import redis
 
-from jarvis.launch import processes
 from jarvis.launch.embedded import EmbeddedPostgres, EmbeddedRedis, Running, Service
 from jarvis.launch.errors import LaunchError
+from jarvis.lib import processes
 
 
 def until(condition: Callable[[], object], seconds: float = 10) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from jarvis.config import BASE
 from jarvis.launch import install
+from jarvis.lib.config import BASE
 
 LOCKS = BASE / "requirements"
 PINNED = re.compile(r"^([a-z0-9.-]+)(?:\[[^]]*])?==([^ ;\\]+)(?: ; ([^\\\n]+))?", re.MULTILINE)

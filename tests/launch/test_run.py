@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jarvis.launch import processes
+from jarvis.lib import processes
 from tests.support.launched import Jarvis, until
 
 pytestmark = pytest.mark.processes

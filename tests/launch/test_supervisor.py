@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from jarvis.launch import processes
-from jarvis.launch.claim import Claim
 from jarvis.launch.display import Display
 from jarvis.launch.errors import LaunchError
+from jarvis.launch.instance_lock import Claim
 from jarvis.launch.supervisor import Supervisor
+from jarvis.lib import processes
 from tests.launch.conftest import MakePlan
 from tests.support.waiting import until
 
@@ -118,7 +118,7 @@ async def test_the_state_of_each_child_is_shown_once_per_change(
 CRASHED = """
     import asyncio, pathlib, sys
     from jarvis.launch.child import Plan
-    from jarvis.launch.claim import Claim
+    from jarvis.launch.instance_lock import Claim
     from jarvis.launch.display import Display
     from jarvis.launch.logfile import LogFile
     from jarvis.launch.supervisor import Supervisor

@@ -13,7 +13,7 @@ from accounts.models import ApiKey, UserLimits
 from chat.models import Conversation
 from inference import limits, wire
 from inference.models import Generation, LanguageModel
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 from tests.support.gateway import asked, post
 
 pytestmark = pytest.mark.django_db(transaction=True)

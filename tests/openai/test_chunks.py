@@ -12,7 +12,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from inference.openai import chunks
 from inference.openai.accumulate import Accumulator
 from inference.openai.chunks import DONE, KEEP_ALIVE, StreamShape
-from inference.openai.errors import overloaded
+from jarvis.lib.api_errors import overloaded
 
 
 def shape(include_usage=False):

@@ -4,27 +4,27 @@ import json
 
 import pytest
 
-from inference.openai import errors
 from inference.openai.engine_errors import from_engine
-from inference.openai.errors import ApiError
+from jarvis.lib import api_errors
+from jarvis.lib.api_errors import ApiError
 
 EVERY = [
-    (errors.invalid_request("x is wrong. Correct it.", "x"), 400, "invalid_request_error"),
-    (errors.context_length_exceeded(2048, 3000), 400, "context_length_exceeded"),
-    (errors.invalid_api_key(), 401, "invalid_api_key"),
-    (errors.permission_denied("use this model"), 403, "permission_denied"),
-    (errors.model_not_found("x"), 404, "model_not_found"),
-    (errors.not_found("/v1/x"), 404, "not_found"),
-    (errors.method_not_allowed("GET", "POST"), 405, "method_not_allowed"),
-    (errors.request_too_large(10), 413, "request_too_large"),
-    (errors.rate_limit_exceeded(3.2), 429, "rate_limit_exceeded"),
-    (errors.insufficient_quota(), 429, "insufficient_quota"),
-    (errors.model_loading("guide"), 503, "model_loading"),
-    (errors.overloaded(), 503, "overloaded"),
-    (errors.engine_error(), 502, "engine_error"),
-    (errors.engine_error(status=500), 500, "engine_error"),
-    (errors.internal_error(), 500, "internal_error"),
-    (errors.timeout(30), 504, "timeout"),
+    (api_errors.invalid_request("x is wrong. Correct it.", "x"), 400, "invalid_request_error"),
+    (api_errors.context_length_exceeded(2048, 3000), 400, "context_length_exceeded"),
+    (api_errors.invalid_api_key(), 401, "invalid_api_key"),
+    (api_errors.permission_denied("use this model"), 403, "permission_denied"),
+    (api_errors.model_not_found("x"), 404, "model_not_found"),
+    (api_errors.not_found("/v1/x"), 404, "not_found"),
+    (api_errors.method_not_allowed("GET", "POST"), 405, "method_not_allowed"),
+    (api_errors.request_too_large(10), 413, "request_too_large"),
+    (api_errors.rate_limit_exceeded(3.2), 429, "rate_limit_exceeded"),
+    (api_errors.insufficient_quota(), 429, "insufficient_quota"),
+    (api_errors.model_loading("guide"), 503, "model_loading"),
+    (api_errors.overloaded(), 503, "overloaded"),
+    (api_errors.engine_error(), 502, "engine_error"),
+    (api_errors.engine_error(status=500), 500, "engine_error"),
+    (api_errors.internal_error(), 500, "internal_error"),
+    (api_errors.timeout(30), 504, "timeout"),
 ]
 
 
@@ -39,11 +39,11 @@ def test_every_error_has_the_shape_and_says_what_to_do(error, status, code):
 
 
 def test_waiting_is_told_in_whole_seconds_and_milliseconds_and_a_spent_budget_forbids_retries():
-    assert errors.rate_limit_exceeded(3.2).headers == {"retry-after": "4", "retry-after-ms": "3200"}
-    assert errors.overloaded(retry_after=0.01).headers == {"retry-after": "1", "retry-after-ms": "10"}
-    assert errors.insufficient_quota().headers == {"x-should-retry": "false"}
-    assert errors.model_loading("guide").headers["retry-after"] == "5"
-    assert errors.invalid_api_key().headers == {}
+    assert api_errors.rate_limit_exceeded(3.2).headers == {"retry-after": "4", "retry-after-ms": "3200"}
+    assert api_errors.overloaded(retry_after=0.01).headers == {"retry-after": "1", "retry-after-ms": "10"}
+    assert api_errors.insufficient_quota().headers == {"x-should-retry": "false"}
+    assert api_errors.model_loading("guide").headers["retry-after"] == "5"
+    assert api_errors.invalid_api_key().headers == {}
 
 
 @pytest.mark.parametrize(
@@ -52,12 +52,12 @@ def test_waiting_is_told_in_whole_seconds_and_milliseconds_and_a_spent_budget_fo
 )
 def test_a_stored_code_word_gives_the_status_again(code):
     made = next(error for error, _, known in EVERY if known == code)
-    found = errors.from_code(code, made.message, made.param)
+    found = api_errors.from_code(code, made.message, made.param)
     assert (found.status, found.body()) == (made.status, made.body())
 
 
 def test_an_unknown_code_word_is_a_502():
-    assert errors.from_code("engine_died_twice", "It failed.").status == 502
+    assert api_errors.from_code("engine_died_twice", "It failed.").status == 502
 
 
 def vllm(message, status, kind="BadRequestError", param=None):

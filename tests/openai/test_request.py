@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from inference.openai.checks import Limits
-from inference.openai.errors import ApiError
 from inference.openai.fields import ACCEPTED, IGNORED, OURS, REFUSED
 from inference.openai.request import ChatRequest, check_chat_request, parse_chat_request
+from jarvis.lib.api_errors import ApiError
 
 HELLO = [{"role": "user", "content": "Hello"}]
 TOOL: dict[str, Any] = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}

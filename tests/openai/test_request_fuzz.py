@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inference.openai.errors import ApiError
 from inference.openai.request import ChatRequest, parse_chat_request
+from jarvis.lib.api_errors import ApiError
 from tests.support.fuzz import NAMES, SOUND, VALUES, WORDS
 
 

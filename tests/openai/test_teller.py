@@ -6,8 +6,8 @@ import pytest
 
 from inference.entries import Begin, Choices, End, Finish, Problem, Prompt, Text, Usage
 from inference.openai.chunks import StreamShape
-from inference.openai.errors import ApiError
 from inference.openai.teller import StreamTeller, WholeTeller
+from jarvis.lib.api_errors import ApiError
 
 USAGE = Usage(5, 3, 1)
 DONE = End("done", "length", USAGE)

@@ -15,7 +15,7 @@ import pytest
 from accounts.models import ApiKey
 from inference import answering, submit
 from inference.models import Generation
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
 from tests.support.gateway import HELLO, asked
 from tests.support.sdk import ACCEPTED, PICTURE, REFUSED, Full

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from inference import wire
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 from tests.support.callers import ORIGIN
 from tests.support.gateway import live
 from tests.support.live import static_files

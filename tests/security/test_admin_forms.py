@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from inference.models import Generation
-from jarvis.bad_requests import unfit
+from jarvis.web.bad_requests import unfit
 from tests.support.live import static_files
 from tests.support.world import MAKERS
 

@@ -6,7 +6,7 @@ import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
 
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 from tests.support.callers import NOBODY, call, key_headers, refused, session_headers
 from tests.support.matrix import PUBLIC, VERBS
 from tests.support.routes import routes

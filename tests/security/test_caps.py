@@ -6,8 +6,8 @@ import json
 import pytest
 
 from accounts.models import ApiKey
-from jarvis.database import in_database
-from jarvis.headers import LONGEST, MOST
+from jarvis.lib.database import in_database
+from jarvis.web.header_limits import LONGEST, MOST
 from tests.support.servers import server
 
 __all__ = ["server"]

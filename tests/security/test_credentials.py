@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts.models import ApiKey
 from inference import limits
 from inference.models import LanguageModel
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 from tests.support.gateway import until_ready
 from tests.support.matrix import MATRIX, Owned
 from tests.support.routes import routes

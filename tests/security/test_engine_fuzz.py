@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from inference.models import Generation
 from inference.openai.fields import REFUSED
-from jarvis.config import BASE
-from jarvis.database import in_database
+from jarvis.lib.config import BASE
+from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
 from tests.support.fuzz import NAMES, SOUND, VALUES, WORDS
 

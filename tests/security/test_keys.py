@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 
 from accounts import authentication
 from accounts.models import ApiKey
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 from tests.support.routes import routes
 from tests.support.sockets import handshake, refusal
 

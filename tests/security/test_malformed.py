@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 from tests.support.callers import session_headers
 from tests.support.matrix import MATRIX, Owned
 from tests.support.routes import routes

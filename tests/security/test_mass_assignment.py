@@ -12,7 +12,7 @@ from django.apps import apps
 from rest_framework import serializers
 
 from chat import frames
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 from tests.support.callers import key_headers, session_headers
 from tests.support.matrix import BODIES, MATRIX, VERBS, Owned
 from tests.support.routes import routes

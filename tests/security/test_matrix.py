@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 from tests.support.callers import NOBODY, call, key_headers, refused, revoked_headers, session_headers
 from tests.support.matrix import BODIES, FRAME_OBJECTS, FRAMES, MATRIX, NOWHERE, PUBLIC, VERBS, Open, Owned
 from tests.support.routes import named_in_frames, routes

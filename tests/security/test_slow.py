@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from jarvis.patience import PER_SECOND, TooSlow, in_time
+from jarvis.web.body_timeout import PER_SECOND, TooSlow, in_time
 from tests.support.live import static_files
 from tests.support.servers import answering, started
 

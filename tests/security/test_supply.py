@@ -6,7 +6,7 @@ import re
 import pytest
 from packaging.version import Version
 
-from jarvis.config import BASE
+from jarvis.lib.config import BASE
 
 ACTION = re.compile(r"uses:\s*(\S+)@(\S+)")
 

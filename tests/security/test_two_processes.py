@@ -13,7 +13,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 
 from accounts.models import ApiKey
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 from tests.support.callers import CSRF
 from tests.support.live import static_files
 from tests.support.servers import answering, started

@@ -9,7 +9,7 @@ from django.core.cache import cache
 from accounts import adapters, forms
 from accounts.views import door
 from accounts.views import settings as settings_pages
-from jarvis.config import Config
+from jarvis.lib.config import Config
 
 PASSWORD = "a long enough word"
 

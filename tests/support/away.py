@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from redis.asyncio import Redis
 
-from jarvis.config import config
+from jarvis.lib.config import config
 
 
 @contextlib.asynccontextmanager

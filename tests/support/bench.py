@@ -11,7 +11,7 @@ from typing import Any
 
 from inference.engine import VllmEngine, processes
 from inference.engine.keeper import Patience
-from jarvis.config import Config
+from jarvis.lib.config import Config
 
 SERVER = Path(__file__).with_name("server.py")
 QUICK = Patience(

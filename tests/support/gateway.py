@@ -12,8 +12,8 @@ import pytest
 from accounts.models import ApiKey
 from inference import wire
 from inference.openai.catalogue import catalogue
-from inference.openai.errors import ApiError
-from jarvis.database import in_database
+from jarvis.lib.api_errors import ApiError
+from jarvis.lib.database import in_database
 from tests.support.fake_engine import FakeEngine
 from tests.support.live import serving
 from tests.support.workers import FakeHeld, working

@@ -4,7 +4,7 @@ import asyncio
 import sys
 
 from inference.engine import VllmEngine
-from jarvis.config import Config
+from jarvis.lib.config import Config
 
 
 async def main(var: str, model: str) -> None:

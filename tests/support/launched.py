@@ -13,8 +13,8 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from jarvis.config import BASE
-from jarvis.launch import processes
+from jarvis.lib import processes
+from jarvis.lib.config import BASE
 
 NAMES = {"postgres", "redis", "web", "worker", "celery", "beat"}
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from playwright.async_api import expect
 
 from chat.models import Conversation
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 from tests.support.sockets import signed_in
 
 SHOTS = Path(__file__).resolve().parent.parent.parent / "docs" / "screenshots"

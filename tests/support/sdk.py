@@ -2,7 +2,7 @@
 
 import threading
 
-from jarvis.config import config
+from jarvis.lib.config import config
 
 
 class Full:

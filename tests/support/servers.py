@@ -12,7 +12,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from jarvis.config import BASE
+from jarvis.lib.config import BASE
 from tests.support.live import static_files
 
 

@@ -15,7 +15,7 @@ from django.test import Client
 
 from chat.routing import sockets
 from inference.models import LanguageModel
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 from tests.support.workers import working
 
 HOST = "localhost:8090"

@@ -25,7 +25,7 @@ import psutil
 import psycopg
 
 from inference.engine.record import Record
-from jarvis.config import BASE
+from jarvis.lib.config import BASE
 from tests.support.launched import Jarvis, until
 
 TOKENS = 200

@@ -16,7 +16,7 @@ from inference.openai.request import check_chat_request
 from inference.states import EngineState
 from inference.submit import submit
 from inference.worker.worker import Worker
-from jarvis.database import in_database
+from jarvis.lib.database import in_database
 from tests.support.fake_engine import FakeEngine
 
 

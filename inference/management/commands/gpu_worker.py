@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from inference.worker.process import PlaceTaken, WorkerProcess
-from jarvis import logs
+from jarvis.lib import logs
 
 
 class Command(BaseCommand):

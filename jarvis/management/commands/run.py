@@ -7,10 +7,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from jarvis.config import config
 from jarvis.launch.display import Display
 from jarvis.launch.errors import LaunchError
-from jarvis.launch.everything import Everything
+from jarvis.launch.run import Everything
+from jarvis.lib.config import config
 
 
 class Command(BaseCommand):

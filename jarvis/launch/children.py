@@ -7,11 +7,11 @@ import sys
 
 from inference import wire
 from inference.states import WorkerState
-from jarvis.config import BASE, Config
 from jarvis.launch import port
 from jarvis.launch.child import Plan
 from jarvis.launch.embedded import EmbeddedPostgres, EmbeddedRedis, Service
 from jarvis.launch.logfile import LogFile
+from jarvis.lib.config import BASE, Config
 
 CELERY_CONCURRENCY = 2
 # Children write their logs to files, line by line; the command line decides where they are, not the terminal.

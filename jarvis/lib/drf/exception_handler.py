@@ -10,8 +10,8 @@ from rest_framework import exceptions
 from rest_framework.views import set_rollback
 
 from inference.http import UNSTORABLE, error_response
-from inference.openai import errors
-from inference.openai.errors import ApiError
+from jarvis.lib import api_errors
+from jarvis.lib.api_errors import ApiError
 
 log = structlog.get_logger(__name__)
 
@@ -21,7 +21,7 @@ def answer(error: Exception, context: dict[str, Any]) -> HttpResponse:
     fault = told(error, context)
     if fault is None:
         log.error("request.failed", path=context["request"].path, exc_info=error)
-        fault = errors.internal_error()
+        fault = api_errors.internal_error()
     set_rollback()
     response = error_response(fault)
     if fault.status == 401:
@@ -34,26 +34,26 @@ def told(error: Exception, context: dict[str, Any]) -> ApiError | None:
         case ApiError():
             return error
         case Http404() | exceptions.NotFound():
-            return errors.make(404, "not_found", "There is no such thing, or it belongs to somebody else.")
+            return api_errors.make(404, "not_found", "There is no such thing, or it belongs to somebody else.")
         case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
-            return errors.invalid_api_key(str(error.detail))
+            return api_errors.invalid_api_key(str(error.detail))
         case PermissionDenied() | exceptions.PermissionDenied():
-            return errors.permission_denied("do this")
+            return api_errors.permission_denied("do this")
         case exceptions.MethodNotAllowed():
             request, view = context["request"], context["view"]
-            return errors.method_not_allowed(request.method, ", ".join(view.allowed_methods))
+            return api_errors.method_not_allowed(request.method, ", ".join(view.allowed_methods))
         case exceptions.ValidationError():
             name, fault = first_fault(error.detail)
-            return errors.invalid_request(f"{name}: {fault}" if name else fault, name)
+            return api_errors.invalid_request(f"{name}: {fault}" if name else fault, name)
         case SuspiciousOperation():
-            return errors.invalid_request(f"{error} Send an ordinary request.")
+            return api_errors.invalid_request(f"{error} Send an ordinary request.")
         case RecursionError():
-            return errors.invalid_request("The body is nested too deeply. Send a flatter one.")
+            return api_errors.invalid_request("The body is nested too deeply. Send a flatter one.")
         case DataError():
-            return errors.invalid_request(UNSTORABLE)
+            return api_errors.invalid_request(UNSTORABLE)
         case exceptions.APIException():
             code = str(error.default_code)
-            return errors.make(error.status_code, code, str(error.detail))
+            return api_errors.make(error.status_code, code, str(error.detail))
     return None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from jarvis.config import config
+from jarvis.lib.config import config
 
 UNIX = "unix"  # the address of whoever comes over a unix socket
 IPV6_BITS = 64  # one household or server has so many bits of its own to change as it likes

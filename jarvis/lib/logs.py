@@ -9,8 +9,8 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from jarvis.config import config
-from jarvis.middleware import shown_path
+from jarvis.lib.config import config
+from jarvis.lib.request_id import shown_path
 
 QUIET = ("aiohttp.access", "asyncio", "daphne", "uvicorn.access", "django.channels.server", "httpx", "granian.access")
 

@@ -1,4 +1,4 @@
-"""Addresses of the REST resources: each app registers its own in `rest.py`."""
+"""Addresses of the REST resources: each app registers its own in its `rest.py`."""
 
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.utils import extend_schema
@@ -9,8 +9,8 @@ from rest_framework.views import APIView
 
 from accounts.rest import KeyViewSet
 from chat.rest import ConversationViewSet, ShareViewSet
-from inference.openai import errors
 from inference.rest import GenerationViewSet, ModelViewSet, UsageView, WorkerViewSet
+from jarvis.lib import api_errors
 
 router = SimpleRouter()
 router.register("conversations", ConversationViewSet)
@@ -28,7 +28,7 @@ class Nothing(APIView):
     permission_classes = ()
 
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
-        raise errors.not_found(request.path)
+        raise api_errors.not_found(request.path)
 
 
 urlpatterns: list[URLPattern | URLResolver] = [

@@ -7,7 +7,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from accounts.authentication import Caller, Unauthenticated, caller_now
-from jarvis.address import client_address
+from jarvis.lib.client_address import client_address
 
 
 class KeyAuthentication(BaseAuthentication):

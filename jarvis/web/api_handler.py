@@ -2,7 +2,7 @@
 
 Django runs most of its own middleware, its start and finish signals and `response.close` in threads that it makes for
 each request, which costs more than all that Jarvis does with one. API views are async to the bottom and reach the
-database through `jarvis.database`, so none of that is needed here.
+database through `jarvis.lib.database`, so none of that is needed here.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ from django.http.response import HttpResponseBase
 from django.urls import Resolver404, resolve, set_script_prefix
 
 from inference.http import View, error_response
-from inference.openai import errors
-from inference.openai.errors import ApiError
-from jarvis.middleware import request_context
+from jarvis.lib import api_errors
+from jarvis.lib.api_errors import ApiError
+from jarvis.lib.request_id import request_context
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +46,7 @@ class ApiHandler(ASGIHandler):
         except RequestAborted:
             return
         except TooLarge:
-            await self.refuse(scope, send, errors.request_too_large(settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
+            await self.refuse(scope, send, api_errors.request_too_large(settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
             return
         work = asyncio.create_task(self.respond(request, send))
         gone = asyncio.ensure_future(receive())  # after the body, the only message is that the client has left
@@ -103,11 +103,13 @@ async def answer(request: HttpRequest) -> HttpResponseBase:
     except ApiError as error:
         return error_response(error)
     except Resolver404:
-        return error_response(errors.not_found(request.path))
+        return error_response(api_errors.not_found(request.path))
     except DisallowedHost:
-        return error_response(errors.invalid_request("This host name is not served here. See JARVIS_ALLOWED_HOSTS."))
+        return error_response(
+            api_errors.invalid_request("This host name is not served here. See JARVIS_ALLOWED_HOSTS.")
+        )
     except SuspiciousOperation as error:  # such as more fields in the query than anybody needs
-        return error_response(errors.invalid_request(f"{error} Send an ordinary request."))
+        return error_response(api_errors.invalid_request(f"{error} Send an ordinary request."))
     except Exception as error:
         log.error("request.failed", path=request.path, exc_info=error)
-        return error_response(errors.internal_error())
+        return error_response(api_errors.internal_error())

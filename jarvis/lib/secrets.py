@@ -5,7 +5,7 @@ import secrets
 import sys
 from pathlib import Path
 
-from jarvis.config import Config
+from jarvis.lib.config import Config
 
 
 def secret_key(config: Config) -> str:

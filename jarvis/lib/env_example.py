@@ -1,8 +1,8 @@
-"""The text of `.env.example`, made from the configuration: `python -m jarvis.env_example > .env.example`."""
+"""The text of `.env.example`, made from the configuration: `python -m jarvis.lib.env_example > .env.example`."""
 
 from typing import Any
 
-from jarvis.config import BASE, Config, variable
+from jarvis.lib.config import BASE, Config, variable
 
 HEAD = """\
 # Settings of Jarvis. Copy this file to .env and take the # from what you change; the environment goes before .env.

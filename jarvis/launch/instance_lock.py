@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-from jarvis.launch import processes
 from jarvis.launch.child import kill_group
 from jarvis.launch.errors import LaunchError
+from jarvis.lib import processes
 
 
 class Claim:

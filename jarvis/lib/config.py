@@ -1,6 +1,6 @@
 """The one typed place for configuration: `.env` and the environment, prefix `JARVIS_`.
 
-`from jarvis.config import config` gives the frozen object. A wrong value stops the start
+`from jarvis.lib.config import config` gives the frozen object. A wrong value stops the start
 with one line that names the variable, what is wrong with it and what is allowed.
 """
 
@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 from pydantic import AliasChoices, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-BASE = Path(__file__).resolve().parent.parent
+BASE = Path(__file__).resolve().parents[2]
 SOCKET_PATH_LIMIT = 107  # bytes; sun_path of a unix socket on Linux
 
 SECRET = (  # never shown

@@ -9,10 +9,10 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from inference.openai import errors
-from inference.openai.errors import ApiError
-from jarvis.config import config
-from jarvis.headers import LONGEST
+from jarvis.lib import api_errors
+from jarvis.lib.api_errors import ApiError
+from jarvis.lib.config import config
+from jarvis.web.header_limits import LONGEST
 
 REASONS = {408: "Request Timeout", 431: "Request Header Fields Too Large"}
 
@@ -47,7 +47,7 @@ class BoundedHeads(HttpToolsProtocol):
         if not self.incomplete or self.transport.is_closing():
             return
         if self.head > LONGEST:
-            self.refuse(errors.headers_too_large(LONGEST))
+            self.refuse(api_errors.headers_too_large(LONGEST))
         elif self.alarm is None:  # a later request of the connection; most come whole, and set none
             self.set_alarm()
 
@@ -61,7 +61,7 @@ class BoundedHeads(HttpToolsProtocol):
 
     def too_late(self) -> None:
         if self.head:
-            self.refuse(errors.request_timeout(config.web_request_seconds))
+            self.refuse(api_errors.request_timeout(config.web_request_seconds))
         else:
             self.transport.close()  # browsers open connections ahead, and use some never
 

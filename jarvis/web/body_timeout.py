@@ -1,6 +1,7 @@
 """A request has to come in time: a client that sends it drop by drop would hold a connection for ever.
 
-The time for a body is here, around both stacks; that for a head is where heads are read (`jarvis.launch.heads`).
+The time for a body is here, around both stacks; that for a head is where heads are read
+(`jarvis.launch.uvicorn_protocol`).
 """
 
 import asyncio

@@ -8,13 +8,13 @@ import socket
 
 from inference import wire
 from inference.states import WorkerState
-from jarvis.config import Config
-from jarvis.launch import database, plans, port
+from jarvis.launch import children, database, port
 from jarvis.launch.child import Child
-from jarvis.launch.claim import Claim
 from jarvis.launch.display import Display, Row
 from jarvis.launch.errors import LaunchError
+from jarvis.launch.instance_lock import Claim
 from jarvis.launch.supervisor import Supervisor
+from jarvis.lib.config import Config
 
 LEAST_FREE_BYTES = 300_000_000
 OPEN_FILES = 65_536
@@ -46,7 +46,7 @@ class Everything:
 
     async def _services(self) -> None:
         check_disk(self.config)
-        await self.supervisor.start(plans.service_plans(self.config))
+        await self.supervisor.start(children.service_plans(self.config))
         self.display.note(f"DATABASE_URL={self.config.postgres}")
         self.display.note(f"REDIS_URL={self.config.redis}")
         await self.supervisor.rotate_logs()
@@ -55,15 +55,15 @@ class Everything:
         check_disk(self.config)
         fd = self._listen()  # before anything is started: a port that is taken should be told at once
         await asyncio.to_thread(database.check_given_servers, self.config)
-        await self.supervisor.start(plans.service_plans(self.config))
+        await self.supervisor.start(children.service_plans(self.config))
         link = await asyncio.to_thread(database.migrate)
         await asyncio.to_thread(database.collect_static, self.config)
-        await self.supervisor.start(plans.web_plans(self.config, fd))
+        await self.supervisor.start(children.web_plans(self.config, fd))
         self.display.note(f"Jarvis is at {self.address}  (Ctrl-C stops it; logs are in {self.config.var / 'log'})")
         if link:
             self.display.note(f"Make the first administrator: {self.address}{link}")
         # Loading an engine takes every core there is, so it begins when the page answers.
-        worker, *_ = [self.supervisor.keep(plan) for plan in plans.background_plans(self.config)]
+        worker, *_ = [self.supervisor.keep(plan) for plan in children.background_plans(self.config)]
         await asyncio.gather(self._show_engine(worker), self.supervisor.rotate_logs())
 
     def _listen(self) -> int | None:
@@ -80,7 +80,7 @@ class Everything:
         while True:
             await asyncio.sleep(LOOK_EVERY)
             if worker.phase in ("starting", "ready") and worker.identity is not None:
-                state = await plans.worker_state(worker.identity.pid)
+                state = await children.worker_state(worker.identity.pid)
                 if state is not None:
                     self.display.show(worker.plan.name, engine_row(state))
 

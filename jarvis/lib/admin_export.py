@@ -19,7 +19,7 @@ from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
-from jarvis.times import iso
+from jarvis.lib.timestamps import iso
 
 LINES = 500  # of a CSV that are made and sent at a time
 
