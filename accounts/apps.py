@@ -7,9 +7,6 @@ class AccountsConfig(AppConfig):
     verbose_name = _("Keys and audit")
 
     def ready(self) -> None:
-        from accounts import (
-            sessions,  # noqa: F401  its receiver keeps the list of sessions
-            watch,
-        )
+        from accounts import audit_signals, sessions  # noqa: F401  sessions: its receiver keeps their list
 
-        watch.connect()
+        audit_signals.connect()

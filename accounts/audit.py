@@ -1,7 +1,7 @@
 """Who did what, when and from where: an append-only log of everything that concerns access.
 
-`record` writes one event. `accounts.watch` calls it for sign-ins, the admin, keys and accounts, so that other code
-rarely has to. The acting person and their address come from the request under way, see `remember_request`.
+`record` writes one event. `accounts.audit_signals` calls it for sign-ins, the admin, keys and accounts, so that other
+code rarely has to. The acting person and their address come from the request under way, see `remember_request`.
 """
 
 from collections.abc import Callable

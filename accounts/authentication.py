@@ -19,8 +19,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 from msgspec import structs
 
-from accounts.allowances import Allowance, allowances
 from accounts.audit import record
+from accounts.limit_rules import Allowance, allowances
 from accounts.models import EVERYDAY, ApiKey, GroupLimits, Limited, Scope, UserLimits, digest
 from jarvis.lib.client_address import UNIX, bucket
 from jarvis.lib.config import config

@@ -35,7 +35,7 @@ def in_a_week() -> datetime:
 
 
 class Limited(models.Model):
-    """Figures that hold for whatever the row belongs to. `accounts.allowances` says how several become one."""
+    """Figures that hold for whatever the row belongs to. `accounts.limit_rules` says how several become one."""
 
     requests_per_minute = models.PositiveIntegerField(
         _("calls a minute"), null=True, blank=True, help_text=_("Empty: nothing is said here. 0: no limit.")

@@ -10,7 +10,8 @@ from allauth.socialaccount.providers.openid_connect import views as openid_conne
 from django.urls import path, re_path
 from django.views.decorators.http import require_POST
 
-from accounts.views import door, keys, settings, setup
+from accounts.views import keys, settings, setup
+from accounts.views import sign_in as door
 
 sign_in = door.SignIn.as_view()
 sign_out = require_POST(account.logout)  # a picture on another page must not sign anyone out

@@ -9,7 +9,7 @@ from django.http import parse_cookie
 from django.http.request import split_domain_port, validate_host
 
 from accounts.models import Scope
-from accounts.passes import Pass, key_pass, session_pass
+from accounts.socket_auth import Pass, key_pass, session_pass
 from jarvis.lib.client_address import client_address
 
 

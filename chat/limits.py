@@ -7,7 +7,7 @@ goes on uncounted where Redis cannot be reached: who is signed in can read and t
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from accounts.limits import Limit, rate, refusal, wait_for
+from accounts.throttling import Limit, rate, refusal, wait_for
 from jarvis.lib import api_errors
 from jarvis.lib.config import config
 

@@ -13,7 +13,7 @@ from channels.layers import get_channel_layer
 from django.db import Error as DatabaseError
 
 from accounts.models import Scope
-from accounts.passes import Pass, void
+from accounts.socket_auth import Pass, void
 from chat.frames import Growing, Queue, State, encode
 from chat.models import Message
 from inference import wire

@@ -20,8 +20,8 @@ import structlog
 from django.db import Error as DatabaseError
 from django.utils import timezone
 
-from accounts.allowances import Allowance
 from accounts.authentication import Caller, caller_for
+from accounts.limit_rules import Allowance
 from inference import wire
 from inference.models import Generation
 from inference.openai.request import ChatRequest

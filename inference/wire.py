@@ -38,7 +38,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from accounts.allowances import Allowance
+from accounts.limit_rules import Allowance
 from inference.entries import START, Begin, Cursor, End, Entry, Fence, decode, encode
 from inference.states import WorkerState
 from jarvis.lib.config import config

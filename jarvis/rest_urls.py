@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.routers import SimpleRouter
 from rest_framework.views import APIView
 
-from accounts.rest import KeyViewSet
+from accounts.resources import KeyViewSet
 from chat.rest import ConversationViewSet, ShareViewSet
 from inference.rest import GenerationViewSet, ModelViewSet, UsageView, WorkerViewSet
 from jarvis.lib import api_errors

@@ -61,7 +61,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "accounts.middleware.reader",
     "allauth.account.middleware.AccountMiddleware",
-    "accounts.limits.Limits",
+    "accounts.throttling.Limits",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "jarvis.web.bad_requests.Unstorable",
 ]
@@ -76,7 +76,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "accounts.context.look",
+                "accounts.context_processors.look",
             ]
         },
     }
@@ -166,7 +166,7 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "login"
 PASSWORD_RESET_TIMEOUT = 24 * 3600
-AUTHENTICATION_BACKENDS = ["accounts.backend.Backend"]
+AUTHENTICATION_BACKENDS = ["accounts.auth_backend.Backend"]
 
 ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
@@ -184,7 +184,7 @@ ACCOUNT_EMAIL_NOTIFICATIONS = bool(config.email_url)
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "Jarvis: "
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
-# What is counted, and answered with 429, is in `accounts.limits`; of allauth's own only the pause between mails stays.
+# What is counted, and answered with 429: `accounts.throttling`. Of allauth's own only the pause between mails stays.
 _counted = (
     "change_password manage_email reset_password reset_password_from_key reauthenticate signup login login_failed"
 )

@@ -40,4 +40,4 @@ urlpatterns = [
     path("admin/", admin.site.urls),
 ]
 
-handler429 = "accounts.limits.too_many"
+handler429 = "accounts.throttling.too_many"

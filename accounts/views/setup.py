@@ -7,7 +7,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from accounts import setup
+from accounts import first_admin as setup
 from accounts.forms import FirstAdminForm
 
 

@@ -8,7 +8,7 @@ from django.contrib.staticfiles.finders import get_finders
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connections
 
-from accounts.setup import first_admin_link
+from accounts.first_admin import first_admin_link
 from jarvis.launch.errors import LaunchError
 from jarvis.lib.config import Config
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts import authentication
-from accounts.allowances import Allowance, tightest
 from accounts.authentication import Unauthenticated, caller_for, caller_now, caller_of, look_up
+from accounts.limit_rules import Allowance, tightest
 from accounts.models import EVERYDAY, ApiKey, GroupLimits, Scope, UserLimits, digest
 from jarvis.lib.config import Config
 from jarvis.lib.database import in_database

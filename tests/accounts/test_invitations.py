@@ -9,9 +9,10 @@ from django.db import connections, transaction
 from django.test import Client
 from django.utils import timezone
 
-from accounts import adapters, admin_people
+from accounts import adapters
+from accounts.admin import users
 from accounts.models import Invitation, digest
-from accounts.views import door
+from accounts.views import sign_in
 from jarvis.lib.config import Config
 
 NEW = {"username": "bob", "password1": "a long enough word", "password2": "a long enough word"}
@@ -21,7 +22,7 @@ NEW = {"username": "bob", "password1": "a long enough word", "password2": "a lon
 def signup(monkeypatch):
     def switch(kind):
         config = Config(signup=kind, _env_file=None)
-        for module in (door, adapters, admin_people):
+        for module in (sign_in, adapters, users):
             monkeypatch.setattr(module, "config", config)
 
     switch("invitation")

@@ -7,8 +7,8 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 
 from accounts import adapters
-from accounts.views import door
 from accounts.views import settings as settings_pages
+from accounts.views import sign_in
 from jarvis.lib.config import Config
 from tests.support.accounts import PASSWORD
 from tests.support.provider import CLIENT, SECRET, serving_provider
@@ -38,7 +38,7 @@ def configured(monkeypatch, settings):
     def configure(served, **fields):
         at = {"oidc_server_url": served.address, "oidc_client_id": CLIENT, "oidc_client_secret": SECRET}
         config = Config(oidc_name="Team", **at, **fields, _env_file=None)
-        for module in (adapters, door, settings_pages):
+        for module in (adapters, sign_in, settings_pages):
             monkeypatch.setattr(module, "config", config)
         settings.SOCIALACCOUNT_EMAIL_AUTHENTICATION = config.oidc_match_email
         settings.SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = config.oidc_match_email

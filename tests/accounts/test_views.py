@@ -8,8 +8,8 @@ from django.core import signing
 from django.test import Client
 from django.utils import timezone
 
-from accounts import setup
-from accounts.setup import first_admin_link
+from accounts import first_admin
+from accounts.first_admin import first_admin_link
 from tests.support.live import static_files
 
 pytestmark = pytest.mark.django_db
@@ -49,7 +49,7 @@ def test_the_link_works_once(client):
 
 def test_an_old_link_is_closed(client, monkeypatch):
     link = first_admin_link()
-    monkeypatch.setattr(setup, "LINK_SECONDS", -1)
+    monkeypatch.setattr(first_admin, "LINK_SECONDS", -1)
     response = client.get(link)
     assert response.status_code == 410
     assert "make run" in response.content.decode()

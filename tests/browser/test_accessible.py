@@ -13,8 +13,8 @@ from django.template.loader import render_to_string
 from django.test import Client
 from django.utils import timezone
 
+from accounts.first_admin import first_admin_link
 from accounts.models import ApiKey, Invitation, Preferences
-from accounts.setup import first_admin_link
 from chat.models import Conversation
 from chat.rendering.code import CLASSES
 from jarvis.lib.database import in_database

@@ -11,7 +11,7 @@ from playwright.async_api import expect
 
 from accounts import adapters
 from accounts.models import ApiKey, Invitation, Preferences
-from accounts.views import door
+from accounts.views import sign_in as door
 from chat.models import Conversation
 from jarvis.lib.database import in_database
 from tests.support.accessibility import look_over

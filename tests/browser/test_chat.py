@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.async_api import expect
 
-from accounts.setup import first_admin_link
+from accounts.first_admin import first_admin_link
 from chat.models import Message
 from inference.models import Generation, LanguageModel
 from jarvis.lib.database import in_database

@@ -16,8 +16,8 @@ from django.contrib.auth.models import Group, User
 from django.db import connection
 from redis.asyncio import Redis
 
-from accounts.allowances import Allowance
 from accounts.authentication import Caller, caller_for
+from accounts.limit_rules import Allowance
 from accounts.models import GroupLimits, UserLimits
 from inference import limits, submit, wire
 from inference.entries import Begin, Cursor, End, Usage
@@ -525,7 +525,7 @@ import asyncio, json, sys, uuid
 import django; django.setup()
 from jarvis.lib import logs; logs.set_up("other")
 from accounts.authentication import Caller
-from accounts.allowances import Allowance
+from accounts.limit_rules import Allowance
 from inference.limits import reserve
 from jarvis.lib.api_errors import ApiError
 

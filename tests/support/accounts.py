@@ -7,8 +7,8 @@ from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.core.cache import cache
 
 from accounts import adapters, forms
-from accounts.views import door
 from accounts.views import settings as settings_pages
+from accounts.views import sign_in as door
 from jarvis.lib.config import Config
 
 PASSWORD = "a long enough word"

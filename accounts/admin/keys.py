@@ -20,7 +20,6 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from accounts import admin_people, audit_admin  # noqa: F401  people and the audit log are there
 from accounts.models import EVERYDAY, ApiKey, GroupLimits, Scope, UserLimits
 
 LIMITS = ["requests_per_minute", "tokens_per_minute", "parallel", "tokens_per_month", "allowed_models"]

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from requests import RequestException
 
-from accounts import setup
+from accounts import first_admin
 from accounts.models import Invitation
 from jarvis.lib.config import config
 
@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 class SignIn(LoginView):  # type: ignore[misc]
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         sso = config.oidc_name if config.oidc_server_url else ""
-        return super().get_context_data(first=setup.needed(), signup=config.signup, sso=sso, **kwargs)  # type: ignore[no-any-return]
+        return super().get_context_data(first=first_admin.needed(), signup=config.signup, sso=sso, **kwargs)  # type: ignore[no-any-return]
 
 
 class SignUp(SignupView):  # type: ignore[misc]
