@@ -236,8 +236,8 @@ def done(rows, text):
 
 async def write(rows, tokens, rate):
     """Write the answers' logs at so many tokens a second each; when each token was written, by row and number."""
-    from inference import wire
-    from inference.entries import Begin, Cursor, Fence, Text
+    from inference.log.events import Begin, Cursor, Fence, Text
+    from inference.redis import wire
 
     first = [(Cursor(1, 1), Fence()), (Cursor(1, 2), Begin())]
     await wire.publish({row.id: first for row in rows})
@@ -256,8 +256,8 @@ async def write(rows, tokens, rate):
 
 
 async def end(rows, tokens):
-    from inference import wire
-    from inference.entries import Cursor, End
+    from inference.log.events import Cursor, End
+    from inference.redis import wire
     from jarvis.lib.database import in_database
 
     await in_database(done, rows, "".join(tokens))
@@ -340,7 +340,7 @@ async def client(path):
 async def sockets(address, cookie, owner, pid, count, rate, seconds, form):
     """So many sockets, each following an answer of its own as text or HTML."""
     from chat.rendering.markdown import render
-    from inference import wire
+    from inference.redis import wire
     from jarvis.lib.database import in_database
 
     rows = await in_database(lambda: [running(owner) for _ in range(count)])

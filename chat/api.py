@@ -13,14 +13,14 @@ from django.http.response import HttpResponseBase
 from accounts.authentication import Caller
 from chat.ask import Asked, ask
 from chat.models import Conversation, Message
-from inference import limits
-from inference.answering import heard, leave, streamed
-from inference.entries import End
-from inference.http import json_response
+from inference.api.http import json_response
+from inference.api.responses import heard, leave, streamed
+from inference.log.events import End
 from inference.models import Generation
 from inference.openai.chunks import event
-from inference.openai.teller import StreamTeller
-from inference.submit import stop as stop_generation
+from inference.openai.stream import StreamTeller
+from inference.queue import rate_limits
+from inference.queue.submit import stop as stop_generation
 from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.database import in_database
@@ -46,7 +46,7 @@ def question_in(request: HttpRequest) -> Question:
 
 
 async def asked(request: HttpRequest, caller: Caller) -> Asked:
-    limits.refuse_again(caller)
+    rate_limits.refuse_again(caller)
     question = question_in(request)
     made = await ask(
         caller,

@@ -8,6 +8,6 @@ class ChatConfig(AppConfig):
 
     def ready(self) -> None:
         from chat.endings import fill_messages
-        from inference.outcome import generations_ended
+        from inference.queue.outcome import generations_ended
 
         generations_ended.connect(fill_messages, dispatch_uid="chat.fill_messages")

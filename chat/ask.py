@@ -18,11 +18,11 @@ from chat import frames
 from chat.models import Conversation, Message
 from chat.prompt import model_for, request_of
 from chat.sockets import announce
-from inference import limits
-from inference.limits import Reservation
 from inference.models import Generation, LanguageModel
 from inference.openai.request import ChatRequest
-from inference.submit import check_queue, ring
+from inference.queue import rate_limits
+from inference.queue.rate_limits import Reservation
+from inference.queue.submit import check_queue, ring
 from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.config import config
@@ -171,11 +171,13 @@ async def accepted(origin: Origin, accept: Callable[[Origin], Asked], text: str 
 
 async def hold(origin: Origin, text: str, **said: Any) -> Reservation:
     """Reserve what an answer may use. Raises ApiError 429 and 503."""
-    if not limits.counts_tokens(origin.caller):
-        return await limits.reserve(origin.caller, origin.id)
+    if not rate_limits.counts_tokens(origin.caller):
+        return await rate_limits.reserve(origin.caller, origin.id)
     size, window = await in_database(size_and_window, origin.caller, **said)
     unnamed = ChatRequest(model="", fields={})  # the page names no limit
-    return await limits.reserve(origin.caller, origin.id, *limits.weigh(unnamed, size + len(text.encode()), window))
+    return await rate_limits.reserve(
+        origin.caller, origin.id, *rate_limits.weigh(unnamed, size + len(text.encode()), window)
+    )
 
 
 def size_and_window(caller: Caller, **said: Any) -> tuple[int, int]:

@@ -21,10 +21,10 @@ from chat.choices import configure, details, show
 from chat.growing import shown
 from chat.log import looked_up, told_from
 from chat.sockets import VOID, Sockets, Window, announce
-from inference.entries import START, Cursor
-from inference.http import UNSTORABLE
+from inference.api.http import UNSTORABLE
+from inference.log.events import START, Cursor
 from inference.models import Generation
-from inference.submit import Away, QueueFull, stop
+from inference.queue.submit import Away, QueueFull, stop
 from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.config import config

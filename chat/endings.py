@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chat.models import Message
-from inference.outcome import Outcome, clean
+from inference.queue.outcome import Outcome, clean
 
 
 def fill_messages(outcomes: Sequence[Outcome], **_: Any) -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from inference.entries import START, Begin, Choices, Cursor, End, Entry, Problem, Text, Usage
+from inference.log.events import START, Begin, Choices, Cursor, End, Entry, Problem, Text, Usage
 from jarvis.lib.api_errors import ApiError
 
 NO_CURSOR = str(START)
@@ -234,7 +234,7 @@ class Ended(FromServer, tag="end"):
 
 
 class State(FromServer):
-    """The engine. `phase` is one of `inference.states.Phase`, or `absent` (no worker), or `unknown` (no Redis).
+    """The engine. `phase` is one of `inference.worker_state.Phase`, or `absent` (no worker), or `unknown` (no Redis).
 
     `ready` are the models that can answer at once.
     """

@@ -17,8 +17,8 @@ from django.db import Error as DatabaseError
 from chat import frames
 from chat.history import keep, scope_of
 from chat.rendering.draft import Draft
-from inference.entries import START, Begin, Cursor, End, Entry
-from inference.follow import Follower, Hub
+from inference.log.events import START, Begin, Cursor, End, Entry
+from inference.log.follow import Follower, Hub
 from jarvis.lib.database import in_database, log_failure
 
 log = structlog.get_logger(__name__)

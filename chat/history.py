@@ -6,7 +6,7 @@ from uuid import UUID
 
 from chat.models import Conversation, Message
 from chat.rendering.markdown import plain, render
-from inference.outcome import clean
+from inference.queue.outcome import clean
 
 PAGE = 50  # messages
 MARK = (

@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from accounts.authentication import SERVICE
 from chat.models import Conversation
-from inference import wire
 from inference.models import Generation, UsageDay
-from inference.submit import ring_now, stop_now
+from inference.queue.submit import ring_now, stop_now
+from inference.redis import wire
 from jarvis.lib.config import config
 
 log = structlog.get_logger(__name__)

@@ -6,8 +6,8 @@ from uuid import UUID
 
 import msgspec
 
-from inference.entries import START, Begin, Cursor, Text
-from inference.follow import Batch, follow
+from inference.log.events import START, Begin, Cursor, Text
+from inference.log.follow import Batch, follow
 from inference.models import Generation
 
 

@@ -28,7 +28,7 @@ from chat.serializers import (
     ShareSerializer,
 )
 from chat.sockets import announce_now
-from inference.submit import stop_now
+from inference.queue.submit import stop_now
 from jarvis.lib import api_errors
 from jarvis.lib.drf.pagination import Newest
 

@@ -16,9 +16,9 @@ from accounts.models import Scope
 from accounts.socket_auth import Pass, void
 from chat.frames import Growing, Queue, State, encode
 from chat.models import Message
-from inference import wire
-from inference.queue import Place, places
-from inference.states import WorkerState
+from inference.queue.position import Place, places
+from inference.redis import wire
+from inference.worker_state import WorkerState
 from jarvis.lib.database import in_database, log_failure
 
 log = structlog.get_logger(__name__)

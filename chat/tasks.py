@@ -10,7 +10,7 @@ from chat import frames, titles
 from chat.models import Conversation
 from chat.sockets import announce_now
 from inference.models import Generation, LanguageModel
-from inference.submit import ring_now
+from inference.queue.submit import ring_now
 from jarvis.celery import app
 from jarvis.lib.config import config
 

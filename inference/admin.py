@@ -17,10 +17,10 @@ from django.utils.translation import ngettext
 from accounts.audit import record
 from inference import model_access
 from inference.models import Generation, LanguageModel
-from inference.reports import HEADER, csv_rows
-from inference.submit import stop_now
+from inference.queue.submit import stop_now
 from inference.templatetags.figures import money
-from inference.usage import UsageDay
+from inference.usage.report import HEADER, csv_rows
+from inference.usage.rollup import UsageDay
 from jarvis.lib.admin_export import Exported, ReadOnly, short_time
 from jarvis.lib.config import config
 

@@ -11,7 +11,7 @@ slot. `waiting`: what may be claimed. What comes first:
    later. Each step of priority halves the turns.
 4. Who was served longest ago; then age.
 
-`inference.queue` tells people their place in the same order; there `models` is null, which means all.
+`inference.queue.position` tells people their place in the same order; there `models` is null, which means all.
 """
 
 PATIENCE = 30

@@ -15,11 +15,11 @@ from django.utils import timezone
 
 from inference import claim
 from inference.engine import arguments
-from inference.engine.faults import EngineError
-from inference.usage import UsageDay as UsageDay  # Django looks for models here
+from inference.engine.errors import EngineError
+from inference.usage.rollup import UsageDay as UsageDay  # Django looks for models here
 from jarvis.lib.config import config
 
-MAX_ENGINE_DEATHS = 6  # during one generation, whoever was to blame; see `inference.worker.probation`
+MAX_ENGINE_DEATHS = 6  # during one generation, whoever was to blame; see `inference.worker.quarantine`
 MAX_ATTEMPTS = 20
 MAX_LOST_WORKERS = 2  # after so many a generation has to show alone that it does not end workers
 

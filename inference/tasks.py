@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from inference.entries import Problem
+from inference.log.events import Problem
 from inference.models import MAX_ATTEMPTS, Generation, LanguageModel, UsageDay
-from inference.outcome import Outcome, store
+from inference.queue.outcome import Outcome, store
 from jarvis.celery import app
 from jarvis.lib.config import config
 

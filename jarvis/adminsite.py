@@ -14,10 +14,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.audit import record
-from inference import operate
-from inference.dashboard import Board, queue, queue_groups, shown_workers
+from inference import workers as operate
 from inference.models import Generation
-from inference.submit import stop_now
+from inference.queue.submit import stop_now
+from inference.usage.dashboard import Board, queue, queue_groups, shown_workers
 from jarvis.lib.config import config
 
 ORDER = ("inference", "accounts", "auth", "chat")  # of the apps in lists; others come after

@@ -4,7 +4,7 @@ from django.urls import path
 
 from accounts.models import Scope
 from chat import api as chat
-from inference.http import api
+from inference.api.http import api
 from jarvis import health
 
 urlpatterns = [

@@ -9,10 +9,10 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 
 from accounts.authentication import Caller
-from inference import wire
-from inference.http import json_response
+from inference.api.http import json_response
 from inference.models import Generation, LanguageModel
-from inference.states import WorkerState
+from inference.redis import wire
+from inference.worker_state import WorkerState
 from jarvis.lib.database import in_database
 from jarvis.lib.timestamps import now_iso
 

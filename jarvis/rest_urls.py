@@ -9,7 +9,7 @@ from rest_framework.views import APIView
 
 from accounts.resources import KeyViewSet
 from chat.rest import ConversationViewSet, ShareViewSet
-from inference.rest import GenerationViewSet, ModelViewSet, UsageView, WorkerViewSet
+from inference.api.resources import GenerationViewSet, ModelViewSet, UsageView, WorkerViewSet
 from jarvis.lib import api_errors
 
 router = SimpleRouter()

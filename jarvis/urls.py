@@ -9,8 +9,8 @@ from chat.data import data, delete
 from chat.defaults import defaults
 from chat.lists import conversations, shared
 from chat.views import conversation, favicon, home, messages, source
-from inference.pages import usage, usage_csv
-from inference.rest import PlainUsageView
+from inference.api.resources import PlainUsageView
+from inference.usage.views import usage, usage_csv
 from jarvis.web.manifest import manifest
 
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # one door, with all its locks
@@ -19,7 +19,7 @@ handler400 = "jarvis.web.bad_requests.bad_request"
 
 urlpatterns = [
     path("", include("jarvis.api_urls")),
-    path("v1/", include("inference.openai.urls")),
+    path("v1/", include("inference.api.urls")),
     path("api/usage", PlainUsageView.as_view()),
     path("api/", include("jarvis.rest_urls")),
     path("", home, name="home"),

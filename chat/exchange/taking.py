@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from chat.exchange import chatgpt
 from chat.exchange.shapes import File, Kept
 from chat.models import FOLDER_CHARS, Conversation, Message
-from inference.outcome import clean
+from inference.queue.outcome import clean
 from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.config import config

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from inference.engine.faults import EngineError
-from inference.engine.held import sockets_in
-from inference.engine.source import ModelFolder
+from inference.engine.errors import EngineError
+from inference.engine.model.folder import ModelFolder
+from inference.engine.process.handle import sockets_in
 
 GIB = 2**30
 RUNTIME_BYTES = 2 * GIB  # Python, torch and vLLM in two processes, on a CPU

@@ -4,7 +4,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from inference.engine.faults import EngineError
+from inference.engine.errors import EngineError
 
 
 class Lock:

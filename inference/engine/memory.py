@@ -11,8 +11,8 @@ from typing import Any, Protocol, TypeVar
 import psutil
 
 from inference.engine import processes
-from inference.engine.faults import EngineError
-from inference.states import Gpu
+from inference.engine.errors import EngineError
+from inference.worker_state import Gpu
 
 MIB = 2**20
 CGROUP = Path("/sys/fs/cgroup")

@@ -7,11 +7,11 @@ import time
 import aiohttp
 import structlog
 
-from inference.engine import questions
+from inference.engine import probes
 from inference.engine.connection import READ_BUFFER, open_session
 from inference.engine.metrics import Counters
 from inference.openai.engine_values import UnreadableEvent, read_models
-from inference.states import EngineState, Gpu, Phase
+from inference.worker_state import EngineState, Gpu, Phase
 
 log = structlog.get_logger(__name__)
 
@@ -21,7 +21,7 @@ PROBE = aiohttp.ClientTimeout(total=10)
 
 
 class RemoteEngine:
-    """See `inference.engine.Engine` for the contract. `model`: the one to use, or the first that it names."""
+    """See `inference.engine.base.Engine` for the contract. `model`: the one to use, or the first that it names."""
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class RemoteEngine:
 
     async def counters(self) -> Counters:
         """What the server has counted, where it is vLLM; zeros elsewhere."""
-        return await questions.counters(self.session(), self.base_url)
+        return await probes.counters(self.session(), self.base_url)
 
     async def running(self) -> int:
         return (await self.counters()).running

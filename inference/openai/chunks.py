@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from inference.entries import End
+from inference.log.events import End
 from jarvis.lib.api_errors import ApiError
 
 DONE = b"data: [DONE]\n\n"

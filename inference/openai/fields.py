@@ -4,7 +4,7 @@ The three tables together name every field of vLLM's own request, so that a fiel
 is refused as unknown and fails a test until somebody has decided about it.
 """
 
-from inference.openai.shapes import Fields
+from inference.openai.schemas import Fields
 
 ACCEPTED = frozenset(Fields.__struct_fields__)
 

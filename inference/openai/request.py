@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
-from inference.openai import checks, strict_json
-from inference.openai.checks import Limits
-from inference.openai.faults import fault, refusal
+from inference.openai import strict_json, validation
 from inference.openai.fields import ACCEPTED, IGNORED, OURS
-from inference.openai.shapes import Fields
+from inference.openai.schemas import Fields
+from inference.openai.validation import Limits
+from inference.openai.validation_errors import fault, refusal
 from jarvis.lib.api_errors import permission_denied
 
 COMPLETION_FIELDS = frozenset(
@@ -139,11 +139,11 @@ def check_chat_request(value: dict[str, Any], *, limits: Limits = Limits()) -> C
         fields = msgspec.convert(given, Fields)
     except msgspec.ValidationError as error:
         raise fault(str(error)) from None
-    checks.check(fields, limits)
+    validation.check(fields, limits)
     if fields.priority and not limits.priority:
         raise permission_denied("set `priority`", "priority")
     engine = {name: item for name, item in given.items() if name not in OURS}
-    engine["messages"] = checks.engine_messages(given["messages"])
+    engine["messages"] = validation.engine_messages(given["messages"])
     if (limit := fields.max_completion_tokens or fields.max_tokens) is not None:
         engine["max_tokens"] = limit
     return ChatRequest(

@@ -6,7 +6,7 @@ from typing import Any
 from django import template
 from django.utils.safestring import SafeString
 
-from jarvis import charts
+from inference.usage import charts
 from jarvis.lib.config import config
 
 CENT = Decimal("0.01")

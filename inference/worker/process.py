@@ -12,7 +12,7 @@ import structlog
 import uvloop
 from django.db import Error as DatabaseError
 
-from inference.engine import make_engine
+from inference.engine.base import make_engine
 from inference.models import LanguageModel
 from inference.worker.worker import PAUSE, Worker
 from jarvis.lib import gc_tuning

@@ -11,9 +11,9 @@ from uuid import UUID
 
 import structlog
 
-from inference import wire
-from inference.entries import End, Entry, encode
-from inference.worker.answer import Journal
+from inference.log.events import End, Entry, encode
+from inference.redis import wire
+from inference.worker.partial_answer import Journal
 
 log = structlog.get_logger(__name__)
 

@@ -15,19 +15,19 @@ import structlog
 from django.db import Error as DatabaseError
 from django.utils import timezone
 
-from inference import wire
-from inference.engine import Engine
-from inference.entries import Begin, Choices, Cursor, Fence, Finish, Problem, Prompt, Usage
+from inference.engine.base import Engine
+from inference.log.events import Begin, Choices, Cursor, Fence, Finish, Problem, Prompt, Usage
 from inference.models import MAX_ENGINE_DEATHS, MAX_LOST_WORKERS, Generation
 from inference.openai.engine_errors import from_engine
 from inference.openai.engine_events import EngineChunk, EventReader
 from inference.openai.engine_values import Counts, UnreadableEvent, parse_json, read_count
 from inference.openai.request import ChatRequest
-from inference.outcome import Outcome
-from inference.worker.answer import Answer, Journal
-from inference.worker.fit import Message, estimate, fit, most_tokens
-from inference.worker.probation import Gate
+from inference.queue.outcome import Outcome
+from inference.redis import wire
+from inference.worker.context_window import Message, estimate, fit, most_tokens
+from inference.worker.partial_answer import Answer, Journal
 from inference.worker.publisher import Publisher
+from inference.worker.quarantine import Gate
 from jarvis.lib import api_errors
 from jarvis.lib.config import config
 from jarvis.lib.database import in_database, log_failure

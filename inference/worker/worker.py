@@ -14,15 +14,16 @@ from uuid import UUID
 import structlog
 from django.db import Error as DatabaseError
 
-from inference import wire
-from inference.engine import Engine, memory
+from inference.engine import memory
+from inference.engine.base import Engine
 from inference.engine.memory import MIB
 from inference.models import Generation, LanguageModel, PausedPlace
-from inference.states import WorkerState
-from inference.worker.ledger import Ledger
-from inference.worker.probation import Gate
+from inference.redis import wire
 from inference.worker.publisher import Publisher
+from inference.worker.quarantine import Gate
 from inference.worker.relay import Relay
+from inference.worker.result_writer import Ledger
+from inference.worker_state import WorkerState
 from jarvis.lib.config import config
 from jarvis.lib.database import in_database, log_failure
 

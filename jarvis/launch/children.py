@@ -5,8 +5,8 @@ import os
 import socket
 import sys
 
-from inference import wire
-from inference.states import WorkerState
+from inference.redis import wire
+from inference.worker_state import WorkerState
 from jarvis.launch import port
 from jarvis.launch.child import Plan
 from jarvis.launch.embedded import EmbeddedPostgres, EmbeddedRedis, Service

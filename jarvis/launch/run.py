@@ -6,8 +6,8 @@ import resource
 import shutil
 import socket
 
-from inference import wire
-from inference.states import WorkerState
+from inference.redis import wire
+from inference.worker_state import WorkerState
 from jarvis.launch import children, database, port
 from jarvis.launch.child import Child
 from jarvis.launch.display import Display, Row

@@ -15,7 +15,7 @@ from channels.layers import get_channel_layer
 from django.contrib.auth.models import User
 from playwright.async_api import async_playwright
 
-from inference import wire
+from inference.redis import wire
 from tests.support.accounts import PASSWORD
 from tests.support.fake_engine import FakeEngine, Plan
 from tests.support.live import serving, static_files

@@ -13,9 +13,9 @@ from playwright.async_api import expect
 
 from accounts.audit import record
 from accounts.models import ApiKey, GroupLimits, UserLimits
-from inference import wire
 from inference.models import Generation, LanguageModel, PausedPlace, UsageDay
-from inference.states import EngineState, Gpu, WorkerState
+from inference.redis import wire
+from inference.worker_state import EngineState, Gpu, WorkerState
 from jarvis.lib.database import in_database
 from tests.support.accounts import PASSWORD
 from tests.support.pages import shot

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.models import ApiKey
 from chat.admission import same_site
-from inference import wire
+from inference.redis import wire
 from jarvis.lib.database import in_database
 from tests.support.sockets import HOST, handshake, opened, refusal, signed_in
 

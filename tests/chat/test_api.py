@@ -9,8 +9,8 @@ from django.contrib.auth.models import User
 
 from accounts.models import ApiKey
 from chat.models import Conversation, Message
-from inference import wire
 from inference.models import Generation
+from inference.redis import wire
 from jarvis.lib.config import config
 from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered

@@ -10,10 +10,11 @@ from django.utils import timezone
 
 from chat.consumers import LONGEST_FRAME, MOST_FOLLOWED
 from chat.models import Conversation, Message
-from inference import queue, submit, wire
-from inference.follow import Hub
+from inference.log.follow import Hub
 from inference.models import Generation, LanguageModel
-from inference.states import EngineState, WorkerState
+from inference.queue import position, submit
+from inference.redis import wire
+from inference.worker_state import EngineState, WorkerState
 from jarvis.lib.config import config
 from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
@@ -249,7 +250,7 @@ async def test_a_full_queue_says_when_it_may_have_room(open_as, alice, model, mo
         row = {"owner": alice, "model": "fake", "door": "v1", "request_id": "r"} | fields
         await in_database(Generation.objects.create, **row)
     monkeypatch.setattr(submit, "config", Full)
-    queue._free.clear()
+    position._free.clear()
     socket = await open_as(alice)
     assert (await socket.ask())["type"] == "accepted"
     refused = await socket.ask()

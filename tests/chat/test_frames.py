@@ -3,7 +3,7 @@
 import uuid
 
 from chat import frames
-from inference.entries import Begin, Choices, Cursor, End, Fence, Finish, Problem, Prompt, Text, Usage
+from inference.log.events import Begin, Choices, Cursor, End, Fence, Finish, Problem, Prompt, Text, Usage
 
 ID = uuid.uuid4()
 

@@ -12,9 +12,9 @@ from chat import growing
 from chat.history import MARK
 from chat.models import Message
 from chat.rendering.markdown import render
-from inference import wire
-from inference.entries import Begin, Cursor, End, Fence, Text
+from inference.log.events import Begin, Cursor, End, Fence, Text
 from inference.models import Generation
+from inference.redis import wire
 from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
 from tests.support.live import tasks

@@ -24,9 +24,9 @@ from chat import leaving
 from chat.leaving import HEIR, LastAdministrator, delete_account
 from chat.models import Conversation, Share
 from chat.sockets import VOID
-from inference import wire
 from inference.models import Generation, UsageDay
-from inference.outcome import Outcome, store
+from inference.queue.outcome import Outcome, store
+from inference.redis import wire
 from inference.tasks import roll_up
 from jarvis.lib.database import in_database
 from tests.support.accounts import PASSWORD

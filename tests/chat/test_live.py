@@ -11,7 +11,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.models import ApiKey
-from inference.follow import Hub
+from inference.log.follow import Hub
 from inference.models import Generation
 from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered

@@ -8,7 +8,7 @@ from chat import tasks, titles
 from chat.models import Conversation
 from chat.tasks import make_titles
 from inference.models import Generation, LanguageModel
-from inference.outcome import Outcome, store
+from inference.queue.outcome import Outcome, store
 from jarvis.lib.config import config
 from jarvis.lib.database import in_database
 from tests.support.waiting import until

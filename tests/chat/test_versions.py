@@ -10,9 +10,9 @@ from django.utils import timezone
 from accounts.models import Preferences
 from chat.log import with_begun
 from chat.models import Conversation, Message
-from inference import wire
-from inference.entries import START, Begin, Cursor, End, Text
+from inference.log.events import START, Begin, Cursor, End, Text
 from inference.models import Generation, LanguageModel
+from inference.redis import wire
 from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
 from tests.support.waiting import until

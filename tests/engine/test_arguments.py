@@ -5,8 +5,8 @@ import pytest
 
 from inference.engine import arguments
 from inference.engine.arguments import Options
-from inference.engine.faults import EngineError
-from inference.engine.source import ModelFolder
+from inference.engine.errors import EngineError
+from inference.engine.model.folder import ModelFolder
 
 SOCKET = Path("/run/engine.sock")
 HOME = Path("/run/jarvis")

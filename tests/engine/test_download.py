@@ -4,9 +4,9 @@ from collections import namedtuple
 
 import pytest
 
-from inference.engine import download
-from inference.engine import hub as hub_process
-from inference.engine.faults import EngineError
+from inference.engine.errors import EngineError
+from inference.engine.model import download
+from inference.engine.model import hub as hub_process
 from tests.support.hub import WEIGHTS, Hub
 from tests.support.waiting import until
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from inference.engine.faults import diagnose
+from inference.engine.errors import diagnose
 
 CORE = "(EngineCore pid=30584) ERROR 11-22 14:46:04 [core.py:1510] "
 NOISE = (

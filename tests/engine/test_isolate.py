@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from inference.engine.spawn import ISOLATE, is_isolated, spawn
+from inference.engine.process.spawn import ISOLATE, is_isolated, spawn
 
 PYTHON = Path("/usr/bin/python3")  # one that every user may run
 

@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
-from inference.engine import processes, record
-from inference.engine.held import file_in
+from inference.engine import processes
+from inference.engine.process import state_file
+from inference.engine.process.handle import file_in
 from tests.support.bench import QUICK, kill
 from tests.support.waiting import until
 
@@ -56,7 +57,7 @@ async def test_an_engine_whose_worker_died_before_it_could_note_the_pid_is_found
     engine = await bench.started()
     first = engine.state.pid
     await bench.lose_worker()
-    record.write(file_in(engine.home), replace_record(engine.held.record, pid=0, started=0))
+    state_file.write(file_in(engine.home), replace_record(engine.held.record, pid=0, started=0))
     assert (await bench.started()).state.pid == first
 
 
@@ -137,7 +138,7 @@ async def test_a_foreign_process_with_the_recorded_pid_is_never_touched(bench):
     await engine.held.end(1)
     sleeper = [sys.executable, "-c", "import time; time.sleep(60)"]
     with subprocess.Popen(sleeper, start_new_session=True) as foreign:  # noqa: ASYNC220 - it comes back at once
-        record.write(file_in(engine.home), replace_record(known, pid=foreign.pid))
+        state_file.write(file_in(engine.home), replace_record(known, pid=foreign.pid))
         engine = await bench.started(auto_cleanup_gpu=True)
         assert engine.state.pid != foreign.pid
         assert not engine.state.adopted
@@ -150,7 +151,7 @@ async def test_a_process_whose_start_is_not_the_recorded_one_is_not_taken_over(b
     engine = await bench.started()
     first, known = engine.state.pid, engine.held.record
     await bench.lose_worker()
-    record.write(file_in(engine.home), replace_record(known, started=known.started - 1))
+    state_file.write(file_in(engine.home), replace_record(known, started=known.started - 1))
     engine = await bench.started(auto_cleanup_gpu=True)
     assert engine.state.pid != first
     assert not engine.state.adopted

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 
 from inference.engine import memory
-from inference.engine.faults import EngineError
+from inference.engine.errors import EngineError
 from inference.engine.memory import MIB
 from tests.support.waiting import until
 

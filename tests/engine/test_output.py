@@ -1,4 +1,4 @@
-from inference.engine import output
+from inference.engine.process import log as output
 
 
 def test_rotation_keeps_the_last_logs_and_drops_the_oldest(tmp_path):

@@ -3,7 +3,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from inference.engine import RemoteEngine
+from inference.engine.base import RemoteEngine
 from tests.support.waiting import until
 
 

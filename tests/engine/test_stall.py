@@ -1,4 +1,4 @@
-from inference.engine.stall import FORGET, Doubt
+from inference.engine.stall_detector import FORGET, Doubt
 
 PAGE = 'process_cpu_seconds_total 1.0\nvllm:kv_cache_usage_perc{engine="0"} 0.25\n'
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from inference.engine import VllmEngine, processes
-from inference.engine.spawn import is_isolated
+from inference.engine import processes
+from inference.engine.base import VllmEngine
+from inference.engine.process.spawn import is_isolated
 from inference.openai.request import check_chat_request
 from jarvis.lib.config import Config
 from tests.support import tiny

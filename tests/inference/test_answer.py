@@ -1,8 +1,8 @@
 """An answer while it grows, and the journal of what is told of it."""
 
-from inference.entries import Begin, Choices, Cursor, End, Fence, Finish, Prompt, Text, Usage
-from inference.follow import Batch
-from inference.worker.answer import Answer, Journal
+from inference.log.events import Begin, Choices, Cursor, End, Fence, Finish, Prompt, Text, Usage
+from inference.log.follow import Batch
+from inference.worker.partial_answer import Answer, Journal
 
 
 def delta(content, index=0):

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from jarvis.charts import HEIGHT, Series, bars, figure, most, nice, share, short
+from inference.usage.charts import HEIGHT, Series, bars, figure, most, nice, share, short
 
 SVG = "{http://www.w3.org/2000/svg}"
 

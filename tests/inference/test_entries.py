@@ -2,7 +2,7 @@
 
 import pytest
 
-from inference.entries import (
+from inference.log.events import (
     Begin,
     Choices,
     Cursor,

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from inference.models import Generation
 from inference.openai.request import check_chat_request
-from inference.submit import submit
-from inference.worker.fit import OVERHEAD, fit
+from inference.queue.submit import submit
+from inference.worker.context_window import OVERHEAD, fit
 from tests.support.workers import stored, told, working
 
 SYSTEM = {"role": "system", "content": "be kind"}

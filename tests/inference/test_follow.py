@@ -6,10 +6,10 @@ from contextlib import aclosing
 import pytest
 from django.utils import timezone
 
-from inference import wire
-from inference.entries import Begin, Choices, Cursor, End, Fence, Text, Usage
-from inference.follow import Batch, Hub, follow
+from inference.log.events import Begin, Choices, Cursor, End, Fence, Text, Usage
+from inference.log.follow import Batch, Hub, follow
 from inference.models import Generation
+from inference.redis import wire
 from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
 from tests.support.waiting import until

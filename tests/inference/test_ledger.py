@@ -8,10 +8,10 @@ from decimal import Decimal
 import pytest
 from django.db.models import Sum
 
-from inference.entries import Usage
+from inference.log.events import Usage
 from inference.models import Generation, LanguageModel
-from inference.outcome import Outcome, store
-from inference.submit import stop
+from inference.queue.outcome import Outcome, store
+from inference.queue.submit import stop
 from jarvis.lib.database import in_database
 from tests.support.gateway import live  # noqa: F401
 from tests.support.waiting import until

@@ -19,12 +19,13 @@ from redis.asyncio import Redis
 from accounts.authentication import Caller, caller_for
 from accounts.limit_rules import Allowance
 from accounts.models import GroupLimits, UserLimits
-from inference import limits, submit, wire
-from inference.entries import Begin, Cursor, End, Usage
-from inference.limits import reserve, sweep, this_month
+from inference.log.events import Begin, Cursor, End, Usage
 from inference.models import Generation
 from inference.openai.request import check_chat_request
-from inference.outcome import Outcome, store
+from inference.queue import rate_limits, submit
+from inference.queue.outcome import Outcome, store
+from inference.queue.rate_limits import reserve, sweep, this_month
+from inference.redis import wire
 from inference.worker.worker import Worker
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.config import BASE, config
@@ -39,7 +40,7 @@ numbers = itertools.count(1)
 
 @pytest.fixture(autouse=True)
 def forget_refusals():
-    limits._refused.clear()
+    rate_limits._refused.clear()
 
 
 def caller(*allowances, **figures):
@@ -64,7 +65,7 @@ async def several(who, count, *amounts):
     calls = [reserve(who, uuid.uuid4(), *amounts) for _ in range(count)]
     results = await asyncio.gather(*calls, return_exceptions=True)
     errors = [result for result in results if isinstance(result, ApiError)]
-    passed = [result for result in results if isinstance(result, limits.Reservation)]
+    passed = [result for result in results if isinstance(result, rate_limits.Reservation)]
     assert len(errors) + len(passed) == count, results
     return passed, errors
 
@@ -88,7 +89,7 @@ async def pass_time(who, seconds):
             if moved:
                 await wire.client().delete(key)
                 await wire.client().hset(key, mapping=moved)
-    limits._refused.clear()
+    rate_limits._refused.clear()
 
 
 def new(owner, held=None, **fields):
@@ -149,12 +150,12 @@ async def test_the_wait_is_told_to_the_millisecond_and_is_never_over_a_minute(al
         left = int((await refused(who)).headers["retry-after-ms"]) / 1000
         after = time.monotonic()
         assert 0 < left <= 1
-        limits._refused.clear()
+        rate_limits._refused.clear()
         await asyncio.sleep(max(0.0, before + left - 0.05 - time.monotonic()))
         passed = await several(who, 1)
         assert not passed[0] or time.monotonic() - before > left - 0.002
         await asyncio.sleep(max(0.0, after + left - time.monotonic()))
-        limits._refused.clear()
+        rate_limits._refused.clear()
         passed = passed if passed[0] else await several(who, 1)
         assert len(passed[0]) == 1
         await pass_time(who, 70)
@@ -306,18 +307,18 @@ async def test_what_the_queue_refuses_gives_back_all_it_held(alice, monkeypatch)
 async def test_who_leaves_in_the_moment_of_the_reply_holds_nothing():
     who = caller(parallel=1)
     await (await reserve(who, uuid.uuid4())).give_back()  # from here on Redis knows what is held
-    asking = limits.Gate.here().ask(wire.Call.of(uuid.uuid4(), who.limits, 0, 0, this_month()))
+    asking = rate_limits.Gate.here().ask(wire.Call.of(uuid.uuid4(), who.limits, 0, 0, this_month()))
     reply = asking.send(None)  # what a task does first: it waits for this future
     await asyncio.wait([reply])
-    assert reply.result()[0] == limits.PASSED
+    assert reply.result()[0] == rate_limits.PASSED
     with pytest.raises(asyncio.CancelledError):
         asking.throw(asyncio.CancelledError)
-    await asyncio.gather(*limits.Gate.here().errands.values())
+    await asyncio.gather(*rate_limits.Gate.here().errands.values())
     await reserve(who, uuid.uuid4())
 
 
 async def test_who_leaves_in_the_moment_of_an_error_has_left():
-    gate, who = limits.Gate(), caller(parallel=1)
+    gate, who = rate_limits.Gate(), caller(parallel=1)
     gate.task = asyncio.current_task()  # nobody asks Redis
     asking = gate.ask(wire.Call.of(uuid.uuid4(), who.limits, 0, 0, this_month()))
     asking.send(None).set_exception(OSError("away"))
@@ -332,7 +333,7 @@ async def test_who_leaves_while_it_is_checked_holds_nothing(alice):
     for call in calls:
         call.cancel()
     await asyncio.gather(*calls, return_exceptions=True)
-    await until(lambda: limits.Gate.here().task is None)
+    await until(lambda: rate_limits.Gate.here().task is None)
     assert (await reserve(who, uuid.uuid4())).headers["x-ratelimit-remaining-requests"] == "999"
     assert await wire.client().hlen(wire.open_key(who.limits[0].subject)) == 1
 
@@ -526,7 +527,7 @@ import django; django.setup()
 from jarvis.lib import logs; logs.set_up("other")
 from accounts.authentication import Caller
 from accounts.limit_rules import Allowance
-from inference.limits import reserve
+from inference.queue.rate_limits import reserve
 from jarvis.lib.api_errors import ApiError
 
 async def one(who):

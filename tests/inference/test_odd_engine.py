@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from inference.entries import Choices, Text
+from inference.log.events import Choices, Text
 from inference.models import Generation
 from inference.worker.worker import Worker
 from jarvis.lib.api_errors import from_code

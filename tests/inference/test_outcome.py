@@ -7,9 +7,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from inference.entries import Begin, Choices, End, Problem, Text, Usage
+from inference.log.events import Begin, Choices, End, Problem, Text, Usage
 from inference.models import Generation
-from inference.outcome import Outcome, clean, entries_of, generations_ended, store
+from inference.queue.outcome import Outcome, clean, entries_of, generations_ended, store
 
 pytestmark = pytest.mark.django_db
 

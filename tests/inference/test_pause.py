@@ -3,9 +3,10 @@
 import pytest
 from django.contrib.auth.models import User
 
-from inference import operate, wire
-from inference.states import WorkerState
+from inference import workers
+from inference.redis import wire
 from inference.worker.worker import RATE_SECONDS, Rate
+from inference.worker_state import WorkerState
 from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
 from tests.support.waiting import until
@@ -39,7 +40,7 @@ async def test_a_paused_worker_finishes_takes_nothing_and_is_resumed(alice, caro
         running = await ask(alice, 60)
         await until(lambda: some_told(running, 5))
         await worker.tell()
-        await in_database(operate.pause, await seen(), carol)
+        await in_database(workers.pause, await seen(), carol)
         await until(lambda: worker.state.paused)
         waiting = await ask(alice, 5)
         await told(running)
@@ -50,13 +51,13 @@ async def test_a_paused_worker_finishes_takes_nothing_and_is_resumed(alice, caro
         await until(is_paused)
         await worker.claim()
         assert (await stored(waiting)).status == "queued"
-        await in_database(operate.resume, await seen())
+        await in_database(workers.resume, await seen())
         await told(waiting)
     assert (await stored(waiting)).status == "done"
 
 
 async def test_one_that_is_paused_holds_up_no_other(alice, carol, held):
-    await in_database(operate.pause, WorkerState("x", "h", 1, 0.0, held.state, place="elsewhere"), carol)
+    await in_database(workers.pause, WorkerState("x", "h", 1, 0.0, held.state, place="elsewhere"), carol)
     async with working(held):
         row = await ask(alice, 5)
         await told(row)

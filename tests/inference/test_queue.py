@@ -7,10 +7,11 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from inference import queue, submit
 from inference.models import Generation
-from inference.queue import Place, expected_wait, places, until_free
-from inference.states import EngineState, WorkerState
+from inference.queue import position as queue
+from inference.queue import submit
+from inference.queue.position import Place, expected_wait, places, until_free
+from inference.worker_state import EngineState, WorkerState
 
 pytestmark = pytest.mark.django_db
 

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from inference import wire
-from inference.entries import Begin, Cursor, End, Text, encode
+from inference.log.events import Begin, Cursor, End, Text, encode
+from inference.redis import wire
 from inference.worker.worker import Worker
 from tests.support.fake_engine import numbered
 from tests.support.waiting import until

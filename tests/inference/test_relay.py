@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from inference.entries import Choices, End, Text
+from inference.log.events import Choices, End, Text
 from inference.models import MAX_ENGINE_DEATHS, Generation
-from inference.submit import submit
+from inference.queue.submit import submit
 from tests.support.fake_engine import numbered
 from tests.support.waiting import until
 from tests.support.workers import NOT_PLAIN, TOOL, ask, clears, stored, text_of, tokens_told, told, working

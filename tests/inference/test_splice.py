@@ -2,7 +2,7 @@
 
 import pytest
 
-from inference.splice import Diverged, Splice
+from inference.log.resume import Diverged, Splice
 
 
 def test_text_passes_while_nothing_is_told_again():

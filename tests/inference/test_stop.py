@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from django.db.models.functions import Now
 
-from inference.entries import End
+from inference.log.events import End
 from inference.models import Generation
-from inference.submit import stop
+from inference.queue.submit import stop
 from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
 from tests.support.waiting import until

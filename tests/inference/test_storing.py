@@ -8,10 +8,10 @@ import psycopg
 import pytest
 from django.db import DataError, InterfaceError, OperationalError
 
-from inference.entries import Usage
+from inference.log.events import Usage
 from inference.models import Generation
-from inference.outcome import Outcome, generations_ended
-from inference.worker.ledger import Ledger
+from inference.queue.outcome import Outcome, generations_ended
+from inference.worker.result_writer import Ledger
 from jarvis.lib.database import in_database, is_outage
 from tests.support.workers import stored
 

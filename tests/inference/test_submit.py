@@ -7,9 +7,10 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from inference import submit, wire
-from inference.entries import End
+from inference.log.events import End
 from inference.models import Generation
+from inference.queue import submit
+from inference.redis import wire
 from jarvis.lib.config import config
 from jarvis.lib.database import in_database
 from tests.support.waiting import until

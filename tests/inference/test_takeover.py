@@ -8,13 +8,13 @@ import pytest
 from django.db.models.functions import Now
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from inference import wire
-from inference.entries import Begin, Cursor, End, Fence, Finish, Text
+from inference.log.events import Begin, Cursor, End, Fence, Finish, Text
 from inference.models import MAX_ATTEMPTS, Generation
-from inference.submit import stop
+from inference.queue.submit import stop
+from inference.redis import wire
 from inference.tasks import give_up
-from inference.worker.probation import Gate
 from inference.worker.publisher import Publisher
+from inference.worker.quarantine import Gate
 from inference.worker.relay import Relay
 from inference.worker.worker import Worker
 from jarvis.lib.config import config

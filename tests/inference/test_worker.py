@@ -2,7 +2,7 @@
 
 import pytest
 
-from inference.entries import End
+from inference.log.events import End
 from jarvis.lib.config import config
 from tests.support.fake_engine import numbered
 from tests.support.waiting import until

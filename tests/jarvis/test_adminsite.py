@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from accounts.audit import AuditEvent, record
 from accounts.models import ApiKey
-from inference import wire
 from inference.models import Generation, LanguageModel, PausedPlace, UsageDay
-from inference.states import EngineState, WorkerState
+from inference.redis import wire
+from inference.worker_state import EngineState, WorkerState
 from tests.support.admin import alice, bob, carol, files
 
 __all__ = ["alice", "bob", "carol", "files"]
@@ -91,7 +91,7 @@ def test_no_list_grows_in_queries(client, carol, worker, django_assert_max_num_q
 
 
 def test_without_redis_the_first_page_says_so(client, carol, monkeypatch):
-    monkeypatch.setattr("inference.wire.config", wire.config.model_copy(update={"redis_url": "unix:///nowhere"}))
+    monkeypatch.setattr("inference.redis.wire.config", wire.config.model_copy(update={"redis_url": "unix:///nowhere"}))
     assert "Redis cannot be reached" in page(client, "")
     assert "Redis cannot be reached" in page(client, "workers/")
 

@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from accounts.audit import AuditEvent
 from accounts.models import ApiKey
-from inference import wire
 from inference.models import Generation, LanguageModel, PausedPlace, UsageDay
-from inference.states import EngineState, Gpu, WorkerState
+from inference.redis import wire
+from inference.worker_state import EngineState, Gpu, WorkerState
 
 pytestmark = pytest.mark.django_db
 TODAY = timezone.now().date()

@@ -11,8 +11,9 @@ import websockets
 
 from accounts.models import ApiKey, UserLimits
 from chat.models import Conversation
-from inference import limits, wire
 from inference.models import Generation, LanguageModel
+from inference.queue import rate_limits
+from inference.redis import wire
 from jarvis.lib.database import in_database
 from tests.support.gateway import asked, post
 
@@ -32,7 +33,7 @@ DOORS = [
 
 @pytest.fixture(autouse=True)
 def forget_refusals():
-    limits._refused.clear()
+    rate_limits._refused.clear()
 
 
 async def change(key, **fields):
@@ -227,7 +228,7 @@ async def test_disconnects_at_random_leave_no_reservation_and_what_is_counted_is
         while not await over():
             await asyncio.sleep(0.05)
     spent = await in_database(lambda: Generation.objects.spent())
-    used = wire.used_key(f"user:{live.row.owner_id}", limits.this_month())
+    used = wire.used_key(f"user:{live.row.owner_id}", rate_limits.this_month())
     assert int(await wire.client().hget(used, "n")) == spent
     assert await rows() > 30
 

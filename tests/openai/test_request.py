@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from inference.openai.checks import Limits
 from inference.openai.fields import ACCEPTED, IGNORED, OURS, REFUSED
 from inference.openai.request import ChatRequest, check_chat_request, parse_chat_request
+from inference.openai.validation import Limits
 from jarvis.lib.api_errors import ApiError
 
 HELLO = [{"role": "user", "content": "Hello"}]

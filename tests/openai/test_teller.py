@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from inference.entries import Begin, Choices, End, Finish, Problem, Prompt, Text, Usage
+from inference.log.events import Begin, Choices, End, Finish, Problem, Prompt, Text, Usage
 from inference.openai.chunks import StreamShape
-from inference.openai.teller import StreamTeller, WholeTeller
+from inference.openai.stream import StreamTeller, WholeTeller
 from jarvis.lib.api_errors import ApiError
 
 USAGE = Usage(5, 3, 1)

@@ -7,7 +7,7 @@ import openai
 import pytest
 
 from accounts.models import ApiKey
-from inference import answering
+from inference.api import responses
 from inference.models import Generation
 from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
@@ -117,7 +117,7 @@ async def test_reasoning_comes_beside_the_content(live):
 
 
 async def test_silence_is_filled_with_comments_that_the_client_passes_over(live, monkeypatch):
-    monkeypatch.setattr(answering, "SILENCE", 0.1)
+    monkeypatch.setattr(responses, "SILENCE", 0.1)
     live.fake.settings.ttft = 0.5
     told = await events(live)
     assert ": keep-alive" in told
@@ -286,7 +286,7 @@ async def test_every_answer_has_an_id_and_its_time(live):
 
 
 async def test_a_full_queue_is_a_503_that_says_when_to_come_back(live, monkeypatch):
-    from inference import submit
+    from inference.queue import submit
 
     class Full:
         queue_limit = queue_limit_per_user = 0

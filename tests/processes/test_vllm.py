@@ -13,7 +13,7 @@ import pytest
 
 from inference.engine.connection import open_session
 from inference.engine.metrics import Counters
-from inference.engine.questions import counters
+from inference.engine.probes import counters
 from tests.support import tiny
 from tests.support.launched import until
 from tests.support.stack import Stack, Stream, running

@@ -13,8 +13,9 @@ import pydantic
 import pytest
 
 from accounts.models import ApiKey
-from inference import answering, submit
+from inference.api import responses
 from inference.models import Generation
+from inference.queue import submit
 from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
 from tests.support.gateway import HELLO, asked
@@ -201,7 +202,7 @@ async def test_usage_comes_last_when_it_is_asked_for(live):
 
 
 async def test_silence_is_filled_with_comments_that_the_sdk_passes_over(live, monkeypatch):
-    monkeypatch.setattr(answering, "SILENCE", 0.05)
+    monkeypatch.setattr(responses, "SILENCE", 0.05)
     live.fake.settings.ttft = 0.3
     told = await chunks(live)
     assert "".join(chunk.choices[0].delta.content or "" for chunk in told) == numbered(10)

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from inference import wire
+from inference.redis import wire
 from jarvis.lib.database import in_database
 from tests.support.callers import ORIGIN
 from tests.support.gateway import live

@@ -13,8 +13,8 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from accounts.models import ApiKey
-from inference import limits
 from inference.models import LanguageModel
+from inference.queue import rate_limits
 from jarvis.lib.database import in_database
 from tests.support.gateway import until_ready
 from tests.support.matrix import MATRIX, Owned
@@ -193,7 +193,7 @@ def test_every_endpoint_is_in_the_table():
 @pytest.mark.parametrize("name", CREDENTIALS)
 async def test_what_a_key_opens_does_not_depend_on_how_it_is_shown(http, cast, worker, name):
     await until_ready()
-    limits._refused.clear()
+    rate_limits._refused.clear()
     credential, alice = CREDENTIALS[name], cast.alice
     found = await in_database(credential.make, alice)
     fixed = {"model": "fake", "pk": await in_database(lambda: LanguageModel.objects.get(name="fake").pk)}

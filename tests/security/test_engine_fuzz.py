@@ -134,8 +134,8 @@ def test_only_known_modules_can_reach_out():
 CLIENTS = {"aiohttp", "http.client", "httpx", "requests", "urllib.request", "websockets", "huggingface_hub"}
 MAY_REACH = {
     "accounts/views/sign_in.py",  # the provider of sign-in that JARVIS_OIDC_… names
-    *(f"inference/engine/{name}.py" for name in ("__init__", "connection", "keeper", "questions", "remote")),
-    "inference/engine/hub.py",  # the model that JARVIS_MODEL names
+    *(f"inference/engine/{name}.py" for name in ("base", "connection", "vllm", "probes", "remote")),
+    "inference/engine/model/hub.py",  # the model that JARVIS_MODEL names
     "inference/guide/measure.py",  # a program for developers
     "inference/worker/relay.py",
 }

@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from inference.engine import VllmEngine, processes
-from inference.engine.keeper import Patience
+from inference.engine import processes
+from inference.engine.base import VllmEngine
+from inference.engine.vllm import Patience
 from jarvis.lib.config import Config
 
 SERVER = Path(__file__).with_name("server.py")

@@ -10,8 +10,8 @@ import openai
 import pytest
 
 from accounts.models import ApiKey
-from inference import wire
-from inference.openai.catalogue import catalogue
+from inference.api.model_list import catalogue
+from inference.redis import wire
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.database import in_database
 from tests.support.fake_engine import FakeEngine

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from inference.engine import VllmEngine
+from inference.engine.base import VllmEngine
 from jarvis.lib.config import Config
 
 

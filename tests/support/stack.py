@@ -24,7 +24,7 @@ import msgspec
 import psutil
 import psycopg
 
-from inference.engine.record import Record
+from inference.engine.process.state_file import Record
 from jarvis.lib.config import BASE
 from tests.support.launched import Jarvis, until
 

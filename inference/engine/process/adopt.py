@@ -1,0 +1,69 @@
+"""What an earlier worker left running: taken over if it is the right engine and well, otherwise ended or named."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from inference.engine import processes
+from inference.engine.errors import EngineError
+from inference.engine.process import state_file
+from inference.engine.process.handle import Held, file_in
+from inference.engine.processes import Process
+
+log = structlog.get_logger(__name__)
+
+
+def left_behind(home: Path) -> tuple[Held | None, list[Process]]:
+    """The engine on record, if its first process lives, and every other process that bears this directory's mark."""
+    found, known = processes.marked(home), state_file.read(file_in(home))
+    if known is None:
+        return None, found
+    for process in found:
+        first = process.pid == process.group and process.token == known.token
+        if first and (known.pid == 0 or (process.pid, process.started) == (known.pid, known.started)):
+            held = Held(home, msgspec.structs.replace(known, pid=process.pid, started=process.started), adopted=True)
+            return held, [other for other in found if other.token != known.token]
+    return None, found
+
+
+async def take_over(
+    home: Path, fingerprint: str, answers: Callable[[], Awaitable[bool]], *, cleanup: bool, patience: float
+) -> tuple[Held | None, bool]:
+    """The engine to go on with, or None, and whether something was ended.
+
+    Raises EngineError where something is in the way and `cleanup` is off. An engine that was never ready is taken over
+    while it still loads; one that was must answer.
+    """
+    held, others = left_behind(home)
+    fault = "lost its first process" if others else ""
+    if held is not None:
+        fault = ""
+        if held.record.fingerprint != fingerprint:
+            fault = f"serves {held.record.model} with other arguments than are wanted now"
+        elif held.record.served and not await answers():
+            fault = "does not answer"
+    fit = held if not fault else None
+    unfit = {process.token for process in others} | ({held.record.token} if held is not None and fault else set())
+    if unfit and cleanup:
+        log.warning("engine.cleaning_up", tokens=len(unfit), reason=fault or "left behind")
+        await processes.end(home, unfit, patience)
+        return fit, True
+    if unfit and fit is None:
+        raise EngineError(_in_the_way(held, others, fault), blocked=True)
+    if unfit:
+        log.warning("engine.left_behind", pids=[process.pid for process in others])
+    return fit, False
+
+
+def _in_the_way(held: Held | None, others: list[Process], fault: str) -> str:
+    groups = sorted({process.group for process in others} | ({held.pid} if held is not None else set()))
+    memory = sum(processes.resident(pid) for group in groups for pid in processes.members(group)) // 2**20
+    named = ", ".join(f"pid {group} ({processes.name(group) or 'its first process is gone'})" for group in groups)
+    kill = " ".join(f"-- -{group}" for group in groups)
+    return (
+        f"An engine that an earlier worker started is still there: {named}. "
+        f"It {fault} and holds {memory:,} MiB of memory. "
+        f"Set JARVIS_AUTO_CLEANUP_GPU=1 to have it ended, or run: kill {kill}"
+    )

@@ -1,0 +1,120 @@
+"""Where a generation stands in the queue, and how long it may wait there.
+
+The order is that of `inference.claim`, so a place is what the next claims will make of it. The wait is reckoned from
+what was measured: each slot is busy for the average time of the latest answers of that model, one after the other.
+
+A full queue says in the same measure when it may have room again.
+"""
+
+import time
+from collections.abc import Collection, Iterable
+from uuid import UUID
+
+import msgspec
+from django.db import connection
+
+from inference import claim
+from inference.models import MAX_ATTEMPTS
+from inference.worker_state import WorkerState
+
+LATEST = 50  # answers of which the average is taken
+SHORTEST_WAIT, LONGEST_WAIT = 1.0, 120.0  # seconds that a full queue asks people to wait
+UNKNOWN_WAIT = 2.0
+REMEMBER = 1.0  # seconds for which a refusal is not reckoned anew
+OWNERS = 1000  # remembered at most
+
+_free: dict[int | None, tuple[float, float]] = {}  # until when what is known of an owner's places, or of all, holds
+
+PLACED = """, placed AS (
+    SELECT id, model, owner_id, fresh, row_number() OVER (PARTITION BY model """
+LOOKED_UP = """) AS place FROM waiting
+), measured AS (
+    SELECT kind.model, busy.running, latest.seconds
+    FROM (SELECT DISTINCT model FROM waiting) kind
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS running FROM inference_generation g
+        WHERE g.model = kind.model AND g.status = 'running' AND g.lease_until > now()
+    ) busy
+    CROSS JOIN LATERAL (
+        SELECT avg(extract(epoch FROM finished_at - started_at))::float8 AS seconds
+        FROM (SELECT g.started_at, g.finished_at FROM inference_generation g
+              WHERE g.model = kind.model AND g.finished_at IS NOT NULL AND g.started_at IS NOT NULL
+                    AND g.status IN ('done', 'stopped')
+              ORDER BY g.finished_at DESC LIMIT %(latest)s) recent
+    ) latest
+)
+"""
+OF_THESE = """
+SELECT placed.id, placed.model, placed.place, measured.running, measured.seconds
+FROM placed JOIN measured USING (model)
+WHERE placed.id = ANY(%(ids)s)
+"""
+# What runs says how many slots there are: a queue is full only while all of them are busy.
+SOONEST = """
+SELECT min(placed.place * measured.seconds / measured.running)
+FROM placed JOIN measured USING (model)
+WHERE measured.running > 0 AND placed.fresh
+      AND (%(owner)s::bigint IS NULL OR placed.owner_id = %(owner)s)
+"""
+IN_ORDER = claim.IN_TURN + PLACED + claim.ORDER + LOOKED_UP
+
+
+class Place(msgspec.Struct, frozen=True):
+    """`position` 1 is the next to be served; `wait_seconds` is None where nothing is known to reckon with."""
+
+    position: int
+    wait_seconds: float | None
+
+
+def places(ids: Collection[UUID], workers: Iterable[WorkerState]) -> dict[UUID, Place]:
+    """The places of those among `ids` that wait in the queue; one query for all, none where there are no ids."""
+    if not ids:
+        return {}
+    slots = slots_of(workers)
+    values = {"ids": list(ids), "models": None, "attempts": MAX_ATTEMPTS, "latest": LATEST}
+    with connection.cursor() as cursor:
+        cursor.execute(IN_ORDER + OF_THESE, values)
+        rows = cursor.fetchall()
+    return {
+        id: Place(position, expected_wait(position, slots.get(model, 0), running, seconds))
+        for id, model, position, running, seconds in rows
+    }
+
+
+def slots_of(workers: Iterable[WorkerState]) -> dict[str, int]:
+    """How many generations of each model run at once, with the workers that can take any."""
+    slots: dict[str, int] = {}
+    for worker in workers:
+        if worker.engine.phase == "ready" and not (worker.draining or worker.paused):
+            slots[worker.engine.model] = slots.get(worker.engine.model, 0) + worker.slots
+    return slots
+
+
+def expected_wait(position: int, slots: int, running: int, seconds: float | None) -> float | None:
+    """Seconds until a generation begins that has `position` in the queue of a model with so many slots.
+
+    An answer takes `seconds` on average, so with all slots busy one ends each `seconds / slots`.
+    """
+    if slots < 1 or seconds is None:
+        return None
+    return max(0, position - max(0, slots - running)) * seconds / slots
+
+
+def until_free(owner_id: int | None = None) -> float:
+    """Seconds until the next of an owner's calls, or of all, leaves the queue; UNKNOWN_WAIT where none may be reckoned.
+
+    Remembered for a moment, since those who are refused come often and must cost little.
+    """
+    now = time.monotonic()
+    until, wait = _free.get(owner_id, (0.0, 0.0))
+    if until > now:
+        return wait
+    values = {"models": None, "attempts": MAX_ATTEMPTS, "latest": LATEST, "owner": owner_id}
+    with connection.cursor() as cursor:
+        cursor.execute(IN_ORDER + SOONEST, values)
+        (seconds,) = cursor.fetchone()
+    wait = UNKNOWN_WAIT if seconds is None else min(max(seconds, SHORTEST_WAIT), LONGEST_WAIT)
+    if len(_free) >= OWNERS:
+        _free.clear()
+    _free[owner_id] = (now + REMEMBER, wait)
+    return wait

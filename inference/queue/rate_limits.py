@@ -1,0 +1,282 @@
+"""Limits: what a call may use is reserved before anything is queued, and settled when it has ended.
+
+One script in Redis (`reserve.lua`) checks and counts in one step, so parallel calls cannot pass together where one
+may. The end of a generation's log settles what it held (`wire.publish`). Whoever dies in between: after HOLD_SECONDS
+the row of the call is looked at, and Postgres says what became of it.
+"""
+
+import asyncio
+import math
+import secrets
+import time
+import weakref
+from collections.abc import Callable, Collection, Coroutine, Iterable
+from datetime import datetime
+from functools import partial
+from typing import Any, NoReturn
+from uuid import UUID
+
+import structlog
+from django.db import Error as DatabaseError
+from django.utils import timezone
+
+from accounts.authentication import Caller, caller_for
+from accounts.limit_rules import Allowance
+from inference.models import Generation
+from inference.openai.request import ChatRequest
+from inference.redis import wire
+from jarvis.lib import api_errors
+from jarvis.lib.config import config
+from jarvis.lib.database import in_database, log_failure
+
+log = structlog.get_logger(__name__)
+
+PASSED, REQUESTS, TOKENS, PARALLEL, BUDGET, UNKNOWN, LOST = range(7)  # as reserve.lua says it
+TOGETHER = 64  # calls that one run of the script checks at most, so that Redis is not held up
+TRIES = 20
+BYTES_PER_TOKEN = 3  # of ordinary text, so that the estimate is rather high
+TEMPLATE = 512  # tokens that a model's chat template may add around everything
+REFUSED = 10_000  # refusals remembered at most
+WHO = {"user": "You", "group": "Your group", "key": "This key", "environment": "This key"}
+
+_gates: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Gate]" = weakref.WeakKeyDictionary()
+_refused: dict[Allowance, float] = {}  # until when no more requests can pass
+
+
+class Reservation:
+    """What a call has counted. `headers` are for its answer."""
+
+    def __init__(self, call: wire.Call | None = None, headers: dict[str, str] | None = None) -> None:
+        self.call = call
+        self.headers = headers or {}
+
+    @property
+    def reserved(self) -> int:
+        return self.call.most if self.call and self.call.hold else 0
+
+    async def give_back(self) -> None:
+        """Undo it, for a call that was not accepted after all: it counts for nothing."""
+        if self.call is None:
+            return
+        try:
+            await wire.give_back(UUID(self.call.id), self.call)
+        except wire.AWAY as error:
+            log.warning("redis.away", error=str(error))  # its lease runs out
+
+
+async def reserve(caller: Caller, id: UUID, likely: int = 0, most: int = 0) -> Reservation:
+    """Count a call against all limits of its caller: `likely` tokens against rates, `most` against budgets.
+
+    Raises ApiError: 429 where a limit refuses it, which then counts for nothing; 503 where Redis or Postgres is away.
+    """
+    if not caller.limits:
+        return Reservation()
+    refuse_again(caller)
+    try:
+        for _ in range(TRIES):
+            month = this_month()
+            call = wire.Call.of(id, caller.limits, likely, most, month)
+            verdict, place, wait, call.second, _, *shown = await Gate.here().ask(call)
+            if verdict == PASSED:
+                return Reservation(call, headers_of(shown))
+            limit = caller.limits[place - 1]
+            if verdict == LOST:
+                await restore()
+            elif verdict == UNKNOWN:
+                await learn(limit.subject, month)
+            else:
+                refuse(verdict, limit, wait, shown, likely, most)
+    except DatabaseError as error:
+        log_failure(log, error)
+        raise api_errors.overloaded("The database cannot be reached.") from None
+    except wire.AWAY as error:
+        log.warning("redis.away", error=str(error))
+        raise api_errors.overloaded("Redis cannot be reached.") from None
+    raise api_errors.overloaded("The limits could not be looked up.")
+
+
+def weigh(request: ChatRequest, size: int, window: int = 0) -> tuple[int, int]:
+    """Tokens that a request of `size` bytes is likely to take, and those that it can take at most.
+
+    Of the answer both count all that it may have: how long it gets nobody knows, and calls in parallel could otherwise
+    use many times what is left. Of the question the first is an estimate; the second is no less than it can be, since a
+    token has a byte at least. `window`: the model's, which neither can exceed; 0 where it is not known.
+    """
+    answer = request.max_tokens or config.max_answer_tokens
+    question = size + TEMPLATE
+    if window:
+        answer, question = min(answer, window), min(question, window)
+    answers = answer * request.fields.get("n", 1)
+    return min(question, size // BYTES_PER_TOKEN) + answers, question + answers
+
+
+def counts_tokens(caller: Caller) -> bool:
+    return any(limit.tokens or limit.budget for limit in caller.limits)
+
+
+def this_month() -> datetime:
+    return timezone.now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+def refuse(verdict: int, limit: Allowance, wait: int, shown: list[int], likely: int = 0, most: int = 0) -> NoReturn:
+    who = WHO.get(limit.subject.partition(":")[0], "Your address")
+    headers = headers_of(shown)
+    if verdict == BUDGET:
+        text = f"{who} may use {limit.budget} tokens a month. "
+        text += f"{wait} are left, and this may take {most}: lower `max_tokens`." if wait > 0 else "They are used up."
+        raise api_errors.insufficient_quota(text).with_headers(headers)
+    text = {
+        REQUESTS: f"{who} may ask {limit.requests} times a minute.",
+        TOKENS: f"{who} may use {limit.tokens} tokens a minute, and this may take {likely}.",
+        PARALLEL: f"{who} may have {limit.parallel} calls at a time.",
+    }[verdict]
+    if verdict == REQUESTS:
+        if len(_refused) >= REFUSED:
+            _refused.clear()
+        _refused[limit] = time.monotonic() + wait / 1000
+    raise api_errors.rate_limit_exceeded(wait / 1000, text).with_headers(headers)
+
+
+def refuse_again(caller: Caller) -> None:
+    """Refuse at once, without asking anybody, what cannot pass yet. Raises ApiError 429."""
+    if not _refused:
+        return
+    for limit in caller.limits:
+        if (until := _refused.get(limit)) is None:
+            continue
+        wait = math.ceil((until - time.monotonic()) * 1000)
+        if wait > 0:
+            refuse(REQUESTS, limit, wait, [limit.requests, 0, wait, 0, 0, 0])
+        del _refused[limit]
+
+
+def headers_of(shown: list[int]) -> dict[str, str]:
+    """The headers `x-ratelimit-*` from limit, remaining and milliseconds, first of requests, then of tokens."""
+    headers = {}
+    for name, (limit, remaining, reset) in (("requests", shown[:3]), ("tokens", shown[3:])):
+        if limit:
+            headers[f"x-ratelimit-limit-{name}"] = str(limit)
+            headers[f"x-ratelimit-remaining-{name}"] = str(remaining)
+            headers[f"x-ratelimit-reset-{name}"] = f"{reset}ms" if reset < 1000 else f"{math.ceil(reset / 1000)}s"
+    return headers
+
+
+class Gate:
+    """Calls that come at the same time are checked by one run of the script."""
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[wire.Call, asyncio.Future[list[int]]]] = []
+        self.task: asyncio.Task[None] | None = None
+        self.errands: dict[str, asyncio.Task[Any]] = {}
+
+    @classmethod
+    def here(cls) -> "Gate":
+        return _gates.setdefault(asyncio.get_running_loop(), cls())
+
+    async def ask(self, call: wire.Call) -> list[int]:
+        done: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
+        self.waiting.append((call, done))
+        if self.task is None:
+            self.task = asyncio.create_task(self.run())
+        try:
+            return await done
+        except asyncio.CancelledError:
+            if not done.cancelled() and done.exception() is None:  # it had a reply that nobody else looks at
+                self.errand(call.id, partial(self.undo, call, done.result()))
+            raise
+
+    async def run(self) -> None:
+        """Ask until nothing waits. Whatever goes wrong is told to those who wait, and stops nobody after them."""
+        while self.waiting:
+            batch, self.waiting = self.waiting[:TOGETHER], self.waiting[TOGETHER:]
+            try:
+                replies = await wire.reserve([call for call, _ in batch])
+            except Exception as error:  # noqa: BLE001 - a task that died would leave all who come after it waiting
+                for _, done in batch:
+                    if not done.done():
+                        done.set_exception(error)
+                continue
+            for reply, (call, done) in zip(replies, batch, strict=True):
+                if not done.done():
+                    done.set_result(reply)
+                else:  # its client has left meanwhile
+                    await self.undo(call, reply)
+            if replies[-1][4]:
+                self.errand("sweep", sweep)
+        self.task = None
+
+    async def undo(self, call: wire.Call, reply: list[int]) -> None:
+        """Give back what was counted for a call that nobody waits for any more."""
+        if reply[0] == PASSED:
+            call.second = reply[3]
+            await Reservation(call).give_back()
+
+    def errand(self, name: str, work: Callable[[], Coroutine[Any, Any, Any]]) -> asyncio.Task[Any]:
+        """The work under that name: what is under way, or a new one."""
+        if (task := self.errands.get(name)) is None or task.done():
+            self.errands[name] = task = asyncio.create_task(work())
+            task.add_done_callback(
+                lambda done: self.errands.pop(name, None) if self.errands.get(name) is done else None
+            )
+        return task
+
+    async def once(self, name: str, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        """Have it done, together with all others who need it now. Raises what it raises."""
+        await asyncio.shield(self.errand(name, work))
+
+
+async def sweep() -> int:
+    """Look up the calls whose end nobody has told for long, and settle those that have ended; how many those are."""
+    try:
+        due = await wire.due_holds()
+        rows = await in_database(ends_of, due)
+        over = [id for id in due if rows.get(id, 0) is not None]
+        for id in over:
+            if id in rows:
+                await wire.settle(id, rows[id] or 0)
+            else:
+                await wire.give_back(id)
+    except (DatabaseError, *wire.AWAY) as error:
+        log.warning("limits.sweep_failed", error=str(error).strip())
+        return 0
+    if over:
+        log.info("limits.swept", calls=len(over))
+    return len(over)
+
+
+def ends_of(ids: Collection[UUID]) -> dict[UUID, int | None]:
+    """The tokens that calls have used, None of those that have not ended; those without a row are left out."""
+    rows = Generation.objects.filter(id__in=ids).only("id", "status", "prompt_tokens", "completion_tokens")
+    return {row.id: row.prompt_tokens + row.completion_tokens if row.ended else None for row in rows}
+
+
+async def restore() -> None:
+    """Tell a Redis that has lost its data which calls are under way."""
+    calls = await in_database(calls_under_way)
+    for first in range(0, len(calls), TOGETHER):
+        await wire.reserve(calls[first : first + TOGETHER])
+    await wire.holds_are_known()
+    log.info("limits.restored", calls=len(calls))
+
+
+def calls_under_way() -> list[wire.Call]:
+    rows = list(Generation.objects.open().select_related("owner__limits", "key"))
+    callers = {(row.owner_id, row.key_id): row for row in rows}
+    limits = {pair: caller_for(row.owner, row.key).limits for pair, row in callers.items()}
+    month = this_month()
+    calls = (wire.Call.of(row.id, limits[row.owner_id, row.key_id], 0, row.reserved, month).again() for row in rows)
+    return [call for call in calls if call.subjects]
+
+
+async def learn(subject: str, month: datetime) -> None:
+    """Learn from the ledger how much of a budget is used; or wait a moment for somebody else who does."""
+    token = secrets.token_hex(8)
+    under_way = await wire.begin_learning(subject, month, token)
+    if under_way is None:
+        await asyncio.sleep(0.05)
+        return
+    await wire.learn(subject, month, token, await in_database(spent, subject, month, under_way))
+
+
+def spent(subject: str, month: datetime, without: Iterable[UUID]) -> int:
+    return Generation.objects.ended().charged_to(subject, month).exclude(id__in=without).spent()

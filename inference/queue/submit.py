@@ -1,0 +1,193 @@
+"""Accepting work: the row is the acceptance, the doorbell only saves waiting."""
+
+import asyncio
+import weakref
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+import structlog
+from django.db import DataError, IntegrityError, connection, transaction
+from django.db import Error as DatabaseError
+
+from inference.log.events import Begin, Cursor, End, Entry
+from inference.models import Generation
+from inference.queue.position import UNKNOWN_WAIT, until_free
+from inference.queue.rate_limits import Reservation
+from inference.redis import wire
+from jarvis.lib import api_errors
+from jarvis.lib.api_errors import ApiError
+from jarvis.lib.config import config
+from jarvis.lib.database import in_database, log_failure
+
+log = structlog.get_logger(__name__)
+
+# The log of what never ran.
+STOPPED: Sequence[tuple[Cursor, Entry]] = [(Cursor(0, 1), Begin()), (Cursor(0, 2), End("stopped", "stop"))]
+
+WAITING = "SELECT owner_id, count(*) FROM inference_generation WHERE status = %s GROUP BY owner_id"
+
+_submitters: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Submitter]" = weakref.WeakKeyDictionary()
+
+
+class QueueFull(Exception):
+    """As many generations wait as may, in all or (`own`) of this person; nothing was written.
+
+    `wait`: seconds until a place may be free.
+    """
+
+    def __init__(self, own: bool = False, wait: float = UNKNOWN_WAIT) -> None:
+        self.own = own
+        self.wait = wait
+
+    @property
+    def error(self) -> ApiError:
+        if not self.own:
+            return api_errors.overloaded(retry_after=self.wait)
+        text = f"You have {config.queue_limit_per_user} calls in the queue already."
+        return api_errors.rate_limit_exceeded(self.wait, text)
+
+
+class Away(Exception):
+    """Postgres or Redis cannot be reached; nothing was accepted. Ask again later."""
+
+
+def check_queue(owner_id: int) -> None:
+    """Raise QueueFull where one more would be too many. Call it in the transaction that writes it."""
+    if (full := no_room(in_queue(), owner_id)) is not None:
+        raise full
+
+
+def no_room(waiting: Counter[int], owner_id: int) -> QueueFull | None:
+    """Why one more of this owner has no room beside those that wait; None where it has."""
+    if waiting.total() >= config.queue_limit:
+        return QueueFull(wait=until_free())
+    if waiting[owner_id] >= config.queue_limit_per_user:
+        return QueueFull(own=True, wait=until_free(owner_id))
+    return None
+
+
+def in_queue() -> Counter[int]:
+    """How many generations of each owner wait."""
+    with connection.cursor() as cursor:  # each call asks this, and Django's query costs more than the database's part
+        cursor.execute(WAITING, [Generation.Status.QUEUED.value])
+        return Counter(dict(cursor.fetchall()))
+
+
+async def submit(generation: Generation, held: Reservation | None = None) -> None:
+    """Write one generation to the queue and ring the doorbell. Raises QueueFull or Away, and gives back what is held.
+
+    Calls that come at the same time share one transaction, so that a burst costs a few commits and not one a call.
+    """
+    loop = asyncio.get_running_loop()
+    if loop not in _submitters:
+        _submitters[loop] = Submitter()
+    await _submitters[loop].submit(generation, held)
+
+
+class Submitter:
+    """Group commit: whatever arrives while one batch is being written makes up the next."""
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[Generation, asyncio.Future[None], Reservation | None]] = []
+        self.task: asyncio.Task[None] | None = None
+        self.ringing: set[asyncio.Task[None]] = set()
+
+    async def submit(self, generation: Generation, held: Reservation | None) -> None:
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.waiting.append((generation, done, held))
+        if self.task is None:
+            self.task = asyncio.create_task(self.write())
+        await done
+
+    async def write(self) -> None:
+        """Write until nothing waits. Whatever goes wrong is told to those who wait, and stops nobody after them."""
+        while self.waiting:
+            batch, self.waiting = self.waiting, []
+            results = await self.results([generation for generation, _, _ in batch])
+            for result, (_, done, held) in zip(results, batch, strict=True):
+                if result is not None and held is not None:
+                    await held.give_back()
+                if done.done():
+                    continue  # its caller has left
+                if result is None:
+                    done.set_result(None)
+                else:
+                    done.set_exception(result)
+        self.task = None
+
+    async def results(self, generations: list[Generation]) -> list[Exception | None]:
+        """What became of each."""
+        try:
+            accepted = await in_database(insert, generations)
+        except DatabaseError as error:
+            # One of them is at fault, not the others: it cannot be stored, or its owner was deleted meanwhile.
+            if isinstance(error, DataError | IntegrityError) and len(generations) > 1:
+                return [result for one in generations for result in await self.results([one])]
+            log_failure(log, error)
+            return [Away("Postgres cannot be reached") for _ in generations]
+        except Exception as error:  # noqa: BLE001 - a task that died would leave all who come after it waiting
+            return [error] * len(generations)
+        if None in accepted:
+            task = asyncio.create_task(ring())  # nobody waits for a Redis that does not answer
+            self.ringing.add(task)
+            task.add_done_callback(self.ringing.discard)
+        return [*accepted]
+
+
+def insert(generations: Sequence[Generation]) -> list[QueueFull | None]:
+    """Write those that the queue has room for, in order; why not, for each of the others."""
+    with transaction.atomic():
+        waiting, results = in_queue(), []
+        for owner_id in (generation.owner_id for generation in generations):
+            results.append(no_room(waiting, owner_id))
+            waiting[owner_id] += results[-1] is None
+        Generation.objects.bulk_create(g for g, full in zip(generations, results, strict=True) if full is None)
+    return results
+
+
+async def ring(message: str = "work") -> None:
+    """Ring the doorbell if Redis is there. Where it is not, the workers' poll finds the row."""
+    try:
+        await wire.ring(message)
+    except wire.AWAY as error:
+        log.warning("redis.away", error=str(error))
+
+
+async def stop(generation: UUID) -> None:
+    """Stop a generation, queued or running; its text so far is kept. Raises Away. Safe to repeat."""
+    try:
+        ended = await in_database(Generation.objects.ask_stop, generation)
+    except DatabaseError as error:
+        raise Away("Postgres cannot be reached") from error
+    if not ended:
+        return await ring(f"stop {generation}")
+    try:
+        await wire.publish({generation: STOPPED})
+    except wire.AWAY as error:
+        log.warning("redis.away", error=str(error))  # who follows it reads the row
+
+
+def stop_now(ids: Iterable[UUID]) -> None:
+    """The same for sync code and several."""
+    ended: list[UUID] = []
+    running: list[UUID] = []
+    for id in ids:
+        (ended if Generation.objects.ask_stop(id) else running).append(id)
+    ring_now(*(f"stop {id}" for id in running))
+    if not ended:
+        return
+    try:
+        wire.publish_now(dict.fromkeys(ended, STOPPED))
+    except wire.AWAY as error:
+        log.warning("redis.away", error=str(error))  # who follows them reads the rows; what they held is swept
+
+
+def ring_now(*messages: str) -> None:
+    """Ring from sync code, if Redis is there. Where it is not, workers see it in the rows."""
+    if not messages:
+        return
+    try:
+        wire.ring_now(*messages)
+    except wire.AWAY as error:
+        log.warning("redis.away", error=str(error))

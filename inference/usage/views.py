@@ -1,0 +1,44 @@
+"""The page on which people see what they have used, and its CSV."""
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from inference.usage.report import HEADER, PERIODS, Report, csv_rows, period_of
+from inference.usage.rollup import UsageDay
+from jarvis.lib.admin_export import csv_lines, csv_response
+
+MOST = 20  # rows of a table on the page; the CSV has all
+
+
+@never_cache
+@require_safe
+@login_required
+def usage(request: HttpRequest) -> HttpResponse:
+    """One's own usage."""
+    assert request.user.pk is not None
+    days, period = period_of(request.GET)
+    report = Report(UsageDay.objects.of(request.user.pk), period)
+    context = {
+        "days": days,
+        "periods": PERIODS,
+        "report": report,
+        "totals": report.totals,
+        "models": report.usage.top("model", MOST),
+        "keys": report.usage.top("key", MOST),
+    }
+    return render(request, "inference/usage.html", context)
+
+
+@never_cache
+@require_safe
+@login_required
+def usage_csv(request: HttpRequest) -> StreamingHttpResponse:
+    """One's own usage by day, model and key, for a spreadsheet."""
+    assert request.user.pk is not None
+    _, period = period_of(request.GET)
+    mine = UsageDay.objects.of(request.user.pk).between(period.first, period.last)
+    lines = csv_lines(HEADER, csv_rows(mine))
+    return csv_response(f"usage-{period.first}-{period.last}.csv", lines)

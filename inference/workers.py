@@ -1,0 +1,46 @@
+"""Workers from sync code: see them, pause them, resume them; and what they make of a place in the queue."""
+
+import structlog
+from django.contrib.auth.models import User
+
+from accounts.audit import record
+from inference.models import Generation, PausedPlace
+from inference.queue import submit
+from inference.queue.position import Place, places
+from inference.redis import wire
+from inference.worker_state import WorkerState
+
+log = structlog.get_logger(__name__)
+
+
+def workers() -> list[WorkerState]:
+    """The live workers; raises one of `wire.AWAY` where Redis cannot be reached."""
+    return wire.worker_states_now()
+
+
+def place(row: Generation) -> Place | None:
+    """Where a generation stands in the queue; None where it does not wait. Without Redis the wait is not known."""
+    if row.ended:
+        return None
+    try:
+        alive = workers()
+    except wire.AWAY as error:
+        log.warning("redis.away", error=str(error))
+        alive = []
+    return places([row.pk], alive).get(row.pk)
+
+
+def pause(worker: WorkerState, by: User) -> None:
+    """Have a worker finish what it runs and take nothing new. Others go on; what waits, waits for them."""
+    PausedPlace.objects.get_or_create(place=worker.place, defaults={"by": by.get_username()})
+    told("worker.paused", worker)
+
+
+def resume(worker: WorkerState) -> None:
+    PausedPlace.objects.filter(place=worker.place).delete()
+    told("worker.resumed", worker)
+
+
+def told(event: str, worker: WorkerState) -> None:
+    record(event, obj=("inference.worker", worker.id, worker.place))
+    submit.ring_now("orders")
