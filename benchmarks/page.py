@@ -99,8 +99,8 @@ def person():
 
 
 def long_chat(owner, messages):
-    from chat.history import fill
     from chat.models import Conversation, Message
+    from chat.pages.messages import fill
     from inference.models import Generation
 
     made = Conversation.objects.create(owner=owner, title="A long chat")

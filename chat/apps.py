@@ -7,7 +7,7 @@ class ChatConfig(AppConfig):
     verbose_name = _("Conversations")
 
     def ready(self) -> None:
-        from chat.endings import fill_messages
+        from chat.turns.store import fill_messages
         from inference.queue.outcome import generations_ended
 
         generations_ended.connect(fill_messages, dispatch_uid="chat.fill_messages")

@@ -6,9 +6,10 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from chat import frames, titles
+from chat import frames
 from chat.models import Conversation
-from chat.sockets import announce_now
+from chat.turns import title as titles
+from chat.ws.connections import announce_now
 from inference.models import Generation, LanguageModel
 from inference.queue.submit import ring_now
 from jarvis.celery import app

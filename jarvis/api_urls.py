@@ -3,7 +3,7 @@
 from django.urls import path
 
 from accounts.models import Scope
-from chat import api as chat
+from chat.api import simple as chat
 from inference.api.http import api
 from jarvis import health
 

@@ -18,7 +18,7 @@ from jarvis.web.cors import Cors
 logs.set_up("web")
 pages = get_asgi_application()  # sets Django up, so what follows can import models
 
-from chat.routing import sockets  # noqa: E402
+from chat.ws.routing import sockets  # noqa: E402
 from jarvis.lib import api_errors  # noqa: E402
 from jarvis.web.api_handler import ApiHandler  # noqa: E402
 
@@ -50,6 +50,6 @@ async def websocket(scope: dict[str, Any], receive: Any, send: Any) -> None:
         await sockets(scope, receive, send)
 
 
-# Who may open a socket is decided in `chat.admission`: channels' own validator knows no keys, and no ports.
+# Who may open a socket is decided in `chat.ws.handshake`: channels' own validator knows no keys, and no ports.
 application = ProtocolTypeRouter({"http": http, "websocket": websocket})
 gc_tuning.settle()

@@ -8,7 +8,7 @@ from rest_framework.routers import SimpleRouter
 from rest_framework.views import APIView
 
 from accounts.resources import KeyViewSet
-from chat.rest import ConversationViewSet, ShareViewSet
+from chat.api.resources import ConversationViewSet, ShareViewSet
 from inference.api.resources import GenerationViewSet, ModelViewSet, UsageView, WorkerViewSet
 from jarvis.lib import api_errors
 

@@ -5,10 +5,10 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from chat.data import data, delete
-from chat.defaults import defaults
-from chat.lists import conversations, shared
-from chat.views import conversation, favicon, home, messages, source
+from chat.pages.chat import conversation, favicon, home, messages, source
+from chat.pages.conversations import conversations, shared
+from chat.pages.my_data import data, delete
+from chat.pages.settings import defaults
 from inference.api.resources import PlainUsageView
 from inference.usage.views import usage, usage_csv
 from jarvis.web.manifest import manifest

@@ -12,7 +12,7 @@ from markdown_it.utils import OptionsDict
 from mdit_py_plugins.footnote import footnote_plugin
 
 from chat.rendering.code import highlight
-from chat.rendering.formulas import formula, formulas
+from chat.rendering.math import formula, formulas
 from chat.rendering.sanitise import allowed_picture, clean
 
 LONGEST = 200_000  # characters that are read as Markdown; a longer text is shown as it is

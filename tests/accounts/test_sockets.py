@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from accounts import sessions
-from chat.sockets import VOID
+from chat.ws.connections import VOID
 from jarvis.lib.database import in_database
 from tests.support.accounts import PASSWORD
 from tests.support.sockets import closes, handshake, headers, opened  # noqa: F401

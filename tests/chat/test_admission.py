@@ -11,7 +11,7 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from accounts.models import ApiKey
-from chat.admission import same_site
+from chat.ws.handshake import same_site
 from inference.redis import wire
 from jarvis.lib.database import in_database
 from tests.support.sockets import HOST, handshake, opened, refusal, signed_in

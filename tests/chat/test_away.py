@@ -6,7 +6,7 @@ import pytest
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
 
-from chat.routing import sockets
+from chat.ws.routing import sockets
 from jarvis.lib.database import in_database
 from tests.support.away import postgres_away, redis_away
 from tests.support.fake_engine import numbered

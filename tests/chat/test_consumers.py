@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from chat.consumers import LONGEST_FRAME, MOST_FOLLOWED
 from chat.models import Conversation, Message
+from chat.ws.consumer import LONGEST_FRAME, MOST_FOLLOWED
 from inference.log.follow import Hub
 from inference.models import Generation, LanguageModel
 from inference.queue import position, submit

@@ -11,9 +11,9 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chat.exchange import chatgpt, take
-from chat.exchange.giving import everything, kept
 from chat.models import Conversation, Message
+from chat.transfer import chatgpt, take
+from chat.transfer.export import everything, kept
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.config import config
 

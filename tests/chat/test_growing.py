@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from chat import growing
-from chat.history import MARK
 from chat.models import Message
+from chat.pages.messages import MARK
 from chat.rendering.markdown import render
+from chat.ws import live_html
 from inference.log.events import Begin, Cursor, End, Fence, Text
 from inference.models import Generation
 from inference.redis import wire
@@ -173,7 +173,7 @@ async def test_a_second_viewer_and_one_who_comes_back_get_all_of_it_from_the_fir
     await hear(other, pages[1], lambda page: len(page.blocks) >= 599)
     assert len(tasks("Live.run")) == 1  # rendered once, for both
     longest = max(sum(map(len, frame.get("blocks", []))) for frame in other.seen)
-    assert longest <= growing.FRAME
+    assert longest <= live_html.FRAME
     before = list(pages[0].blocks)
     await one.tell(type="follow", generation=str(writer.row.id), **{"as": "html"})
     await writer.say("The end.")
@@ -230,10 +230,10 @@ async def test_html_is_kept_only_with_the_text_that_it_was_made_of(alice, writer
         return conversation.messages.create(role="assistant", text="new", generation=row)
 
     message = await in_database(make)
-    await in_database(growing.keep, row.id, "old", "<p>old</p>")
+    await in_database(live_html.keep, row.id, "old", "<p>old</p>")
     await in_database(message.refresh_from_db)
     assert message.html == ""
-    await in_database(growing.keep, row.id, "new", "<p>new</p>")
+    await in_database(live_html.keep, row.id, "new", "<p>new</p>")
     await in_database(message.refresh_from_db)
     assert message.html == f"{MARK}<p>new</p>"
 
@@ -246,7 +246,7 @@ async def test_when_all_have_left_nothing_goes_on_rendering(open_as, alice, writ
     assert tasks("Live.run")
     await socket.tell(type="unfollow", generation=str(writer.row.id))
     await until(lambda: not tasks("Live.run"))
-    assert not any(growing._answers.values())
+    assert not any(live_html._answers.values())
 
 
 async def test_a_form_that_does_not_exist_is_refused(open_as, alice):
@@ -287,8 +287,8 @@ async def test_a_long_answer_at_once_holds_nobody_up(open_as, alice, writer):
 
 async def test_blocks_are_told_though_their_rendering_has_not_said_yet_that_it_is_done(writer):
     """A thread puts them there; another viewer's coming may wake this one before the loop hears of it."""
-    live = growing.Live(writer.row.id)
-    viewer = growing.Viewer(live)
+    live = live_html.Live(writer.row.id)
+    viewer = live_html.Viewer(live)
     list(viewer.news_frames())
     live.draft.blocks = ["<p>x</p>"]
     told = [block for frame in viewer.news_frames() for block in getattr(frame, "blocks", [])]

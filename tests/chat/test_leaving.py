@@ -20,10 +20,10 @@ from psycopg.sql import SQL, Identifier
 from accounts.audit import AuditEvent
 from accounts.authentication import look_up
 from accounts.models import ApiKey, Preferences, UserLimits, digest
-from chat import leaving
-from chat.leaving import HEIR, LastAdministrator, delete_account
+from chat import account_deletion
+from chat.account_deletion import HEIR, LastAdministrator, delete_account
 from chat.models import Conversation, Share
-from chat.sockets import VOID
+from chat.ws.connections import VOID
 from inference.models import Generation, UsageDay
 from inference.queue.outcome import Outcome, store
 from inference.redis import wire
@@ -289,7 +289,7 @@ async def test_sockets_close_keys_stop_and_the_running_answer_ends_within_a_seco
 
 def test_an_answer_that_does_not_stop_in_time_is_never_stored(alice, monkeypatch):
     """As if its worker had not been heard of for a while: what it brings later finds no open row."""
-    monkeypatch.setattr(leaving, "PATIENCE", 0.1)
+    monkeypatch.setattr(account_deletion, "PATIENCE", 0.1)
     made = Conversation.objects.create(owner=alice, title=CANARY)
     row = call(alice, status="running", attempt=1, worker="w", text="", finished_at=None, lease_until=timezone.now())
     made.add("user", CANARY)

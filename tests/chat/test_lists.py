@@ -7,8 +7,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone, translation
 
-from chat import sidebar
 from chat.models import Conversation
+from chat.pages import sidebar
 from tests.support.live import static_files
 
 pytestmark = pytest.mark.django_db

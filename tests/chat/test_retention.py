@@ -101,5 +101,7 @@ def test_celery_does_it_each_night_and_the_page_tells_people(alice, client, monk
     static_files()
     client.force_login(alice)
     assert "days after its last message" not in client.get("/conversations/").content.decode()
-    monkeypatch.setattr("chat.lists.config", config.model_copy(update={"retention_conversations_days": 30}))
+    monkeypatch.setattr(
+        "chat.pages.conversations.config", config.model_copy(update={"retention_conversations_days": 30})
+    )
     assert "deleted 30 days after its last message" in client.get("/conversations/").content.decode()

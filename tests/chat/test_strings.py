@@ -5,7 +5,7 @@ import string
 
 from django.utils import translation
 
-from chat.strings import script_strings, suggestions
+from chat.pages.strings import script_strings, suggestions
 from jarvis.lib.config import BASE
 
 SAME = {"jarvis", "model_ready", "seconds", "per_second"}  # words that are the same in both

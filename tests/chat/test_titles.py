@@ -4,9 +4,10 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from chat import tasks, titles
+from chat import tasks
 from chat.models import Conversation
 from chat.tasks import make_titles
+from chat.turns import title as titles
 from inference.models import Generation, LanguageModel
 from inference.queue.outcome import Outcome, store
 from jarvis.lib.config import config

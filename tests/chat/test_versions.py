@@ -8,8 +8,8 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Preferences
-from chat.log import with_begun
 from chat.models import Conversation, Message
+from chat.ws.replay import with_begun
 from inference.log.events import START, Begin, Cursor, End, Text
 from inference.models import Generation, LanguageModel
 from inference.redis import wire

@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 import pytest
 from django.test import Client
 
-from chat.history import MARK, PAGE
 from chat.models import Conversation, Message
+from chat.pages.messages import MARK, PAGE
 from inference.models import Generation, LanguageModel
 from tests.support.live import static_files
 from tests.support.sockets import in_a_line

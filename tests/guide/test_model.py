@@ -9,7 +9,7 @@ from django.utils import translation
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-from chat.strings import suggestions
+from chat.pages.strings import suggestions
 from inference.guide.intents import DECLINED, LANGUAGES, answer
 from inference.guide.measure import FIGURES, MODEL, Given, figures, is_right, judged, local
 from inference.guide.network import Network, Shape

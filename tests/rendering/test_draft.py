@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chat.rendering.draft import SMALL, Draft, mend
+from chat.rendering.incremental import SMALL, Draft, mend
 from chat.rendering.markdown import LONGEST, parser, plain, render
 
 LINES = [

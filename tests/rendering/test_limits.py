@@ -5,9 +5,9 @@ import time
 import pytest
 
 from chat.rendering.code import LANGUAGES, LONGEST, highlight
-from chat.rendering.draft import Draft
-from chat.rendering.formulas import formula
+from chat.rendering.incremental import Draft
 from chat.rendering.markdown import render
+from chat.rendering.math import formula
 from tests.support.bad_markdown import CODE, FORMULAS, repeat, texts
 
 LENGTH, LONG = 6_000, 100_000

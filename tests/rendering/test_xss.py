@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from chat.rendering.draft import Draft
+from chat.rendering.incremental import Draft
 from chat.rendering.markdown import plain, render
 from chat.rendering.sanitise import MATH_TAGS, TEXT, clean
 from tests.support.xss import ALL, VECTORS

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connection
 from django.test import Client
 
-from chat.routing import sockets
+from chat.ws.routing import sockets
 from inference.models import LanguageModel
 from jarvis.lib.database import in_database
 from tests.support.workers import working

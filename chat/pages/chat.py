@@ -13,9 +13,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.authentication import caller_for
-from chat import frames, history, sidebar
+from chat import frames
 from chat.models import Conversation, Message
-from chat.strings import script_strings, suggestions
+from chat.pages import messages as history
+from chat.pages import sidebar
+from chat.pages.strings import script_strings, suggestions
 from inference.models import LanguageModel
 from jarvis.lib.config import config
 

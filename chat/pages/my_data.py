@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.models import ApiKey
 from accounts.views.settings import PAGE, owner
-from chat.leaving import LastAdministrator, delete_account, only_administrator
+from chat.account_deletion import LastAdministrator, delete_account, only_administrator
 from chat.models import Conversation, Share
 from jarvis.lib.config import config
 

@@ -16,9 +16,9 @@ from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from chat.exchange import chatgpt
-from chat.exchange.shapes import File, Kept
 from chat.models import FOLDER_CHARS, Conversation, Message
+from chat.transfer import chatgpt
+from chat.transfer.format import File, Kept
 from inference.queue.outcome import clean
 from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError

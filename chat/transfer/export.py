@@ -12,8 +12,8 @@ from django.utils.http import content_disposition_header
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
-from chat.exchange.shapes import FORMAT, VERSION, File, Kept, Said
 from chat.models import Conversation, Message
+from chat.transfer.format import FORMAT, VERSION, File, Kept, Said
 from jarvis.lib.database import in_database
 
 Response = TypeVar("Response", HttpResponse, StreamingHttpResponse)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from chat.exchange.shapes import LONGEST_TEXT, MOST_CONVERSATIONS, MOST_MESSAGES, Kept, Said
+from chat.transfer.format import LONGEST_TEXT, MOST_CONVERSATIONS, MOST_MESSAGES, Kept, Said
 
 SPOKEN = ("text", "multimodal_text")  # contents that are shown as what somebody said
 

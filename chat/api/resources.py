@@ -17,17 +17,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from chat import exchange, frames, limits
-from chat.models import Conversation, Message, Share
-from chat.search import compiled, parse, search
-from chat.serializers import (
+from chat import frames, limits, transfer
+from chat.api.serializers import (
     ConversationSerializer,
     FoundSerializer,
     ImportedSerializer,
     MessageSerializer,
     ShareSerializer,
 )
-from chat.sockets import announce_now
+from chat.models import Conversation, Message, Share
+from chat.search import compiled, parse, search
+from chat.ws.connections import announce_now
 from inference.queue.submit import stop_now
 from jarvis.lib import api_errors
 from jarvis.lib.drf.pagination import Newest
@@ -166,9 +166,9 @@ class ConversationViewSet(
             return refusal
         match request.query_params.get("as", "json"):
             case "json":
-                return exchange.json_file(conversation)
+                return transfer.json_file(conversation)
             case "markdown":
-                return exchange.markdown_file(conversation)
+                return transfer.markdown_file(conversation)
         raise api_errors.invalid_request("`as` must be json or markdown.", "as")
 
     @extend_schema(
@@ -176,7 +176,7 @@ class ConversationViewSet(
     )
     @action(detail=False, url_path="export", filterset_class=None, pagination_class=None)
     def export_all(self, request: Request) -> HttpResponseBase:
-        return refused(request) or exchange.everything_file(me(request))
+        return refused(request) or transfer.everything_file(me(request))
 
     @extend_schema(
         summary="Import a file",
@@ -200,7 +200,7 @@ class ConversationViewSet(
                 "Send the file as the field `file` of a form (multipart/form-data).", "file"
             )
         limits.hold(request._request, limits.files())
-        counts = exchange.take(me(request), file)
+        counts = transfer.take(me(request), file)
         if counts.imported:
             announce_now(me(request), frames.encode(frames.Changed()))
         return Response(ImportedSerializer(counts).data)

@@ -13,11 +13,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from chat import history, limits, sidebar
+from chat import limits
+from chat.api.resources import FURTHEST, HITS
 from chat.models import Conversation, Message, Share
-from chat.rest import FURTHEST, HITS
+from chat.pages import messages as history
+from chat.pages import sidebar
+from chat.pages.strings import script_strings
 from chat.search import search
-from chat.strings import script_strings
 from jarvis.lib.config import config
 
 

@@ -3,7 +3,7 @@
 docs/conversations.md describes the format.
 """
 
-from chat.exchange.giving import everything_file, json_file, markdown_file
-from chat.exchange.taking import take
+from chat.transfer.export import everything_file, json_file, markdown_file
+from chat.transfer.importer import take
 
 __all__ = ["everything_file", "json_file", "markdown_file", "take"]

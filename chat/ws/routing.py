@@ -6,7 +6,7 @@ from channels.routing import URLRouter
 from channels.security.websocket import WebsocketDenier
 from django.urls import path, re_path
 
-from chat.consumers import ChatConsumer
+from chat.ws.consumer import ChatConsumer
 
 websocket_urlpatterns: list[Any] = [
     path("ws/chat/", ChatConsumer.as_asgi()),

@@ -15,8 +15,8 @@ import structlog
 from django.db import Error as DatabaseError
 
 from chat import frames
-from chat.history import keep, scope_of
-from chat.rendering.draft import Draft
+from chat.pages.messages import keep, scope_of
+from chat.rendering.incremental import Draft
 from inference.log.events import START, Begin, Cursor, End, Entry
 from inference.log.follow import Follower, Hub
 from jarvis.lib.database import in_database, log_failure

@@ -1,7 +1,8 @@
 """When a generation's outcome is stored, its message is filled in the same transaction.
 
-Not with HTML: that is computed where somebody looks at it, in the web processes (`chat.growing`, `chat.history`). Here
-it would hold a transaction, and the interpreter of the worker, from which all answers that grow get their tokens.
+Not with HTML: that is computed where somebody looks at it, in the web processes (`chat.ws.live_html`,
+`chat.pages.messages`). Here it would hold a transaction, and the interpreter of the worker, from which all answers
+that grow get their tokens.
 """
 
 from collections.abc import Sequence

@@ -7,7 +7,7 @@ import msgspec
 from accounts.authentication import Caller
 from chat import frames
 from chat.models import Conversation, Message
-from chat.prompt import model_for
+from chat.turns.prompt import model_for
 from inference.models import Generation
 from jarvis.lib import api_errors
 from jarvis.lib.timestamps import iso

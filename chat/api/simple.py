@@ -11,8 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from accounts.authentication import Caller
-from chat.ask import Asked, ask
 from chat.models import Conversation, Message
+from chat.turns.submit import Asked, ask
 from inference.api.http import json_response
 from inference.api.responses import heard, leave, streamed
 from inference.log.events import End

@@ -15,12 +15,12 @@ from django.db import Error as DatabaseError
 from accounts.authentication import Caller, Unauthenticated
 from accounts.models import Scope
 from chat import frames
-from chat.admission import ForeignOrigin, MayNotChat, admit, headers_of
-from chat.ask import Asked, Origin, ask, edit, go_on, regenerate
-from chat.choices import configure, details, show
-from chat.growing import shown
-from chat.log import looked_up, told_from
-from chat.sockets import VOID, Sockets, Window, announce
+from chat.turns.settings import configure, details, show
+from chat.turns.submit import Asked, Origin, ask, edit, go_on, regenerate
+from chat.ws.connections import VOID, Sockets, Window, announce
+from chat.ws.handshake import ForeignOrigin, MayNotChat, admit, headers_of
+from chat.ws.live_html import shown
+from chat.ws.replay import looked_up, told_from
 from inference.api.http import UNSTORABLE
 from inference.log.events import START, Cursor
 from inference.models import Generation
@@ -49,7 +49,7 @@ TOO_MANY = frames.Error("too_many_followed", f"{MOST_FOLLOWED} answers can be fo
 class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     """One socket. Its windows' news and each answer that it follows are told by tasks of their own."""
 
-    channel_layer_alias = "none"  # `chat.sockets` listens for all sockets of the process at once
+    channel_layer_alias = "none"  # `chat.ws.connections` listens for all sockets of the process at once
 
     async def connect(self) -> None:
         self.tasks: set[asyncio.Task[None]] = set()
@@ -171,7 +171,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         await self.tell(msgspec.structs.replace(problem, reply_to=reply_to))
 
     async def asked(self, frame: frames.Asking) -> Asked:
-        """Have accepted what asks for an answer. Raises as `chat.ask.ask`."""
+        """Have accepted what asks for an answer. Raises as `chat.turns.submit.ask`."""
         request_id = structlog.contextvars.get_contextvars()["request_id"]
         caller = await self.opened_by.renewed()
         if not caller.may(Scope.CHAT):

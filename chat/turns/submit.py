@@ -16,8 +16,8 @@ from django.utils import timezone
 from accounts.authentication import Caller
 from chat import frames
 from chat.models import Conversation, Message
-from chat.prompt import model_for, request_of
-from chat.sockets import announce
+from chat.turns.prompt import model_for, request_of
+from chat.ws.connections import announce
 from inference.models import Generation, LanguageModel
 from inference.openai.request import ChatRequest
 from inference.queue import rate_limits
