@@ -101,7 +101,7 @@ MATRIX: dict[str, Owned | Open] = {
     "oidc/<str:provider_id>/login/callback/": Open("providers are the site's; tests/accounts/test_oidc.py"),
     "v1/models/<path:model>": Open("models are the site's; tests/openai/test_views.py"),
     "setup/<str:token>/": Open("the link itself is the right; tests/accounts/test_views.py"),
-    "s/<str:token>/": Open("the link itself is the right; tests/chat/test_lists.py"),
+    "s/<str:token>/": Open("the link itself is the right; tests/chat/test_conversations.py"),
 }
 
 # Frames: for each field that names an object, the frame and the code of the error that others get (None: no answer).
