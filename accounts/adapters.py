@@ -22,10 +22,10 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from accounts.devices import device
+from accounts.devices import describe_device
 from accounts.middleware import LANGUAGES
 from accounts.models import Preferences
-from accounts.sessions import address_of
+from accounts.sessions import session_address
 from jarvis.lib.config import config
 
 log = structlog.get_logger(__name__)
@@ -37,7 +37,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return config.signup == "open"
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        return address_of(request)
+        return session_address(request)
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         return reverse("settings_security")
@@ -62,7 +62,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """With what the text says of the account and of where the change came from."""
         more = {
             "user": user,
-            "device": device(self.get_http_user_agent(self.request)),
+            "device": describe_device(self.get_http_user_agent(self.request)),
             "reset_url": self.request.build_absolute_uri(reverse("account_reset_password")),
         }
         super().send_notification_mail(template_prefix, user, {**(context or {}), **more}, email)
@@ -72,7 +72,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         sent: what was done before stays done."""
         if not config.email_url:
             return
-        chosen = Preferences.of(context.get("user") or AnonymousUser()).language
+        chosen = Preferences.for_user(context.get("user") or AnonymousUser()).language
         try:
             with translation.override(chosen if chosen in LANGUAGES else translation.get_language()):
                 super().send_mail(template_prefix, email, context)

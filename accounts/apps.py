@@ -9,4 +9,4 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from accounts import audit_signals, sessions  # noqa: F401  sessions: its receiver keeps their list
 
-        audit_signals.connect()
+        audit_signals.connect_signals()

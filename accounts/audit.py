@@ -19,8 +19,8 @@ from django.utils.translation import gettext_lazy as _
 
 from jarvis.lib.client_address import client_address
 
-HIDDEN = ("secret", "password", "digest", "token", "session", "cookie", "authorization")  # never in the details
-LONGEST = 500  # characters of one value in the details
+SECRET_WORDS = ("secret", "password", "digest", "token", "session", "cookie", "authorization")  # never in the details
+MAX_VALUE_CHARS = 500  # characters of one value in the details
 
 _request: ContextVar[HttpRequest | None] = ContextVar("request_under_way", default=None)
 
@@ -57,7 +57,7 @@ class AuditEvent(models.Model):
 About = tuple[str, str, str]  # kind, id and name of the object
 
 
-def record(
+def record_event(
     event: str,
     *,
     actor: AbstractBaseUser | None = None,
@@ -73,7 +73,7 @@ def record(
     if actor is None and request is not None:
         user = getattr(request, "user", None)
         actor = user if isinstance(user, AbstractBaseUser) and user.pk is not None else None
-    kind, id, name = about(obj) if isinstance(obj, models.Model) else obj or ("", "", "")
+    kind, id, name = describe_object(obj) if isinstance(obj, models.Model) else obj or ("", "", "")
     return AuditEvent.objects.create(
         event=event,
         actor_id=actor.pk if actor is not None else None,
@@ -82,27 +82,27 @@ def record(
         object_id=id[:64],
         object_name=name[:200],
         address=address or (client_address(request) if request is not None else ""),
-        details={name: shown(value) for name, value in details.items() if not hides(name)},
+        details={name: to_json_value(value) for name, value in details.items() if not is_secret_name(name)},
     )
 
 
-def about(obj: models.Model) -> About:
+def describe_object(obj: models.Model) -> About:
     return obj._meta.label_lower, "" if obj.pk is None else str(obj.pk), str(obj)
 
 
-def hides(name: str) -> bool:
-    return any(word in name.lower() for word in HIDDEN)
+def is_secret_name(name: str) -> bool:
+    return any(word in name.lower() for word in SECRET_WORDS)
 
 
-def shown(value: Any) -> Any:
+def to_json_value(value: Any) -> Any:
     """A value as JSON holds it, of bounded size."""
     if isinstance(value, dict):
-        return {str(name): shown(inner) for name, inner in value.items() if not hides(str(name))}
+        return {str(name): to_json_value(inner) for name, inner in value.items() if not is_secret_name(str(name))}
     if isinstance(value, list | tuple | set | frozenset):
-        return [shown(inner) for inner in list(value)[:100]]
+        return [to_json_value(inner) for inner in list(value)[:100]]
     if value is None or isinstance(value, bool | int | float):
         return value
-    return str(value)[:LONGEST]
+    return str(value)[:MAX_VALUE_CHARS]
 
 
 @sync_and_async_middleware

@@ -23,7 +23,7 @@ SYSTEMS = [
 ]
 
 
-def device(user_agent: str) -> str:
+def describe_device(user_agent: str) -> str:
     """Empty where neither browser nor system is known."""
     found = (next((name for mark, name in known if mark in user_agent), "") for known in (BROWSERS, SYSTEMS))
     return ", ".join(name for name in found if name)

@@ -6,7 +6,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from accounts.authentication import Caller, Unauthenticated, caller_now
+from accounts.authentication import Caller, Unauthenticated, authenticate_sync
 from jarvis.lib.client_address import client_address
 
 
@@ -18,7 +18,7 @@ class KeyAuthentication(BaseAuthentication):
         if not ("authorization" in headers or "x-api-key" in headers):
             return None
         try:
-            caller = caller_now(headers, client_address(request._request))
+            caller = authenticate_sync(headers, client_address(request._request))
         except Unauthenticated as error:
             raise AuthenticationFailed(str(error)) from None
         return User.objects.get(pk=caller.user_id), caller

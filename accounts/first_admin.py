@@ -6,22 +6,25 @@ from django.db import connection, transaction
 from django.urls import reverse
 
 SALT = "jarvis.first-administrator"
-LINK_SECONDS = 24 * 3600
-LOCK = 0x6A617276  # any number that no other lock uses
+MAX_LINK_AGE_SECONDS = 24 * 3600
+SETUP_LOCK_ID = 0x6A617276  # any number that no other lock uses
 
 
-def needed() -> bool:
+def needs_first_admin() -> bool:
     return not User.objects.filter(is_superuser=True).exists()
 
 
 def first_admin_link() -> str | None:
     """The path of the link, good for a day; None once an administrator exists."""
-    return reverse("setup", args=[signing.dumps("administrator", salt=SALT)]) if needed() else None
+    return reverse("setup", args=[signing.dumps("administrator", salt=SALT)]) if needs_first_admin() else None
 
 
-def valid(token: str) -> bool:
+def is_valid_token(token: str) -> bool:
     try:
-        return bool(signing.loads(token, salt=SALT, max_age=LINK_SECONDS) == "administrator") and needed()
+        return (
+            bool(signing.loads(token, salt=SALT, max_age=MAX_LINK_AGE_SECONDS) == "administrator")
+            and needs_first_admin()
+        )
     except signing.BadSignature:
         return False
 
@@ -29,5 +32,5 @@ def valid(token: str) -> bool:
 def make_first_admin(username: str, password: str) -> User | None:
     """The first administrator; None where somebody was quicker."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
-        return User.objects.create_superuser(username=username, password=password) if needed() else None
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SETUP_LOCK_ID])
+        return User.objects.create_superuser(username=username, password=password) if needs_first_admin() else None

@@ -19,7 +19,7 @@ from jarvis.lib.config import config
 NEW_PASSWORD = _("8 or more characters, not a common word, not like the name.")
 
 
-class SaysHow:
+class PasswordHelpMixin:
     """A form with a new password: how it has to be, in one line."""
 
     fields: dict[str, forms.Field]
@@ -30,7 +30,7 @@ class SaysHow:
         self.fields["password2"].help_text = ""
 
 
-class FirstAdminForm(SaysHow, UserCreationForm[User]):
+class FirstAdminForm(PasswordHelpMixin, UserCreationForm[User]):
     """A name and a password, twice; what will not do is said when it is tried."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -47,7 +47,7 @@ class SignInForm(allauth_forms.LoginForm):  # type: ignore[misc]
         self.fields["password"].help_text = ""
 
 
-class SignUpForm(SaysHow, allauth_forms.SignupForm):  # type: ignore[misc]
+class SignUpForm(PasswordHelpMixin, allauth_forms.SignupForm):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["username"].widget.attrs |= {"autofocus": True, "autocapitalize": "none"}
@@ -56,15 +56,15 @@ class SignUpForm(SaysHow, allauth_forms.SignupForm):  # type: ignore[misc]
             self.fields["email"].help_text = _("To set a new password when this one is lost.")
 
 
-class ChangePasswordForm(SaysHow, allauth_forms.ChangePasswordForm):  # type: ignore[misc]
+class ChangePasswordForm(PasswordHelpMixin, allauth_forms.ChangePasswordForm):  # type: ignore[misc]
     pass
 
 
-class SetPasswordForm(SaysHow, allauth_forms.SetPasswordForm):  # type: ignore[misc]
+class SetPasswordForm(PasswordHelpMixin, allauth_forms.SetPasswordForm):  # type: ignore[misc]
     pass
 
 
-class ResetPasswordForm(SaysHow, allauth_forms.ResetPasswordKeyForm):  # type: ignore[misc]
+class ResetPasswordForm(PasswordHelpMixin, allauth_forms.ResetPasswordKeyForm):  # type: ignore[misc]
     pass
 
 
@@ -124,15 +124,20 @@ class AppearanceForm(forms.ModelForm[Preferences]):
         widgets = {"theme": forms.RadioSelect}
 
 
-class KeyForm(forms.Form):
+class NewKeyForm(forms.Form):
     """A new API key. What `ApiKey.make` takes beside the owner is in `cleaned_data`, by its names."""
 
-    LASTS = [("30", _("30 days")), ("90", _("90 days")), ("365", _("a year")), ("", _("until it is revoked"))]
+    VALIDITY_CHOICES = [
+        ("30", _("30 days")),
+        ("90", _("90 days")),
+        ("365", _("a year")),
+        ("", _("until it is revoked")),
+    ]
 
     label = forms.CharField(
         label=_("Name"), max_length=100, help_text=_("What it is for, such as “backup script”. Only you see it.")
     )
-    expires_at = forms.ChoiceField(label=_("Valid for"), choices=LASTS, required=False, initial="90")
+    expires_at = forms.ChoiceField(label=_("Valid for"), choices=VALIDITY_CHOICES, required=False, initial="90")
 
     def clean_expires_at(self) -> datetime | None:
         days = self.cleaned_data["expires_at"]

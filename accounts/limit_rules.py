@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 
 
-class Figures(Protocol):
+class LimitRow(Protocol):
     """A row that limits somebody. None: it says nothing; 0: no limit."""
 
     requests_per_minute: int | None
@@ -29,29 +29,29 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
     budget: int = 0
 
     @property
-    def limits(self) -> bool:
+    def is_limited(self) -> bool:
         return bool(self.requests or self.tokens or self.parallel or self.budget)
 
 
-NAMES = ("requests", "tokens", "parallel", "budget")
+LIMIT_NAMES = ("requests", "tokens", "parallel", "budget")
 
 
-def figures(row: Figures) -> tuple[int | None, ...]:
+def limit_values(row: LimitRow) -> tuple[int | None, ...]:
     """In the order of NAMES."""
     return row.requests_per_minute, row.tokens_per_minute, row.parallel, row.tokens_per_month
 
 
-def tightest(values: Iterable[int | None]) -> int | None:
+def strictest_limit(values: Iterable[int | None]) -> int | None:
     """The least of those that limit; 0 where somebody says that there is no limit, None where nobody says anything."""
     said = [value for value in values if value is not None]
     return min((value for value in said if value), default=0) if said else None
 
 
-def allowances(
+def collect_allowances(
     user: int,
-    own: Iterable[Figures],
-    shared: Iterable[tuple[int, Figures]],
-    key: tuple[int, Figures] | None,
+    own: Iterable[LimitRow],
+    shared: Iterable[tuple[int, LimitRow]],
+    key: tuple[int, LimitRow] | None,
     site: tuple[int, ...],
 ) -> tuple[Allowance, ...]:
     """All that holds for calls of a user with a key: each is counted apart, and the tightest wins.
@@ -59,18 +59,18 @@ def allowances(
     `own`: rows of the user and of groups whose figures hold for each member. `shared`: groups whose members use their
     figures together, by id. `site` holds for a user about whom nobody else says anything.
     """
-    made = [of(f"group:{id}", figures(row)) for id, row in shared]
+    made = [make_allowance(f"group:{id}", limit_values(row)) for id, row in shared]
     if key is not None:
-        made.append(of(f"key:{key[0]}", figures(key[1])))
-    said_elsewhere = [figures(row) for _, row in shared] + ([figures(key[1])] if key else [])
+        made.append(make_allowance(f"key:{key[0]}", limit_values(key[1])))
+    said_elsewhere = [limit_values(row) for _, row in shared] + ([limit_values(key[1])] if key else [])
     values = []
     for place, default in enumerate(site):
-        value = tightest(figures(row)[place] for row in own)
+        value = strictest_limit(limit_values(row)[place] for row in own)
         if value is None and all(row[place] is None for row in said_elsewhere):
             value = default
         values.append(value)
-    return tuple(allowance for allowance in [of(f"user:{user}", values), *made] if allowance.limits)
+    return tuple(allowance for allowance in [make_allowance(f"user:{user}", values), *made] if allowance.is_limited)
 
 
-def of(subject: str, values: Iterable[int | None]) -> Allowance:
-    return Allowance(subject=subject, **{name: value or 0 for name, value in zip(NAMES, values, strict=True)})
+def make_allowance(subject: str, values: Iterable[int | None]) -> Allowance:
+    return Allowance(subject=subject, **{name: value or 0 for name, value in zip(LIMIT_NAMES, values, strict=True)})

@@ -20,12 +20,12 @@ from accounts.audit import AuditEvent as AuditEvent  # Django looks for models h
 
 SECRET_BYTES = 32
 PREFIX = "jv_"
-SHOWN = len(PREFIX) + 6
-KNOWN_ADDRESSES = 100  # of a key
-DAY = 24 * 3600  # seconds
+PREFIX_CHARS = len(PREFIX) + 6
+MAX_KNOWN_ADDRESSES = 100  # of a key
+DAY_SECONDS = 24 * 3600  # seconds
 
 
-def digest(secret: str) -> str:
+def hash_secret(secret: str) -> str:
     """SHA-256 in hex. A fast hash is right here: the secret has 256 random bits, so there is nothing to guess."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -102,12 +102,12 @@ class Scope(models.TextChoices):
     ADMIN_READ = "admin-read", _("admin-read: read what administrators see")
 
 
-EVERYDAY = (Scope.CHAT, Scope.EMBEDDINGS, Scope.MODELS, Scope.HISTORY)
+DEFAULT_SCOPES = (Scope.CHAT, Scope.EMBEDDINGS, Scope.MODELS, Scope.HISTORY)
 
 
 def everyday() -> list[str]:
     """The scopes of a key for which none were chosen."""
-    return [scope.value for scope in EVERYDAY]
+    return [scope.value for scope in DEFAULT_SCOPES]
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
@@ -116,7 +116,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         alive = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
         return self.filter(alive, revoked_at=None, owner__is_active=True)
 
-    def opened_by(self, found: str) -> "ApiKeyQuerySet":
+    def for_digest(self, found: str) -> "ApiKeyQuerySet":
         """The usable key with this digest, or whose former secret has it and still works."""
         former = Q(previous_digest=found, previous_until__gt=timezone.now())
         return self.usable().filter(Q(digest=found) | former)
@@ -126,7 +126,7 @@ class ApiKey(Limited):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="api_keys")
     label = models.CharField(max_length=100)
     scopes = ArrayField(models.CharField(max_length=20, choices=Scope), default=everyday)
-    prefix = models.CharField(max_length=SHOWN, editable=False)
+    prefix = models.CharField(max_length=PREFIX_CHARS, editable=False)
     digest = models.CharField(max_length=64, unique=True, editable=False)
     previous_digest = models.CharField(max_length=64, null=True, editable=False, db_index=True)
     previous_until = models.DateTimeField(null=True, editable=False, help_text="The former secret works until then.")
@@ -152,23 +152,25 @@ class ApiKey(Limited):
         return f"{self.label} ({self.prefix}…)"
 
     @classmethod
-    def make(cls, owner_id: int, label: str, expires_at: datetime | None = None, **fields: Any) -> tuple["ApiKey", str]:
+    def create_with_secret(
+        cls, owner_id: int, label: str, expires_at: datetime | None = None, **fields: Any
+    ) -> tuple["ApiKey", str]:
         """A new key and its secret, which cannot be had again."""
         key = cls(owner_id=owner_id, label=label, expires_at=expires_at, **fields)
-        secret = key.new_secret()
+        secret = key.replace_secret()
         key.save()
         return key, secret
 
-    def new_secret(self) -> str:
+    def replace_secret(self) -> str:
         """A fresh secret in the place of the present one; nothing is saved yet."""
         secret = PREFIX + secrets.token_urlsafe(SECRET_BYTES)
-        self.prefix, self.digest = secret[:SHOWN], digest(secret)
+        self.prefix, self.digest = secret[:PREFIX_CHARS], hash_secret(secret)
         return secret
 
     def rotate(self, until: datetime | None = None) -> str:
         """A new secret. The present one works on until then, or ends now; one from before ends now in any case."""
         self.previous_digest, self.previous_until = (self.digest, until) if until else (None, None)
-        secret = self.new_secret()
+        secret = self.replace_secret()
         self.save(update_fields=["prefix", "digest", "previous_digest", "previous_until"])
         return secret
 
@@ -179,15 +181,15 @@ class ApiKey(Limited):
         return {self.digest, former} if former else {self.digest}
 
     @property
-    def roams(self) -> bool:
+    def is_roaming(self) -> bool:
         """Whether it came from so many new addresses within a day that another one tells nothing any more."""
-        return len(self.addresses) >= KNOWN_ADDRESSES and min(self.addresses.values()) > time.time() - DAY
+        return len(self.addresses) >= MAX_KNOWN_ADDRESSES and min(self.addresses.values()) > time.time() - DAY_SECONDS
 
-    def meet(self, where: str) -> bool:
+    def remember_address(self, where: str) -> bool:
         """Remember an address, in place of the oldest where there are many; whether it was new. Lock the row for it."""
-        if where in self.addresses or self.roams:
+        if where in self.addresses or self.is_roaming:
             return False
-        if len(self.addresses) >= KNOWN_ADDRESSES:
+        if len(self.addresses) >= MAX_KNOWN_ADDRESSES:
             del self.addresses[min(self.addresses, key=self.addresses.__getitem__)]
         self.addresses[where] = int(time.time())
         self.save(update_fields=["addresses"])
@@ -229,7 +231,7 @@ class Preferences(models.Model):
         return f"preferences of {self.user_id}"
 
     @classmethod
-    def of(cls, user: AbstractUser | AnonymousUser) -> "Preferences":
+    def for_user(cls, user: AbstractUser | AnonymousUser) -> "Preferences":
         """What this person prefers; not stored yet where they have chosen nothing."""
         if not isinstance(user, AbstractUser):
             return cls()
@@ -282,17 +284,17 @@ class Invitation(models.Model):
         return self.note
 
     @classmethod
-    def make(cls, made_by_id: int | None, note: str, **fields: Any) -> tuple["Invitation", str]:
+    def create_with_secret(cls, made_by_id: int | None, note: str, **fields: Any) -> tuple["Invitation", str]:
         """A new invitation and the secret of its link, which cannot be had again."""
         secret = secrets.token_urlsafe(SECRET_BYTES)
-        return cls.objects.create(digest=digest(secret), made_by_id=made_by_id, note=note, **fields), secret
+        return cls.objects.create(digest=hash_secret(secret), made_by_id=made_by_id, note=note, **fields), secret
 
     @classmethod
-    def find(cls, secret: str) -> "Invitation | None":
+    def find_usable(cls, secret: str) -> "Invitation | None":
         """The invitation of a link, while it is usable."""
-        return cls.objects.usable().filter(digest=digest(secret)).first()
+        return cls.objects.usable().filter(digest=hash_secret(secret)).first()
 
-    def take(self) -> bool:
+    def count_use(self) -> bool:
         """Count one account, in the transaction that makes it. False where it is used up or over meanwhile: the row
         itself decides, so that of sign-ups that come at the same moment no more than the limit succeed."""
         return bool(Invitation.objects.usable().filter(pk=self.pk).update(uses=F("uses") + 1))

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from accounts.models import ApiKey
-from jarvis.lib.drf.permissions import SignedInToChange, reads_all
+from jarvis.lib.drf.permissions import SignedInToChange, may_read_all
 from jarvis.lib.drf.strict import Strict
 
 
@@ -60,7 +60,7 @@ class KeyViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Create
 
     def get_queryset(self) -> QuerySet[ApiKey]:
         keys = super().get_queryset()
-        if reads_all(self.request, "accounts.apikey"):
+        if may_read_all(self.request, "accounts.apikey"):
             return keys
         return keys.filter(owner_id=self.request.user.pk)
 
@@ -70,7 +70,7 @@ class KeyViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Create
         asked = self.get_serializer(data=request.data)
         asked.is_valid(raise_exception=True)
         assert request.user.pk is not None
-        key, secret = ApiKey.make(request.user.pk, **asked.validated_data)
+        key, secret = ApiKey.create_with_secret(request.user.pk, **asked.validated_data)
         key.secret = secret  # type: ignore[attr-defined]
         made = NewKeySerializer(key)
         return Response(made.data, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})

@@ -10,17 +10,17 @@ from django.utils import timezone
 from accounts.authentication import (
     Caller,
     Unauthenticated,
-    caller_for,
-    caller_of,
-    key_of,
-    known,
-    look_up,
-    remembered,
+    authenticate,
+    build_caller,
+    cached_caller,
+    caller_for_key,
+    read_key,
+    require_caller,
     session_user,
     user_caller,
 )
-from accounts.models import ApiKey, Scope, digest
-from accounts.sessions import seen
+from accounts.models import ApiKey, Scope, hash_secret
+from accounts.sessions import note_use
 from jarvis.lib.database import in_database
 
 
@@ -33,36 +33,38 @@ class Pass:
     password: str = ""  # the stored hash at sign-in: a session ends when the password changes
     digest: str = ""  # of the key; one that was rotated away opens nothing any more
 
-    async def renewed(self) -> Caller:
+    async def refresh(self) -> Caller:
         """The caller with the rights and limits of this moment. Raises Unauthenticated."""
         user, address = self.caller.user_id, self.caller.address
         if self.digest:
-            return known(await remembered(self.digest, look_up, self.digest, address)).at(address)
+            return require_caller(await cached_caller(self.digest, caller_for_key, self.digest, address)).with_address(
+                address
+            )
         if self.session_key:
-            return known(await remembered(f"user:{user}", user_caller, user)).at(address)
+            return require_caller(await cached_caller(f"user:{user}", user_caller, user)).with_address(address)
         return self.caller  # anonymous
 
 
 async def key_pass(headers: dict[str, str], address: str) -> Pass:
     """By API key. Raises Unauthenticated."""
-    key = key_of(headers)
-    return Pass(await caller_of(headers, address), digest=digest(key) if key else "")
+    key = read_key(headers)
+    return Pass(await authenticate(headers, address), digest=hash_secret(key) if key else "")
 
 
 async def session_pass(session_key: str | None, address: str) -> Pass:
     """By the session of the page. Raises Unauthenticated."""
 
-    def opened() -> Pass | None:
+    def open_pass() -> Pass | None:
         user = session_user(session_key)
-        return Pass(caller_for(user).at(address), session_key, user.password) if user else None
+        return Pass(build_caller(user).with_address(address), session_key, user.password) if user else None
 
-    found = await in_database(opened)
+    found = await in_database(open_pass)
     if found is None:
         raise Unauthenticated("Nobody is signed in.")
     return found
 
 
-def void(passes: Collection[Pass]) -> set[Pass]:
+def find_void_passes(passes: Collection[Pass]) -> set[Pass]:
     """Those that open nothing any more, by three queries for all of them: the account is not active or has another
     password, the session is over, the key was revoked, rotated away, has expired or may not chat any more."""
     passwords = dict(
@@ -71,16 +73,16 @@ def void(passes: Collection[Pass]) -> set[Pass]:
     session_keys = {p.session_key for p in passes if p.session_key}
     sessions = Session.objects.filter(session_key__in=session_keys, expire_date__gt=timezone.now())
     live_sessions = set(sessions.values_list("session_key", flat=True)) if session_keys else set()
-    seen(live_sessions)
+    note_use(live_sessions)
     key_ids = {p.caller.key_id for p in passes if p.caller.key_id}
     keys = ApiKey.objects.usable().filter(id__in=key_ids, scopes__contains=[Scope.CHAT])
     live_digests = {digest for key in keys for digest in key.digests} if key_ids else set()
 
-    def holds(p: Pass) -> bool:
+    def is_valid(p: Pass) -> bool:
         if p.caller.user_id not in passwords:
             return False
         if p.session_key:
             return p.session_key in live_sessions and passwords[p.caller.user_id] == p.password
         return p.caller.key_id is None or p.digest in live_digests
 
-    return {p for p in passes if not holds(p)}
+    return {p for p in passes if not is_valid(p)}

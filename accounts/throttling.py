@@ -12,29 +12,29 @@ from django.shortcuts import render
 from django_ratelimit.core import get_usage
 from redis.exceptions import RedisError
 
-from jarvis.lib.client_address import bucket, client_address
+from jarvis.lib.client_address import client_address, rate_bucket
 from jarvis.lib.config import config
 
 log = structlog.get_logger(__name__)
 
-AWAY_SECONDS = 5  # after which to try again where Redis cannot be reached
+RETRY_AFTER_SECONDS = 5  # after which to try again where Redis cannot be reached
 
 
-def name_given(request: HttpRequest) -> str:
+def read_username(request: HttpRequest) -> str:
     return request.POST.get("login", "").strip().lower()
 
 
-def address_given(request: HttpRequest) -> str:
+def read_email(request: HttpRequest) -> str:
     return request.POST.get("email", "").strip().lower()
 
 
-def half_signed_in(request: HttpRequest) -> str:
+def pending_account(request: HttpRequest) -> str:
     """Whose second factor is asked for: the password was right, or there would be no such session."""
     login = request.session.get(LOGIN_SESSION_KEY)
     return str(login.get("user_pk", "")) if isinstance(login, dict) else ""
 
 
-def signed_in(request: HttpRequest) -> str:
+def current_account(request: HttpRequest) -> str:
     return str(request.user.pk or "")
 
 
@@ -46,39 +46,39 @@ class Limit:
     group: str
     by_address: str = ""
     by_account: str = ""
-    account: Callable[[HttpRequest], str] = signed_in
+    account: Callable[[HttpRequest], str] = current_account
     methods: tuple[str, ...] = ("POST",)
 
 
-SIGN_IN = Limit("sign-in", "60/m", "10/5m", name_given)
-SECOND = Limit("second factor", "60/m", "5/5m", half_signed_in)
-AGAIN = Limit("again", "60/m", "10/5m")
-RESET = Limit("reset", "10/m", "3/10m", address_given)
-MAKE = Limit("sign-up", "20/m")
+SIGN_IN = Limit("sign-in", "60/m", "10/5m", read_username)
+SECOND_FACTOR = Limit("second factor", "60/m", "5/5m", pending_account)
+REAUTHENTICATE = Limit("again", "60/m", "10/5m")
+RESET = Limit("reset", "10/m", "3/10m", read_email)
+SIGN_UP = Limit("sign-up", "20/m")
 PASSKEY = Limit("passkey", "60/m", methods=("GET", "POST"))  # also the question, for it makes a session
 
-LIMITED = {  # by the names of addresses
+LIMITS_BY_URL_NAME = {  # by the names of addresses
     "login": SIGN_IN,
-    "setup": MAKE,
-    "account_signup": MAKE,
-    "join": MAKE,
-    "socialaccount_signup": MAKE,
+    "setup": SIGN_UP,
+    "account_signup": SIGN_UP,
+    "join": SIGN_UP,
+    "socialaccount_signup": SIGN_UP,
     "openid_connect_login": PASSKEY,
     "openid_connect_callback": PASSKEY,
     "account_reset_password": RESET,
-    "account_reset_password_from_key": MAKE,
-    "account_reauthenticate": AGAIN,
-    "account_change_password": AGAIN,
-    "account_email": AGAIN,
-    "mfa_authenticate": SECOND,
-    "mfa_reauthenticate": AGAIN,
-    "mfa_reauthenticate_webauthn": AGAIN,
-    "mfa_activate_totp": AGAIN,
+    "account_reset_password_from_key": SIGN_UP,
+    "account_reauthenticate": REAUTHENTICATE,
+    "account_change_password": REAUTHENTICATE,
+    "account_email": REAUTHENTICATE,
+    "mfa_authenticate": SECOND_FACTOR,
+    "mfa_reauthenticate": REAUTHENTICATE,
+    "mfa_reauthenticate_webauthn": REAUTHENTICATE,
+    "mfa_activate_totp": REAUTHENTICATE,
     "mfa_login_webauthn": PASSKEY,
 }
 
 
-class Limits:
+class ThrottlingMiddleware:
     """Middleware: 429 for whoever tries too often, 503 where the counting cannot be done."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -89,23 +89,23 @@ class Limits:
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
         match = request.resolver_match
-        limit = LIMITED.get(match.url_name or "") if match is not None else None
+        limit = LIMITS_BY_URL_NAME.get(match.url_name or "") if match is not None else None
         if limit is None or request.method not in limit.methods:
-            return None if request.path.startswith("/api/") else refusal(request, pages())
+            return None if request.path.startswith("/api/") else check_limit(request, page_limit())
         try:
-            wait = seconds_to_wait(request, limit)
+            wait = count_attempt(request, limit)
         except RedisError as error:
-            return away(request, error)
-        return too_many(request, wait, guessing=True) if wait else None
+            return unavailable_response(request, error)
+        return too_many_response(request, wait, guessing=True) if wait else None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        return away(request, exception) if isinstance(exception, RedisError) else None
+        return unavailable_response(request, exception) if isinstance(exception, RedisError) else None
 
 
-def seconds_to_wait(request: HttpRequest, limit: Limit) -> int:
+def count_attempt(request: HttpRequest, limit: Limit) -> int:
     """Count this attempt; 0 where it may go on. What one address may not do any more does not count on the account."""
     client = client_address(request)
-    counted = [("address", limit.by_address, bucket(client))] if limit.by_address else []
+    counted = [("address", limit.by_address, rate_bucket(client))] if limit.by_address else []
     if limit.by_account and (account := limit.account(request)):
         counted.append(("account", limit.by_account, account))
     for kind, rate, value in counted:
@@ -117,47 +117,47 @@ def seconds_to_wait(request: HttpRequest, limit: Limit) -> int:
     return 0
 
 
-def pages() -> Limit:
+def page_limit() -> Limit:
     """Whatever else is opened or sent: more than a person does, so that no program keeps the site from them."""
-    return Limit("pages", by_account=rate(config.web_rate_limit_pages), account=whoever)
+    return Limit("pages", by_account=format_rate(config.web_rate_limit_pages), account=account_or_address)
 
 
-def whoever(request: HttpRequest) -> str:
+def account_or_address(request: HttpRequest) -> str:
     """The account, or the address of somebody who has none here: a team may share one address."""
-    return signed_in(request) or f"address {bucket(client_address(request))}"
+    return current_account(request) or f"address {rate_bucket(client_address(request))}"
 
 
-def rate(a_minute: int) -> str:
+def format_rate(a_minute: int) -> str:
     """As django-ratelimit writes it; empty for no limit."""
     return f"{a_minute}/m" if a_minute else ""
 
 
-def refusal(request: HttpRequest, limit: Limit) -> HttpResponse | None:
+def check_limit(request: HttpRequest, limit: Limit) -> HttpResponse | None:
     """Count this; the page to answer with where it was one too many."""
-    wait = wait_for(request, limit)
-    return too_many(request, wait) if wait else None
+    wait = count_request(request, limit)
+    return too_many_response(request, wait) if wait else None
 
 
-def wait_for(request: HttpRequest, limit: Limit) -> int:
+def count_request(request: HttpRequest, limit: Limit) -> int:
     """As `seconds_to_wait` for what is no guessing: where Redis cannot be reached it goes on uncounted."""
     try:
-        return seconds_to_wait(request, limit)
+        return count_attempt(request, limit)
     except RedisError as error:
         log.warning("redis.away", error=str(error), limit=limit.group)
         return 0
 
 
-def too_many(request: HttpRequest, wait: int = 60, *, guessing: bool = False) -> HttpResponse:
+def too_many_response(request: HttpRequest, wait: int = 60, *, guessing: bool = False) -> HttpResponse:
     """429, and when to come again."""
-    return later(render(request, "429.html", {"wait": wait, "guessing": guessing}, status=429), wait)
+    return set_retry_after(render(request, "429.html", {"wait": wait, "guessing": guessing}, status=429), wait)
 
 
-def away(request: HttpRequest, error: Exception) -> HttpResponse:
+def unavailable_response(request: HttpRequest, error: Exception) -> HttpResponse:
     """503: a sign-in that nobody counts would be one that anybody may guess at. Who is signed in already goes on."""
     log.warning("redis.away", error=str(error))
-    return later(render(request, "503.html", status=503), AWAY_SECONDS)
+    return set_retry_after(render(request, "503.html", status=503), RETRY_AFTER_SECONDS)
 
 
-def later(response: HttpResponse, seconds: int) -> HttpResponse:
+def set_retry_after(response: HttpResponse, seconds: int) -> HttpResponse:
     response.headers["Retry-After"] = str(seconds)
     return response

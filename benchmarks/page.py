@@ -100,7 +100,7 @@ def person():
 
 def long_chat(owner, messages):
     from chat.models import Conversation, Message
-    from chat.pages.messages import fill
+    from chat.pages.messages import fill_html
     from inference.models import Generation
 
     made = Conversation.objects.create(owner=owner, title="A long chat")
@@ -117,7 +117,7 @@ def long_chat(owner, messages):
     Message.objects.bulk_update(said, ["parent"], batch_size=500)
     answers = list(made.messages.filter(role="assistant"))
     while [one for one in answers if not one.html.startswith("<!--")]:
-        fill(answers)
+        fill_html(answers)
     return made
 
 
@@ -218,8 +218,8 @@ def growing_chat(owner):
 
     row = running(owner)
     made = Conversation.objects.create(owner=owner, title="growing")
-    made.add("user", "Tell me much.")
-    made.add("assistant", generation=row)
+    made.add_message("user", "Tell me much.")
+    made.add_message("assistant", generation=row)
     return made, row
 
 
@@ -240,7 +240,7 @@ async def write(rows, tokens, rate):
     from inference.redis import wire
 
     first = [(Cursor(1, 1), Fence()), (Cursor(1, 2), Begin())]
-    await wire.publish({row.id: first for row in rows})
+    await wire.publish_events({row.id: first for row in rows})
     groups = max(1, min(len(rows), round(100 / rate)))  # a flush every ten milliseconds
     written = {str(row.id): [] for row in rows}
     began = time.monotonic()
@@ -249,7 +249,7 @@ async def write(rows, tokens, rate):
             await asyncio.sleep(began + (number + group / groups) / rate - time.monotonic())
             some = rows[group::groups]
             now = time.monotonic()
-            await wire.publish({row.id: [(Cursor(1, number + 3), Text(token, 1))] for row in some})
+            await wire.publish_events({row.id: [(Cursor(1, number + 3), Text(token, 1))] for row in some})
             for row in some:
                 written[str(row.id)].append(now)
     return written
@@ -261,7 +261,7 @@ async def end(rows, tokens):
     from jarvis.lib.database import in_database
 
     await in_database(done, rows, "".join(tokens))
-    await wire.publish({row.id: [(Cursor(1, len(tokens) + 3), End("done", "stop"))] for row in rows})
+    await wire.publish_events({row.id: [(Cursor(1, len(tokens) + 3), End("done", "stop"))] for row in rows})
 
 
 LONG_TASKS = """
@@ -339,7 +339,7 @@ async def client(path):
 
 async def sockets(address, cookie, owner, pid, count, rate, seconds, form):
     """So many sockets, each following an answer of its own as text or HTML."""
-    from chat.rendering.markdown import render
+    from chat.rendering.markdown import render_markdown
     from inference.redis import wire
     from jarvis.lib.database import in_database
 
@@ -351,7 +351,7 @@ async def sockets(address, cookie, owner, pid, count, rate, seconds, form):
         json.dump(target, file)
         file.flush()
         child = subprocess.Popen([sys.executable, __file__, "--client", file.name])
-        while len(await wire.client().client_list()) < 2:
+        while len(await wire.shared_client().client_list()) < 2:
             await asyncio.sleep(0.1)
         await asyncio.sleep(1 + count / 60)  # all of them have opened their socket
         before = cpu(pid)
@@ -361,7 +361,7 @@ async def sockets(address, cookie, owner, pid, count, rate, seconds, form):
         while child.poll() is None:
             await asyncio.sleep(0.1)
         result = json.loads(pathlib.Path(file.name).read_text())
-    wanted = render("".join(tokens)) if form == "html" else "".join(tokens)
+    wanted = render_markdown("".join(tokens)) if form == "html" else "".join(tokens)
     delays = sorted(
         max(0.0, seen - sent) * 1000
         for generation, times in written.items()

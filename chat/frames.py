@@ -6,16 +6,16 @@ from uuid import UUID
 
 import msgspec
 
-from inference.log.events import START, Begin, Choices, Cursor, End, Entry, Problem, Text, Usage
+from inference.log.events import START, Begin, Choices, Cursor, End, Event, Problem, Text, Usage
 from jarvis.lib.api_errors import ApiError
 
 NO_CURSOR = str(START)
-PROMPT_CHARS = 20_000
+MAX_SYSTEM_PROMPT_CHARS = 20_000
 CursorText = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,10}-[0-9]{1,10}$")]
 MessageId = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 WITHOUT_NUL = r"^[^\x00]*$"
 ModelName = Annotated[str, msgspec.Meta(max_length=200, pattern=WITHOUT_NUL)]
-Prompt = Annotated[str, msgspec.Meta(max_length=PROMPT_CHARS, pattern=WITHOUT_NUL)]
+Prompt = Annotated[str, msgspec.Meta(max_length=MAX_SYSTEM_PROMPT_CHARS, pattern=WITHOUT_NUL)]
 Temperature = Annotated[float, msgspec.Meta(ge=0, le=2)]
 
 
@@ -104,7 +104,7 @@ class Ping(FromClient):
 
 Asking = Ask | Edit | Regenerate | Continue
 Other = Show | Configure | Details | Follow | Unfollow | Stop | Ping
-read = msgspec.json.Decoder(Asking | Other).decode
+decode_frame = msgspec.json.Decoder(Asking | Other).decode
 
 
 class FromServer(msgspec.Struct, tag_field="type", tag=str.lower):
@@ -131,7 +131,7 @@ class Accepted(FromServer):
     continues: int | None
 
 
-class Conversation(Accepted):
+class QuestionAsked(Accepted, tag="conversation"):
     """Something was asked in a conversation of this person, in this window or another."""
 
     text: str
@@ -195,7 +195,7 @@ class Changed(FromServer):
     deleted: bool = False
 
 
-def changed(conversation: Any) -> Changed:
+def make_changed(conversation: Any) -> Changed:
     """The frame that tells how a conversation (of `chat.models`) is now."""
     c = conversation
     return Changed(c.id, c.title, c.folder, pinned=c.pinned, archived=c.archived, deleted=c.deleted)
@@ -258,7 +258,7 @@ class Error(FromServer):
     retry_after: float | None = None
 
     @classmethod
-    def of(cls, error: ApiError) -> "Error":
+    def from_api_error(cls, error: ApiError) -> "Error":
         return cls(error.code, error.message, retry_after=error.fields.retry_after)
 
 
@@ -269,28 +269,28 @@ class Pong(FromServer):
 _encode = msgspec.json.Encoder().encode
 
 
-def encode(frame: FromServer) -> str:
+def encode_frame(frame: FromServer) -> str:
     return _encode(frame).decode()
 
 
-def told(generation: UUID, batch: Iterable[tuple[Cursor, Entry]]) -> Iterator[FromServer]:
+def frames_for_events(generation: UUID, batch: Iterable[tuple[Cursor, Event]]) -> Iterator[FromServer]:
     """The frames for a batch of the log, with texts that follow each other in one."""
     texts: list[str] = []
     last = START
     for cursor, entry in batch:
-        if text := text_of(entry):
+        if text := text_of_event(entry):
             texts.append(text)
             last = cursor
         elif isinstance(entry, (Begin, End)):
             if texts:
                 yield Delta(generation, str(last), "".join(texts))
                 texts = []
-            yield began_or_ended(generation, cursor, entry)
+            yield make_boundary(generation, cursor, entry)
     if texts:
         yield Delta(generation, str(last), "".join(texts))
 
 
-def text_of(entry: Entry) -> str:
+def text_of_event(entry: Event) -> str:
     """What an entry adds to the text: of choices, what the first one says."""
     if isinstance(entry, Text):
         return entry.text
@@ -301,7 +301,7 @@ def text_of(entry: Entry) -> str:
     return ""
 
 
-def began_or_ended(generation: UUID, cursor: Cursor, entry: Begin | End) -> FromServer:
+def make_boundary(generation: UUID, cursor: Cursor, entry: Begin | End) -> FromServer:
     if isinstance(entry, Begin):
         return Began(generation, entry.clear)
     return Ended(generation, str(cursor), entry.status, entry.finish_reason, entry.usage, entry.problem)

@@ -7,24 +7,24 @@ goes on uncounted where Redis cannot be reached: who is signed in can read and t
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from accounts.throttling import Limit, rate, refusal, wait_for
+from accounts.throttling import Limit, check_limit, count_request, format_rate
 from jarvis.lib import api_errors
 from jarvis.lib.config import config
 
-__all__ = ["files", "hold", "refusal", "searches"]
+__all__ = ["check_limit", "count_call", "file_limit", "search_limit"]
 
 
-def searches() -> Limit:
-    return Limit("searches", by_account=rate(config.web_rate_limit_searches))
+def search_limit() -> Limit:
+    return Limit("searches", by_account=format_rate(config.web_rate_limit_searches))
 
 
-def files() -> Limit:
+def file_limit() -> Limit:
     """Exports and imports together."""
-    return Limit("files", by_account=rate(config.web_rate_limit_files))
+    return Limit("files", by_account=format_rate(config.web_rate_limit_files))
 
 
-def hold(request: HttpRequest, limit: Limit) -> None:
+def count_call(request: HttpRequest, limit: Limit) -> None:
     """Count this for a script. Raises ApiError 429 where it was one too many."""
-    if wait := wait_for(request, limit):
+    if wait := count_request(request, limit):
         words = _("Too many at once. Try again in {seconds} s.").format(seconds=wait)
-        raise api_errors.make(429, "rate_limit_exceeded", words, "rate_limit_error", retry_after=wait)
+        raise api_errors.make_error(429, "rate_limit_exceeded", words, "rate_limit_error", retry_after=wait)

@@ -16,14 +16,14 @@ from django.utils import timezone
 
 from inference.models import Generation
 
-TITLE_CHARS = 60
-FOLDER_CHARS = 60
-KEPT_AFTER_DELETION = timedelta(days=1)  # in which it can be brought back
+MAX_TITLE_CHARS = 60
+MAX_FOLDER_CHARS = 60
+RESTORE_PERIOD = timedelta(days=1)  # in which it can be brought back
 TOKEN_BYTES = 32
-LONGEST_PATH = 1_000_000_000  # messages: no limit
+MAX_PATH_MESSAGES = 1_000_000_000  # messages: no limit
 
 # From a message up to the first one. It stops as soon as it has enough, however long the conversation is.
-PATH = """
+PATH_SQL = """
 WITH RECURSIVE path(id, parent_id, place) AS (
     SELECT id, parent_id, 1 FROM chat_message WHERE id = ({first})
     UNION ALL
@@ -32,11 +32,11 @@ WITH RECURSIVE path(id, parent_id, place) AS (
     WHERE path.place < %s
 ) SELECT id FROM path
 """
-LAST = "coalesce(%s, (SELECT max(id) FROM chat_message WHERE conversation_id = %s))"
-ABOVE = "SELECT parent_id FROM chat_message WHERE id = %s AND conversation_id = %s"
+LAST_MESSAGE_SQL = "coalesce(%s, (SELECT max(id) FROM chat_message WHERE conversation_id = %s))"
+PARENT_SQL = "SELECT parent_id FROM chat_message WHERE id = %s AND conversation_id = %s"
 
 # A message and all that follows it, in every version.
-BELOW = """
+NEWEST_BELOW_SQL = """
 WITH RECURSIVE below(id) AS (
     SELECT %s::bigint
     UNION ALL
@@ -44,7 +44,7 @@ WITH RECURSIVE below(id) AS (
 ) SELECT id FROM below
 """
 
-WITH_WORDS = """
+WITH_WORDS_SQL = """
 chat_conversation.words @@ %s::tsquery
 OR chat_conversation.id IN (SELECT conversation_id FROM chat_message WHERE words @@ %s::tsquery)
 """
@@ -53,43 +53,43 @@ OR chat_conversation.id IN (SELECT conversation_id FROM chat_message WHERE words
 class ConversationQuerySet(models.QuerySet["Conversation"]):
     # -- a person's collection
 
-    def of(self, user_id: int) -> "ConversationQuerySet":
+    def for_user(self, user_id: int) -> "ConversationQuerySet":
         """A person's conversations, but for those that were deleted."""
         return self.filter(owner_id=user_id, deleted_at=None)
 
-    def all_of(self, user_id: int) -> "ConversationQuerySet":
+    def for_user_with_deleted(self, user_id: int) -> "ConversationQuerySet":
         """Also those that were deleted and are still there."""
         return self.filter(owner_id=user_id)
 
-    def newest(self) -> "ConversationQuerySet":
+    def newest_first(self) -> "ConversationQuerySet":
         return self.order_by("-updated_at", "-id")
 
-    def before(self, at: datetime, id: uuid.UUID) -> "ConversationQuerySet":
+    def older_than(self, at: datetime, id: uuid.UUID) -> "ConversationQuerySet":
         """Those that come after a given one in the order `newest`."""
         return self.filter(updated_at__lte=at).exclude(updated_at=at, id__gte=id)
 
-    def dated(self) -> "ConversationQuerySet":
+    def outside_folders(self) -> "ConversationQuerySet":
         """Those that a list shows under their date: not pinned, in no folder, not archived."""
         return self.filter(archived_at=None, pinned_at=None, folder="")
 
     def pinned(self) -> "ConversationQuerySet":
         return self.filter(archived_at=None, pinned_at__isnull=False).order_by("-pinned_at")
 
-    def inside(self, folder: str) -> "ConversationQuerySet":
+    def in_folder(self, folder: str) -> "ConversationQuerySet":
         """Those that a list shows in a folder."""
         return self.filter(archived_at=None, pinned_at=None, folder=folder)
 
     def archived(self) -> "ConversationQuerySet":
         return self.filter(archived_at__isnull=False)
 
-    def folders(self) -> list[tuple[str, int]]:
+    def count_folders(self) -> list[tuple[str, int]]:
         """Names of folders by the alphabet, each with how many conversations a list shows in it."""
         shown = Count("id", filter=Q(archived_at=None, pinned_at=None))
         return list(self.exclude(folder="").order_by("folder").values_list("folder").annotate(count=shown))
 
-    def spent(self) -> "ConversationQuerySet":
+    def past_restore(self) -> "ConversationQuerySet":
         """Deleted so long ago that they cannot be brought back."""
-        return self.filter(deleted_at__lt=timezone.now() - KEPT_AFTER_DELETION)
+        return self.filter(deleted_at__lt=timezone.now() - RESTORE_PERIOD)
 
     def silent_since(self, moment: datetime) -> "ConversationQuerySet":
         """Those in which nothing was said from then on, and nothing is being said."""
@@ -103,21 +103,21 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         held = Q(message__conversation__in=chosen) | Q(
             id__in=self.model.objects.filter(id__in=chosen).values("titled_by")
         )
-        Generation.objects.filter(held).forget()
+        Generation.objects.filter(held).forget_content()
         return Conversation.objects.filter(id__in=chosen).delete()[1]
 
     def with_words(self, query: str) -> "ConversationQuerySet":
         """Those in whose title or texts a tsquery finds something (`chat.search.compiled`)."""
         if not query:
             return self.none()
-        return self.filter(RawSQL(WITH_WORDS, [query, query], models.BooleanField()))
+        return self.filter(RawSQL(WITH_WORDS_SQL, [query, query], models.BooleanField()))
 
-    def found_titles(self) -> "ConversationQuerySet":
+    def with_ready_title(self) -> "ConversationQuerySet":
         """Those whose title the model has found, or given up, and that have not been given it."""
         ended = self.filter(title_source=Conversation.TitleSource.WORDS, titled_by__finished_at__isnull=False)
         return ended.select_related("titled_by").filter(deleted_at=None)
 
-    def untitled(self) -> "ConversationQuerySet":
+    def without_title(self) -> "ConversationQuerySet":
         """Those whose first answer has come lately and that still have the first words for their title."""
         lately = timezone.now() - timedelta(hours=1)
         words = Conversation.TitleSource.WORDS
@@ -141,7 +141,7 @@ class Conversation(models.Model):
     system_prompt = models.TextField(blank=True, help_text="Empty: the owner's, else the site's.")
     temperature = models.FloatField(null=True, blank=True, help_text="Empty: the owner's, else the model's own.")
     title_source = models.CharField(max_length=10, choices=TitleSource, default=TitleSource.WORDS)
-    folder = models.CharField(max_length=FOLDER_CHARS, blank=True)
+    folder = models.CharField(max_length=MAX_FOLDER_CHARS, blank=True)
     leaf = models.ForeignKey(
         "chat.Message",
         models.SET_NULL,
@@ -201,10 +201,10 @@ class Conversation(models.Model):
         return (fetched and self.title) or str(self.id)
 
     @staticmethod
-    def title_from(text: str) -> str:
+    def make_title(text: str) -> str:
         """A title from the first words of a question."""
         words = " ".join(text.split())
-        return words if len(words) <= TITLE_CHARS else words[:TITLE_CHARS].rsplit(" ", 1)[0] + "…"
+        return words if len(words) <= MAX_TITLE_CHARS else words[:MAX_TITLE_CHARS].rsplit(" ", 1)[0] + "…"
 
     def path(self, limit: int | None = None, before: int | None = None, leaf: int | None = None) -> "MessageQuerySet":
         """The messages that are shown, newest first: the last one and what led to it.
@@ -213,12 +213,16 @@ class Conversation(models.Model):
         that message were the last. One query, whose cost is that of the messages it gives. Add `.with_versions()` and
         `.select_related("generation")` as needed.
         """
-        first, values = (ABOVE, [before, self.pk]) if before is not None else (LAST, [leaf or self.leaf_id, self.pk])
-        values.append(limit or LONGEST_PATH)
-        path = RawSQL(PATH.format(first=first), values)
+        first, values = (
+            (PARENT_SQL, [before, self.pk])
+            if before is not None
+            else (LAST_MESSAGE_SQL, [leaf or self.leaf_id, self.pk])
+        )
+        values.append(limit or MAX_PATH_MESSAGES)
+        path = RawSQL(PATH_SQL.format(first=first), values)
         return Message.objects.filter(id__in=path).order_by("-id")
 
-    def add(self, role: str, text: str = "", **fields: Any) -> "Message":
+    def add_message(self, role: str, text: str = "", **fields: Any) -> "Message":
         """Write a message after the last one that is shown. The next is written after this one."""
         parent = fields.pop("parent", None) or self.path(limit=1).first()
         self.leaf = self.messages.create(role=role, text=text, parent=parent, **fields)
@@ -254,14 +258,14 @@ class Conversation(models.Model):
         self.save(update_fields=["deleted_at"])
         return list(Generation.objects.open().filter(message__conversation=self).values_list("id", flat=True))
 
-    def share(self, *, with_name: bool = False) -> "Share | None":
+    def create_share(self, *, with_name: bool = False) -> "Share | None":
         """A link to what is shown of it now; none where nothing was said."""
         last = self.path(limit=1).first()
         return None if last is None else self.shares.create(leaf=last, with_name=with_name)
 
     def restore(self) -> None:
         """Undo `delete_softly`. Where the same was imported again meanwhile, this one no longer stands for it."""
-        twin = Conversation.objects.of(self.owner_id).filter(imported_from=self.imported_from)
+        twin = Conversation.objects.for_user(self.owner_id).filter(imported_from=self.imported_from)
         if self.imported_from and twin.exists():
             self.imported_from = ""
         self.deleted_at = None
@@ -269,14 +273,14 @@ class Conversation(models.Model):
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
-    def of(self, user_id: int) -> "MessageQuerySet":
+    def for_user(self, user_id: int) -> "MessageQuerySet":
         return self.filter(conversation__owner_id=user_id, conversation__deleted_at=None)
 
-    def said(self) -> "MessageQuerySet":
+    def with_text(self) -> "MessageQuerySet":
         """Messages that have a text: questions, and answers that have come, whole or stopped."""
         return self.exclude(text="")
 
-    def growing(self, user_ids: Collection[int]) -> dict[int, frozenset[uuid.UUID]]:
+    def open_conversations(self, user_ids: Collection[int]) -> dict[int, frozenset[uuid.UUID]]:
         """The conversations of each of these people in which answers wait or grow now."""
         open_ones = Generation.objects.open().filter(owner_id__in=user_ids, message__isnull=False)
         found: dict[int, set[uuid.UUID]] = {}
@@ -346,7 +350,7 @@ class Message(models.Model):
         return f"{self.role} {self.pk}"
 
     @property
-    def begun(self) -> str:
+    def prefix(self) -> str:
         """What an answer begins with that its generation did not write: the text of the one that it continues.
 
         Without blanks at its end, since models write better after a word than after a blank.
@@ -355,12 +359,12 @@ class Message(models.Model):
 
     def newest_below(self) -> int:
         """The id of the newest message that follows this one in any version, or its own. Nothing follows that one."""
-        ids = Message.objects.filter(id__in=RawSQL(BELOW, [self.pk]))
+        ids = Message.objects.filter(id__in=RawSQL(NEWEST_BELOW_SQL, [self.pk]))
         newest: int = ids.order_by("-id").values_list("id", flat=True)[0]
         return newest
 
     @property
-    def ending(self) -> bool:
+    def is_last(self) -> bool:
         """Whether nothing follows it yet."""
         return not self.children.exists()
 
@@ -370,7 +374,7 @@ class ShareQuerySet(models.QuerySet["Share"]):
         """Links that show something now."""
         return self.filter(withdrawn_at=None, conversation__deleted_at=None, conversation__owner__is_active=True)
 
-    def of(self, user_id: int) -> "ShareQuerySet":
+    def for_user(self, user_id: int) -> "ShareQuerySet":
         return self.filter(conversation__owner_id=user_id)
 
 
@@ -399,4 +403,4 @@ class Share(models.Model):
     def messages(self) -> "list[Message]":
         """What the link shows, in order."""
         fields = ("role", "text", "html", "generation_id")
-        return list(self.conversation.path(leaf=self.leaf_id).said().only(*fields))[::-1]
+        return list(self.conversation.path(leaf=self.leaf_id).with_text().only(*fields))[::-1]

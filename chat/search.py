@@ -15,21 +15,21 @@ from django.db import connection, transaction
 from chat.folding import fold
 from chat.models import Conversation, Message
 
-LONGEST = 200  # characters of a search that count
-RANKED = 500  # of more hits the newest so many are ranked
-SHORTEST_BEGINNING = 3  # letters of an unfinished word; fewer are looked for as a word
-BEFORE, SNIPPET = 60, 220  # characters shown before the first hit, and in all
+MAX_QUERY_CHARS = 200  # characters of a search that count
+MAX_RANKED_MESSAGES = 500  # of more hits the newest so many are ranked
+MIN_PREFIX_CHARS = 3  # letters of an unfinished word; fewer are looked for as a word
+SNIPPET_LEAD_CHARS, SNIPPET_CHARS = 60, 220  # characters shown before the first hit, and in all
 
 TERM = re.compile(r'(?P<without>(?<!\S)-)?(?:"(?P<phrase>[^"]*)"|(?P<word>[^\s"]+))')
 WORD = re.compile(r"[^\W_]+")
 
 # A term in either language. A word that one of them passes over, such as `the` or `la`, is not looked for.
-EITHER = """CASE WHEN numnode(phraseto_tsquery('spanish', %s)) * numnode(phraseto_tsquery('english', %s)) > 0
+EITHER_LANGUAGE_SQL = """CASE WHEN numnode(phraseto_tsquery('spanish', %s)) * numnode(phraseto_tsquery('english', %s)) > 0
     THEN phraseto_tsquery('spanish', %s) || phraseto_tsquery('english', %s) ELSE ''::tsquery END"""
-ANYHOW = "(phraseto_tsquery('spanish', %s) || phraseto_tsquery('english', %s) || phraseto_tsquery('simple', %s))"
-BEGINNING = "to_tsquery('simple', %s)"
+ANY_FORM_SQL = "(phraseto_tsquery('spanish', %s) || phraseto_tsquery('english', %s) || phraseto_tsquery('simple', %s))"
+PREFIX_SQL = "to_tsquery('simple', %s)"
 
-FOUND = """
+FOUND_SQL = """
 WITH said AS MATERIALIZED (
     SELECT m.conversation_id, m.id FROM chat_message m WHERE m.words @@ %(query)s::tsquery
 ), newest AS MATERIALIZED (
@@ -50,14 +50,14 @@ WHERE c.owner_id = %(owner)s AND c.deleted_at IS NULL
 ORDER BY coalesce(best.rank, 0) + (c.words @@ %(query)s::tsquery)::int DESC, c.updated_at DESC, c.id DESC
 LIMIT %(limit)s OFFSET %(offset)s
 """
-STEMS = """
+STEMS_SQL = """
 SELECT word, coalesce((ts_lexize('spanish_stem', word))[1], ''), coalesce((ts_lexize('english_stem', word))[1], '')
 FROM unnest(%s::text[]) word
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SnippetPart:
     """A piece of a text, which is what was searched for or not."""
 
     text: str
@@ -65,14 +65,14 @@ class Part:
 
 
 @dataclass(slots=True)
-class Found:
+class SearchHit:
     """A conversation with hits: `message` is the best one, None where only the title has any."""
 
     conversation: Conversation
     message: Message | None
     hits: int
-    title: list[Part] = field(default_factory=list)
-    snippet: list[Part] = field(default_factory=list)
+    title: list[SnippetPart] = field(default_factory=list)
+    snippet: list[SnippetPart] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +86,18 @@ class Term:
         """The term as an expression of the type tsquery, and its values."""
         words = " ".join(self.words)
         if self.without:
-            return f"!! {ANYHOW}", [words] * 3
+            return f"!! {ANY_FORM_SQL}", [words] * 3
         if self.unfinished:
             *whole, last = self.words
-            return f"({ANYHOW} || {BEGINNING})", [words] * 3 + [" & ".join([*whole, f"{last}:*"])]
+            return f"({ANY_FORM_SQL} || {PREFIX_SQL})", [words] * 3 + [" & ".join([*whole, f"{last}:*"])]
         if self.phrase:
-            return ANYHOW, [words] * 3
-        return EITHER, [words] * 4
+            return ANY_FORM_SQL, [words] * 3
+        return EITHER_LANGUAGE_SQL, [words] * 4
 
 
-def parse(text: str) -> list[list[Term]]:
+def parse_query(text: str) -> list[list[Term]]:
     """The terms of a search: one of the lists has to hold, and of it every term."""
-    text = text.replace("\x00", " ")[:LONGEST]
+    text = text.replace("\x00", " ")[:MAX_QUERY_CHARS]
     groups: list[list[Term]] = [[]]
     for match in TERM.finditer(text):
         if match["word"] and match["word"].lower() == "or" and not match["without"]:
@@ -105,19 +105,19 @@ def parse(text: str) -> list[list[Term]]:
             continue
         words = tuple(WORD.findall(fold(match["phrase"] or match["word"] or "").lower()))
         at_end = match["word"] is not None and not match["without"] and match.end() == len(text)
-        unfinished = at_end and bool(words) and len(words[-1]) >= SHORTEST_BEGINNING
+        unfinished = at_end and bool(words) and len(words[-1]) >= MIN_PREFIX_CHARS
         if words:
             groups[-1].append(Term(words, match["phrase"] is not None, match["without"] is not None, unfinished))
     return [group for group in groups if any(not term.without for term in group)]
 
 
-def compiled(groups: list[list[Term]]) -> str:
+def compile_query(groups: list[list[Term]]) -> str:
     """The tsquery as text, for statements whose planner is to know it; empty where it would find nothing."""
     if not groups:
         return ""
-    either, either_values = joined([[term.sql() for term in group] for group in groups])
-    plain = [[(ANYHOW, [" ".join(term.words)] * 3) for term in group if not term.without] for group in groups]
-    anyhow, anyhow_values = joined(plain)  # where all that is searched for are words such as `the`
+    either, either_values = join_terms([[term.sql() for term in group] for group in groups])
+    plain = [[(ANY_FORM_SQL, [" ".join(term.words)] * 3) for term in group if not term.without] for group in groups]
+    anyhow, anyhow_values = join_terms(plain)  # where all that is searched for are words such as `the`
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT coalesce(nullif(({either})::text, ''), ({anyhow})::text)", either_values + anyhow_values
@@ -125,75 +125,81 @@ def compiled(groups: list[list[Term]]) -> str:
         return str(cursor.fetchone()[0])
 
 
-def joined(groups: list[list[tuple[str, list[str]]]]) -> tuple[str, list[str]]:
+def join_terms(groups: list[list[tuple[str, list[str]]]]) -> tuple[str, list[str]]:
     sql = " || ".join("(" + " && ".join(f"({term})" for term, _ in group) + ")" for group in groups)
     return sql, [value for group in groups for _, values in group for value in values]
 
 
-def search(user_id: int, text: str, limit: int = 30, offset: int = 0) -> list[Found]:
+def search_conversations(user_id: int, text: str, limit: int = 30, offset: int = 0) -> list[SearchHit]:
     """A person's conversations that have hits, best first. Six queries, however many there are."""
-    groups = parse(text)
-    query = compiled(groups)
+    groups = parse_query(text)
+    query = compile_query(groups)
     if not query:
         return []
-    values: dict[str, Any] = {"owner": user_id, "query": query, "ranked": RANKED, "limit": limit, "offset": offset}
+    values: dict[str, Any] = {
+        "owner": user_id,
+        "query": query,
+        "ranked": MAX_RANKED_MESSAGES,
+        "limit": limit,
+        "offset": offset,
+    }
     with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         # The planner does not know what it costs to unpack the words of each message, which the index spares.
         cursor.execute("SELECT set_config('enable_seqscan', 'off', true)")
-        cursor.execute(FOUND, values)
+        cursor.execute(FOUND_SQL, values)
         rows: list[tuple[UUID, int | None, int]] = cursor.fetchall()
     conversations = Conversation.objects.in_bulk([id for id, _, _ in rows])
     messages = Message.objects.defer("html").in_bulk([id for _, id, _ in rows if id is not None])
     there = [row for row in rows if row[0] in conversations]  # what is deleted meanwhile is not
-    found = [Found(conversations[id], messages.get(message or 0), hits) for id, message, hits in there]
-    mark([term for group in groups for term in group if not term.without], found)
+    found = [SearchHit(conversations[id], messages.get(message or 0), hits) for id, message, hits in there]
+    mark_hits([term for group in groups for term in group if not term.without], found)
     return found
 
 
-def mark(terms: list[Term], found: list[Found]) -> None:
+def mark_hits(terms: list[Term], found: list[SearchHit]) -> None:
     """Fill in titles and snippets, with the hits told apart. One query for all their words."""
     texts = [(one, one.message.text if one.message else "") for one in found]
-    written = {word for one, text in texts for source in (one.conversation.title, text) for word in tokens(source)}
+    written = {word for one, text in texts for source in (one.conversation.title, text) for word in split_words(source)}
     wanted = [word for term in terms for word in term.words]
     with connection.cursor() as cursor:
-        cursor.execute(STEMS, [list(written | set(wanted))])
+        cursor.execute(STEMS_SQL, [list(written | set(wanted))])
         stems = {word: (spanish, english) for word, spanish, english in cursor.fetchall()}
     beginnings = tuple(term.words[-1] for term in terms if term.unfinished)
-    hits = {word for word in written if word.startswith(beginnings) or any(alike(stems, word, w) for w in wanted)}
+    hits = {word for word in written if word.startswith(beginnings) or any(are_alike(stems, word, w) for w in wanted)}
     for one, text in texts:
-        one.title = parts(one.conversation.title, hits)
-        one.snippet = parts(snippet(text, hits), hits)
+        one.title = split_parts(one.conversation.title, hits)
+        one.snippet = split_parts(make_snippet(text, hits), hits)
 
 
-def alike(stems: dict[str, tuple[str, str]], one: str, other: str) -> bool:
+def are_alike(stems: dict[str, tuple[str, str]], one: str, other: str) -> bool:
     """Whether two words are forms of one, in either language."""
     if one == other:
         return True
     return any(a and a == b for a, b in zip(stems[one], stems[other], strict=True))
 
 
-def tokens(text: str) -> Iterable[str]:
+def split_words(text: str) -> Iterable[str]:
     return (match.group().lower() for match in WORD.finditer(fold(text[:100_000])))
 
 
-def snippet(text: str, hits: set[str]) -> str:
+def make_snippet(text: str, hits: set[str]) -> str:
     """The piece of a text around its first hit, on one line."""
     folded = fold(text[:100_000])
     first = next((m.start() for m in WORD.finditer(folded) if m.group().lower() in hits), 0)
-    start = max(0, first - BEFORE)
+    start = max(0, first - SNIPPET_LEAD_CHARS)
     if start:
         start = text.find(" ", start, first) + 1 or start
-    piece = " ".join(text[start : start + SNIPPET].split())
-    return ("…" if start else "") + piece + ("…" if start + SNIPPET < len(text) else "")
+    piece = " ".join(text[start : start + SNIPPET_CHARS].split())
+    return ("…" if start else "") + piece + ("…" if start + SNIPPET_CHARS < len(text) else "")
 
 
-def parts(text: str, hits: set[str]) -> list[Part]:
+def split_parts(text: str, hits: set[str]) -> list[SnippetPart]:
     """A text cut into what was searched for and what was not."""
-    made: list[Part] = []
+    made: list[SnippetPart] = []
     end = 0
     for match in WORD.finditer(fold(text)):
         if match.group().lower() in hits:
-            made += [Part(text[end : match.start()], False)] if match.start() > end else []
-            made.append(Part(text[match.start() : match.end()], True))
+            made += [SnippetPart(text[end : match.start()], False)] if match.start() > end else []
+            made.append(SnippetPart(text[match.start() : match.end()], True))
             end = match.end()
-    return made + ([Part(text[end:], False)] if end < len(text) else [])
+    return made + ([SnippetPart(text[end:], False)] if end < len(text) else [])

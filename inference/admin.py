@@ -14,17 +14,17 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from accounts.audit import record
+from accounts.audit import record_event
 from inference import model_access
 from inference.models import Generation, LanguageModel
-from inference.queue.submit import stop_now
+from inference.queue.submit import stop_generations_sync
 from inference.templatetags.figures import money
 from inference.usage.report import HEADER, csv_rows
 from inference.usage.rollup import UsageDay
-from jarvis.lib.admin_export import Exported, ReadOnly, short_time
+from jarvis.lib.admin_export import ExportAdmin, ReadOnlyAdmin, format_short_time
 from jarvis.lib.config import config
 
-ACCESS = [  # the rows of "Who may use it"
+ACCESS_FIELDS = [  # the rows of "Who may use it"
     "named_by_groups", "free_groups", "named_by_accounts", "not_named_by_accounts", "named_by_keys", "not_named_by_keys"
 ]  # fmt: skip
 TONES = {"done": "good", "running": "busy", "queued": "busy", "failed": "fault", "stopped": ""}
@@ -35,7 +35,7 @@ class LanguageModelAdmin(admin.ModelAdmin[LanguageModel]):
     list_display = ["name", "source", "kind", "window", "prices", "default", "enabled"]
     list_filter = ["kind", "enabled"]
     search_fields = ["name", "source"]
-    readonly_fields = ["default", "registered", "created_at", *ACCESS]
+    readonly_fields = ["default", "registered", "created_at", *ACCESS_FIELDS]
     actions = ["make_default"]
     fieldsets = [
         (None, {"fields": ["name", "source", "kind", "enabled", "default"]}),
@@ -60,7 +60,7 @@ class LanguageModelAdmin(admin.ModelAdmin[LanguageModel]):
             "every list of its key, account and groups to name the model. So it is open to everybody who is in none of "
             "the lists without it."
         )
-        access = (_("Who may use it"), {"fields": [groups, *ACCESS[1:]], "description": text})
+        access = (_("Who may use it"), {"fields": [groups, *ACCESS_FIELDS[1:]], "description": text})
         return [*sections[:-1], access, sections[-1]]
 
     def changes_access(self, request: HttpRequest, obj: LanguageModel | None) -> bool:
@@ -86,19 +86,19 @@ class LanguageModelAdmin(admin.ModelAdmin[LanguageModel]):
 
     @admin.display(description=_("accounts whose list names it"))
     def named_by_accounts(self, model: LanguageModel) -> str:
-        return model_access.accounts_with(model_access.naming(model.name))
+        return model_access.accounts_with(model_access.lists_with(model.name))
 
     @admin.display(description=_("accounts whose list does not"))
     def not_named_by_accounts(self, model: LanguageModel) -> str:
-        return model_access.accounts_with(~model_access.naming(model.name))
+        return model_access.accounts_with(~model_access.lists_with(model.name))
 
     @admin.display(description=_("keys whose list names it"))
     def named_by_keys(self, model: LanguageModel) -> str:
-        return model_access.keys_with(model_access.naming(model.name))
+        return model_access.keys_with(model_access.lists_with(model.name))
 
     @admin.display(description=_("keys whose list does not"))
     def not_named_by_keys(self, model: LanguageModel) -> str:
-        return model_access.keys_with(~model_access.naming(model.name))
+        return model_access.keys_with(~model_access.lists_with(model.name))
 
     @admin.display(description=_("window"), ordering="max_model_len")
     def window(self, model: LanguageModel) -> str:
@@ -123,7 +123,7 @@ class LanguageModelAdmin(admin.ModelAdmin[LanguageModel]):
         self.message_user(request, _("%s is the default now.") % chosen[0])
 
 
-class ModelFilter(admin.SimpleListFilter):
+class LedgerModelFilter(admin.SimpleListFilter):
     """By the catalogue: looking for all names in the ledger itself would read all of it."""
 
     title, parameter_name = _("model"), "model"
@@ -135,7 +135,7 @@ class ModelFilter(admin.SimpleListFilter):
         return queryset.filter(model=self.value()) if self.value() else queryset
 
 
-class DoorFilter(admin.SimpleListFilter):
+class SourceFilter(admin.SimpleListFilter):
     title, parameter_name = _("door"), "door"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -145,17 +145,17 @@ class DoorFilter(admin.SimpleListFilter):
         return queryset.filter(door=self.value()) if self.value() else queryset
 
 
-def seconds(begin: datetime | None, end: datetime | None) -> str:
+def format_seconds(begin: datetime | None, end: datetime | None) -> str:
     return f"{(end - begin).total_seconds():.1f}" if begin and end else "–"
 
 
 @admin.register(Generation)
-class GenerationAdmin(ReadOnly):
+class GenerationAdmin(ReadOnlyAdmin):
     list_display = [
         "when", "owner", "model", "door", "state", "tokens", "costs", "took"
     ]  # fmt: skip
     list_display_links = ["when"]
-    list_filter = ["status", DoorFilter, ModelFilter, "created_at"]
+    list_filter = ["status", SourceFilter, LedgerModelFilter, "created_at"]
     list_select_related = ["owner"]
     list_per_page = 50
     search_fields = ["request_id", "owner__username"]
@@ -183,7 +183,7 @@ class GenerationAdmin(ReadOnly):
 
     @admin.display(description=_("time"), ordering="created_at")
     def when(self, row: Generation) -> SafeString:
-        return short_time(row.created_at)
+        return format_short_time(row.created_at)
 
     @admin.display(description=_("tokens in / out"), ordering="completion_tokens")
     def tokens(self, row: Generation) -> str:
@@ -191,7 +191,7 @@ class GenerationAdmin(ReadOnly):
 
     @admin.display(description=_("wait + work"))
     def took(self, row: Generation) -> str:
-        return f"{seconds(row.created_at, row.started_at)} + {seconds(row.started_at, row.finished_at)} s"
+        return f"{format_seconds(row.created_at, row.started_at)} + {format_seconds(row.started_at, row.finished_at)} s"
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("inference.change_generation")
@@ -199,15 +199,15 @@ class GenerationAdmin(ReadOnly):
     @admin.action(description=_("Cancel the selected calls"), permissions=["cancel"])
     def cancel(self, request: HttpRequest, rows: QuerySet[Generation]) -> None:
         ids = list(rows.open().values_list("pk", flat=True))  # type: ignore[attr-defined]
-        stop_now(ids)
-        record("generation.cancelled", calls=[str(id) for id in ids])
+        stop_generations_sync(ids)
+        record_event("generation.cancelled", calls=[str(id) for id in ids])
         self.message_user(request, ngettext("%d call is cancelled.", "%d calls are cancelled.", len(ids)) % len(ids))
 
 
 @admin.register(UsageDay)
-class UsageDayAdmin(Exported):
+class UsageDayAdmin(ExportAdmin):
     list_display = ["day", "user", "model", "key", "calls", "failed", "stopped", "tokens_in", "tokens_out", "costs"]
-    list_filter = ["day", ModelFilter]
+    list_filter = ["day", LedgerModelFilter]
     list_select_related = ["user", "key"]
     list_per_page = 50
     search_fields = ["user__username", "key__label", "key__prefix"]

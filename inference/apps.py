@@ -11,7 +11,7 @@ def offer_configured_model(**_: Any) -> None:
     from jarvis.lib.config import config
 
     if not config.engine_url and not LanguageModel.objects.offered().exists():
-        LanguageModel.objects.serve(config.model_name)
+        LanguageModel.objects.register_served(config.model_name)
 
 
 class InferenceConfig(AppConfig):

@@ -14,7 +14,7 @@ slot. `waiting`: what may be claimed. What comes first:
 `inference.queue.position` tells people their place in the same order; there `models` is null, which means all.
 """
 
-PATIENCE = 30
+MAX_TURN_SECONDS = 30
 
 IN_TURN = """
 WITH load AS MATERIALIZED (
@@ -47,7 +47,7 @@ WITH load AS MATERIALIZED (
     FROM line LEFT JOIN load USING (owner_id) LEFT JOIN served USING (owner_id)
 )"""
 
-ORDER = f"""ORDER BY waiting.fresh, CASE WHEN waiting.waited > {PATIENCE} THEN waiting.waited END DESC NULLS LAST,
+ORDER = f"""ORDER BY waiting.fresh, CASE WHEN waiting.waited > {MAX_TURN_SECONDS} THEN waiting.waited END DESC NULLS LAST,
              waiting.turn, waiting.since, waiting.created_at"""
 
 # Only so many candidates are looked at again and locked: enough to pass over those that another worker is just taking.

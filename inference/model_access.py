@@ -22,11 +22,11 @@ from django.utils.translation import gettext_lazy, ngettext
 from accounts.models import ApiKey, GroupLimits, UserLimits
 from inference.models import LanguageModel
 
-SHOWN = 30  # of accounts and keys; others are a number
-LISTED = ~Q(allowed_models=[])
+MAX_LISTED_ROWS = 30  # of accounts and keys; others are a number
+HAS_LIST = ~Q(allowed_models=[])
 
 
-def naming(name: str) -> Q:
+def lists_with(name: str) -> Q:
     return Q(allowed_models__contains=[name])
 
 
@@ -51,7 +51,7 @@ class AccessForm(forms.ModelForm[LanguageModel]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        rows = GroupLimits.objects.filter(LISTED).select_related("group").order_by("group__name")
+        rows = GroupLimits.objects.filter(HAS_LIST).select_related("group").order_by("group__name")
         lists = cast(GroupLists, self.fields["group_lists"])
         lists.queryset = rows
         self.initial["group_lists"] = [row.pk for row in rows if self.instance.name in row.allowed_models]
@@ -76,7 +76,7 @@ class AccessForm(forms.ModelForm[LanguageModel]):
     def save_lists(self, name: str) -> None:
         """Put what was ticked into the groups' lists, and take out what was unticked; nothing else of them changes."""
         named, unnamed = self.changes()
-        for row in GroupLimits.objects.select_for_update().filter(LISTED, pk__in=named | unnamed).order_by("pk"):
+        for row in GroupLimits.objects.select_for_update().filter(HAS_LIST, pk__in=named | unnamed).order_by("pk"):
             rest = [other for other in row.allowed_models if other != name]
             models = [*rest, name] if row.pk in named else rest
             if models and models != row.allowed_models:  # emptied meanwhile by somebody else: then it stays as it is
@@ -94,7 +94,7 @@ def may_change(request: HttpRequest) -> bool:
 
 def free_groups() -> SafeString | str:
     """Groups without a list, with links to where one is made."""
-    free = Group.objects.exclude(pk__in=GroupLimits.objects.filter(LISTED).values("pk")).order_by("name")
+    free = Group.objects.exclude(pk__in=GroupLimits.objects.filter(HAS_LIST).values("pk")).order_by("name")
     limited = set(GroupLimits.objects.values_list("pk", flat=True))
     add = reverse("admin:accounts_grouplimits_add")
 
@@ -102,33 +102,38 @@ def free_groups() -> SafeString | str:
         made = group.pk in limited
         return reverse("admin:accounts_grouplimits_change", args=[group.pk]) if made else f"{add}?group={group.pk}"
 
-    return linked([(place(group), group.name) for group in free[:SHOWN]], free.count())
+    return link_rows([(place(group), group.name) for group in free[:MAX_LISTED_ROWS]], free.count())
 
 
 def groups_naming(name: str) -> SafeString | str:
-    found = GroupLimits.objects.filter(LISTED & naming(name)).select_related("group").order_by("group__name")
-    rows = [(reverse("admin:accounts_grouplimits_change", args=[row.pk]), row.group.name) for row in found[:SHOWN]]
-    return linked(rows, found.count())
+    found = GroupLimits.objects.filter(HAS_LIST & lists_with(name)).select_related("group").order_by("group__name")
+    rows = [
+        (reverse("admin:accounts_grouplimits_change", args=[row.pk]), row.group.name) for row in found[:MAX_LISTED_ROWS]
+    ]
+    return link_rows(rows, found.count())
 
 
 def accounts_with(condition: Q) -> SafeString | str:
     """Accounts whose own list fulfils it."""
-    found = UserLimits.objects.filter(LISTED & condition).select_related("user").order_by("user__username")
-    rows = [(reverse("admin:accounts_userlimits_change", args=[row.pk]), row.user.username) for row in found[:SHOWN]]
-    return linked(rows, found.count())
+    found = UserLimits.objects.filter(HAS_LIST & condition).select_related("user").order_by("user__username")
+    rows = [
+        (reverse("admin:accounts_userlimits_change", args=[row.pk]), row.user.username)
+        for row in found[:MAX_LISTED_ROWS]
+    ]
+    return link_rows(rows, found.count())
 
 
 def keys_with(condition: Q) -> SafeString | str:
     """Keys that are not revoked and whose own list fulfils it."""
-    found = ApiKey.objects.filter(LISTED & condition, revoked_at=None).select_related("owner").order_by("label", "pk")
+    found = ApiKey.objects.filter(HAS_LIST & condition, revoked_at=None).select_related("owner").order_by("label", "pk")
     rows = [
         (reverse("admin:accounts_apikey_change", args=[key.pk]), f"{key.label} ({key.owner.username})")
-        for key in found[:SHOWN]
+        for key in found[:MAX_LISTED_ROWS]
     ]
-    return linked(rows, found.count())
+    return link_rows(rows, found.count())
 
 
-def linked(rows: Iterable[tuple[str, str]], count: int) -> SafeString | str:
+def link_rows(rows: Iterable[tuple[str, str]], count: int) -> SafeString | str:
     chosen = list(rows)
     if not chosen:
         return _("none")

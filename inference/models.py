@@ -27,7 +27,7 @@ MAX_LOST_WORKERS = 2  # after so many a generation has to show alone that it doe
 def usable_arguments(text: str) -> None:
     """Validator: what the worker would refuse when it starts the engine."""
     try:
-        arguments.split(text)
+        arguments.split_arguments(text)
     except EngineError as error:
         raise ValidationError(str(error)) from error
 
@@ -47,7 +47,9 @@ class LanguageModelQuerySet(models.QuerySet["LanguageModel"]):
         return offered if open_to is None else offered.filter(name__in=open_to)
 
     @transaction.atomic
-    def serve(self, name: str, max_model_len: int = 0, alive: Collection[str] = (), goes_on: bool = True) -> None:
+    def register_served(
+        self, name: str, max_model_len: int = 0, alive: Collection[str] = (), goes_on: bool = True
+    ) -> None:
         """Offer a model that a worker serves or is about to, and make it the default where there is none.
 
         Models that were entered in this way before, and that no live worker serves, are no longer offered.
@@ -108,7 +110,7 @@ class GenerationQuerySet(models.QuerySet["Generation"]):
     def ended(self) -> "GenerationQuerySet":
         return self.exclude(status__in=Generation.OPEN)
 
-    def held(self, worker: str, ids: Iterable[uuid.UUID]) -> "GenerationQuerySet":
+    def with_lease(self, worker: str, ids: Iterable[uuid.UUID]) -> "GenerationQuerySet":
         """Rows among `ids` whose lease this worker still has."""
         return self.filter(id__in=list(ids), worker=worker, status=Generation.Status.RUNNING)
 
@@ -128,8 +130,8 @@ class GenerationQuerySet(models.QuerySet["Generation"]):
         """Extend the leases that the worker still has: {id: stop was asked for}. An id left out is lost."""
         if not ids:
             return {}
-        self.held(worker, ids).update(lease_until=Now() + lease)
-        rows = self.held(worker, ids).values_list("id", "stop_asked_at")
+        self.with_lease(worker, ids).update(lease_until=Now() + lease)
+        rows = self.with_lease(worker, ids).values_list("id", "stop_asked_at")
         return {id: asked_at is not None for id, asked_at in rows}
 
     def release(self, worker: str) -> int:
@@ -137,7 +139,7 @@ class GenerationQuerySet(models.QuerySet["Generation"]):
         held = self.filter(worker=worker, status=Generation.Status.RUNNING)
         return held.update(lease_until=Now(), worker="", on_probation=False)
 
-    def release_place(self, place: str, worker: str) -> int:
+    def release_slot(self, place: str, worker: str) -> int:
         """Free the rows of workers that died in the place which `worker` holds now."""
         dead = self.filter(worker__startswith=f"{place}/", status=Generation.Status.RUNNING).exclude(worker=worker)
         return dead.update(lease_until=Now())
@@ -146,23 +148,23 @@ class GenerationQuerySet(models.QuerySet["Generation"]):
         """Ended rows that still hold what was said."""
         return self.ended().filter(request__isnull=False)
 
-    def charged_to(self, subject: str, month: datetime) -> "GenerationQuerySet":
+    def for_budget(self, subject: str, month: datetime) -> "GenerationQuerySet":
         """What counts for the budget of `user:7`, `key:3` or `group:2` in the month that begins so."""
         kind, _, id = subject.partition(":")
         whose = {"user": "owner", "key": "key", "group": "owner__groups"}[kind]
         end = (month + timedelta(days=32)).replace(day=1)
         return self.filter(**{whose: int(id)}, created_at__gte=month, created_at__lt=end)
 
-    def spent(self) -> int:
+    def sum_tokens(self) -> int:
         """What the rows have used of a budget: tokens. A budget of money would sum their cost here."""
         total: int | None = self.aggregate(total=Sum(F("prompt_tokens") + F("completion_tokens")))["total"]
         return total or 0
 
-    def forget(self) -> int:
+    def forget_content(self) -> int:
         """Empty the rows of what was said; who, when and how much stays for the ledger."""
         return self.update(request=None, text="", choices=None)
 
-    def give_to(self, heir_id: int) -> None:
+    def transfer_to(self, heir_id: int) -> None:
         """Hand rows to another account: their figures, without the key and without what was said.
 
         Those still open end here as stopped. Whatever a worker stores of them later finds no open row, and is lost.
@@ -171,7 +173,7 @@ class GenerationQuerySet(models.QuerySet["Generation"]):
         self.open().update(**stopped, stop_asked_at=Now(), lease_until=None)
         self.update(owner=heir_id, key=None, request=None, text="", choices=None)
 
-    def ask_stop(self, id: uuid.UUID) -> bool:
+    def request_stop(self, id: uuid.UUID) -> bool:
         """Ask for a stop: a queued row ends at once (True), a running one when its worker hears of it (False)."""
         ended = self.filter(id=id, status=Generation.Status.QUEUED).update(
             status=Generation.Status.STOPPED, finish_reason="stop", finished_at=Now(), stop_asked_at=Now()
@@ -269,7 +271,7 @@ class Generation(models.Model):
 
 
 class PausedPlaceQuerySet(models.QuerySet["PausedPlace"]):
-    def holds(self, place: str) -> bool:
+    def is_paused(self, place: str) -> bool:
         return self.filter(place=place).exists()
 
 

@@ -6,14 +6,16 @@ from django.utils import timezone
 
 from inference.log.events import Problem
 from inference.models import MAX_ATTEMPTS, Generation, LanguageModel, UsageDay
-from inference.queue.outcome import Outcome, store
+from inference.queue.outcome import Outcome, store_outcomes
 from jarvis.celery import app
 from jarvis.lib.config import config
 
-BATCH = 1000  # rows that are emptied in one transaction
+ROWS_PER_TRANSACTION = 1000  # rows that are emptied in one transaction
 
-LOST = Problem("engine_error", "Every worker that took this on ended before it was answered. Ask again.")
-GONE = Problem("model_not_found", "The model was taken out of service before it came to this. Ask another one.")
+LOST_PROBLEM = Problem("engine_error", "Every worker that took this on ended before it was answered. Ask again.")
+MODEL_GONE_PROBLEM = Problem(
+    "model_not_found", "The model was taken out of service before it came to this. Ask another one."
+)
 
 
 @app.task
@@ -26,17 +28,17 @@ def give_up() -> int:
     failed = Generation.Status.FAILED.value
     outcomes = [
         Outcome(row.id, row.attempt, failed, finish_reason="error", problem=problem)
-        for rows, problem in ((lost, LOST), (gone, GONE))
+        for rows, problem in ((lost, LOST_PROBLEM), (gone, MODEL_GONE_PROBLEM))
         for row in rows
     ]
-    return len(store(outcomes)) if outcomes else 0
+    return len(store_outcomes(outcomes)) if outcomes else 0
 
 
 @app.task
 def roll_up(days: int = 2) -> int:
     """Bring the usage of the last days up to the ledger; how many days were made again."""
     since = timezone.now().date() - timedelta(days=days - 1)
-    found = UsageDay.objects.differing(since)
+    found = UsageDay.objects.find_stale_days(since)
     for day in found:
         UsageDay.objects.roll_up(day)
     return len(found)
@@ -52,6 +54,6 @@ def forget_old() -> int:
         return 0
     before = timezone.now() - timedelta(days=config.retention_days)
     old, forgotten = Generation.objects.with_content().filter(finished_at__lt=before, message=None), 0
-    while ids := list(old.values_list("id", flat=True)[:BATCH]):
-        forgotten += Generation.objects.filter(id__in=ids).forget()
+    while ids := list(old.values_list("id", flat=True)[:ROWS_PER_TRANSACTION]):
+        forgotten += Generation.objects.filter(id__in=ids).forget_content()
     return forgotten

@@ -3,44 +3,44 @@
 import structlog
 from django.contrib.auth.models import User
 
-from accounts.audit import record
+from accounts.audit import record_event
 from inference.models import Generation, PausedPlace
 from inference.queue import submit
-from inference.queue.position import Place, places
+from inference.queue.position import QueuePosition, find_positions
 from inference.redis import wire
 from inference.worker_state import WorkerState
 
 log = structlog.get_logger(__name__)
 
 
-def workers() -> list[WorkerState]:
+def list_workers() -> list[WorkerState]:
     """The live workers; raises one of `wire.AWAY` where Redis cannot be reached."""
-    return wire.worker_states_now()
+    return wire.worker_states_sync()
 
 
-def place(row: Generation) -> Place | None:
+def find_position(row: Generation) -> QueuePosition | None:
     """Where a generation stands in the queue; None where it does not wait. Without Redis the wait is not known."""
     if row.ended:
         return None
     try:
-        alive = workers()
-    except wire.AWAY as error:
+        alive = list_workers()
+    except wire.UNAVAILABLE_ERRORS as error:
         log.warning("redis.away", error=str(error))
         alive = []
-    return places([row.pk], alive).get(row.pk)
+    return find_positions([row.pk], alive).get(row.pk)
 
 
-def pause(worker: WorkerState, by: User) -> None:
+def pause_worker(worker: WorkerState, by: User) -> None:
     """Have a worker finish what it runs and take nothing new. Others go on; what waits, waits for them."""
     PausedPlace.objects.get_or_create(place=worker.place, defaults={"by": by.get_username()})
-    told("worker.paused", worker)
+    record_order("worker.paused", worker)
 
 
-def resume(worker: WorkerState) -> None:
+def resume_worker(worker: WorkerState) -> None:
     PausedPlace.objects.filter(place=worker.place).delete()
-    told("worker.resumed", worker)
+    record_order("worker.resumed", worker)
 
 
-def told(event: str, worker: WorkerState) -> None:
-    record(event, obj=("inference.worker", worker.id, worker.place))
-    submit.ring_now("orders")
+def record_order(event: str, worker: WorkerState) -> None:
+    record_event(event, obj=("inference.worker", worker.id, worker.place))
+    submit.ring_doorbell_sync("orders")

@@ -13,15 +13,15 @@ from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from accounts.audit import record
+from accounts.audit import record_event
 from inference import workers as operate
 from inference.models import Generation
-from inference.queue.submit import stop_now
-from inference.usage.dashboard import Board, queue, queue_groups, shown_workers
+from inference.queue.submit import stop_generations_sync
+from inference.usage.dashboard import Dashboard, queue_groups, queue_summary, worker_cards
 from jarvis.lib.config import config
 
-ORDER = ("inference", "accounts", "auth", "chat")  # of the apps in lists; others come after
-CANCELLED = 1000  # calls at a time
+APP_ORDER = ("inference", "accounts", "auth", "chat")  # of the apps in lists; others come after
+MAX_CANCELLED_CALLS = 1000  # calls at a time
 
 
 class Site(AdminSite):
@@ -48,27 +48,27 @@ class Site(AdminSite):
                 ]
             if app["app_label"] == "auth":
                 app["name"] = _("Users and groups")
-        place = {label: number for number, label in enumerate(ORDER)}
-        return sorted(apps, key=lambda app: place.get(app["app_label"], len(ORDER)))
+        place = {label: number for number, label in enumerate(APP_ORDER)}
+        return sorted(apps, key=lambda app: place.get(app["app_label"], len(APP_ORDER)))
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         seen = request.user.has_perm("inference.view_generation")
-        return super().index(request, {"board": Board() if seen else None, **(extra_context or {})})
+        return super().index(request, {"board": Dashboard() if seen else None, **(extra_context or {})})
 
     def workers(self, request: HttpRequest) -> HttpResponse:
         """Who is alive, and the button that pauses and resumes."""
-        self.require(request, "inference.view_generation")
-        workers = shown_workers()
+        self.require_permission(request, "inference.view_generation")
+        workers = worker_cards()
         if request.method == "POST":
-            self.require(request, "inference.change_pausedplace")
+            self.require_permission(request, "inference.change_pausedplace")
             found = [w.state for w in workers or () if w.state.id == request.POST.get("worker")]
             if not found:
                 messages.error(request, _("This worker has ended."))
             elif request.POST.get("do") == "pause":
-                operate.pause(found[0], cast(User, request.user))
+                operate.pause_worker(found[0], cast(User, request.user))
                 messages.success(request, _("%s takes nothing new and finishes what it runs.") % found[0].host)
             else:
-                operate.resume(found[0])
+                operate.resume_worker(found[0])
                 messages.success(request, _("%s takes work again.") % found[0].host)
             return redirect("admin:workers")
         context = {
@@ -82,22 +82,22 @@ class Site(AdminSite):
 
     def queue(self, request: HttpRequest) -> HttpResponse:
         """Who waits for what, and the button that cancels what somebody waits for."""
-        self.require(request, "inference.view_generation")
+        self.require_permission(request, "inference.view_generation")
         if request.method == "POST":
-            self.require(request, "inference.change_generation")
+            self.require_permission(request, "inference.change_generation")
             owner = request.POST.get("owner", "")
             waiting = Generation.objects.queued().filter(
                 owner_id=int(owner) if owner.isdecimal() and len(owner) < 19 else None, model=request.POST.get("model")
             )
-            ids = list(waiting.values_list("pk", flat=True)[:CANCELLED])
-            stop_now(ids)
-            record("queue.cancelled", owner=owner, model=request.POST.get("model"), calls=len(ids))
+            ids = list(waiting.values_list("pk", flat=True)[:MAX_CANCELLED_CALLS])
+            stop_generations_sync(ids)
+            record_event("queue.cancelled", owner=owner, model=request.POST.get("model"), calls=len(ids))
             messages.success(request, ngettext("%d call is cancelled.", "%d calls are cancelled.", len(ids)) % len(ids))
             return redirect("admin:queue")
         context = {
             **self.each_context(request),
             "title": _("Queue"),
-            "totals": queue(),
+            "totals": queue_summary(),
             "groups": queue_groups(),
             "limit": config.queue_limit,
             "may_cancel": request.user.has_perm("inference.change_generation"),
@@ -105,6 +105,6 @@ class Site(AdminSite):
         return TemplateResponse(request, "admin/queue.html", context)
 
     @staticmethod
-    def require(request: HttpRequest, right: str) -> None:
+    def require_permission(request: HttpRequest, right: str) -> None:
         if not request.user.has_perm(right):
             raise PermissionDenied

@@ -4,14 +4,14 @@ from django.urls import path
 
 from accounts.models import Scope
 from chat.api import simple as chat
-from inference.api.http import api
+from inference.api.http import api_route
 from jarvis import health
 
 urlpatterns = [
     path("health", health.alive),
     path("health/ready", health.ready),
-    path("api/status", api(Scope.MODELS, get=health.status)),
-    path("api/chat", api(Scope.CHAT, post=chat.chat)),
-    path("api/chat/stream", api(Scope.CHAT, post=chat.stream)),
-    path("api/history", api(Scope.HISTORY, get=chat.history, delete=chat.clear_history)),
+    path("api/status", api_route(Scope.MODELS, get=health.status)),
+    path("api/chat", api_route(Scope.CHAT, post=chat.chat)),
+    path("api/chat/stream", api_route(Scope.CHAT, post=chat.stream)),
+    path("api/history", api_route(Scope.HISTORY, get=chat.history, delete=chat.clear_history)),
 ]

@@ -12,10 +12,10 @@ from django.core.asgi import get_asgi_application
 from jarvis.lib import gc_tuning, logs
 from jarvis.lib.config import config
 from jarvis.web import header_limits
-from jarvis.web.body_timeout import TooSlow, in_time
+from jarvis.web.body_timeout import BodyTooSlow, limit_body_time
 from jarvis.web.cors import Cors
 
-logs.set_up("web")
+logs.set_up_logging("web")
 pages = get_asgi_application()  # sets Django up, so what follows can import models
 
 from chat.ws.routing import sockets  # noqa: E402
@@ -28,23 +28,23 @@ if config.allow_anonymous:
     structlog.get_logger(__name__).warning("anonymous.allowed", variable="JARVIS_ALLOW_ANONYMOUS")
 
 
-async def answered(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    if header_limits.too_large(scope):
-        await api.refuse(scope, send, api_errors.headers_too_large(header_limits.LONGEST))
+async def route_http(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    if header_limits.are_too_large(scope):
+        await api.refuse(scope, send, api_errors.headers_too_large(header_limits.MAX_HEADER_BYTES))
         return
     path = scope["path"]
     app = api if path.startswith(ApiHandler.PREFIXES) and not path.startswith(ON_PAGES) else pages
     try:
-        await app(scope, in_time(receive, config.web_request_seconds), send)
-    except TooSlow:  # while the body was read, before there was any answer
+        await app(scope, limit_body_time(receive, config.web_request_seconds), send)
+    except BodyTooSlow:  # while the body was read, before there was any answer
         await api.refuse(scope, send, api_errors.request_timeout(config.web_request_seconds))
 
 
-http = Cors(answered, config.cors_origins) if config.cors_origins else answered
+http = Cors(route_http, config.cors_origins) if config.cors_origins else route_http
 
 
 async def websocket(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    if header_limits.too_large(scope):
+    if header_limits.are_too_large(scope):
         await send({"type": "websocket.close"})  # before it is accepted: the handshake is answered with 403
     else:
         await sockets(scope, receive, send)
@@ -52,4 +52,4 @@ async def websocket(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 # Who may open a socket is decided in `chat.ws.handshake`: channels' own validator knows no keys, and no ports.
 application = ProtocolTypeRouter({"http": http, "websocket": websocket})
-gc_tuning.settle()
+gc_tuning.freeze_garbage()

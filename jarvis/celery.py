@@ -33,7 +33,7 @@ app.conf.beat_schedule = {
 
 @signals.setup_logging.connect
 def set_up_logging(**_: Any) -> None:
-    logs.set_up("celery")
+    logs.set_up_logging("celery")
 
 
 @signals.before_task_publish.connect

@@ -16,8 +16,8 @@ from inference.worker_state import WorkerState
 from jarvis.lib.database import in_database
 from jarvis.lib.timestamps import now_iso
 
-STARTED = time.time()
-READY_SECONDS = 3.0  # a readiness check that takes longer says no
+STARTED_AT = time.time()
+MAX_READY_SECONDS = 3.0  # a readiness check that takes longer says no
 
 
 async def alive(request: HttpRequest) -> HttpResponse:
@@ -28,15 +28,15 @@ async def alive(request: HttpRequest) -> HttpResponse:
 async def ready(request: HttpRequest) -> HttpResponse:
     """Readiness: 200 when a question would be answered now, else 503 with the parts that are missing."""
     try:
-        async with asyncio.timeout(READY_SECONDS):
-            missing = await missing_parts()
+        async with asyncio.timeout(MAX_READY_SECONDS):
+            missing = await find_missing_parts()
     except TimeoutError:
         missing = ["time"]
     body = {"status": "unavailable" if missing else "ok", "missing": missing, "timestamp": now_iso()}
     return json_response(body, 503 if missing else 200)
 
 
-async def missing_parts() -> list[str]:
+async def find_missing_parts() -> list[str]:
     missing = []
     try:
         await in_database(ping)
@@ -45,7 +45,7 @@ async def missing_parts() -> list[str]:
     try:
         if not any(state.engine.phase == "ready" for state in await wire.worker_states()):
             missing.append("model")
-    except wire.AWAY:
+    except wire.UNAVAILABLE_ERRORS:
         missing.append("redis")
     return missing
 
@@ -61,15 +61,15 @@ async def status(request: HttpRequest, caller: Caller) -> HttpResponse:
     try:
         workers = await wire.worker_states()
         redis = "ok"
-    except wire.AWAY:
+    except wire.UNAVAILABLE_ERRORS:
         workers, redis = [], "away"
-    models, queued, running = await in_database(counts, caller)
+    models, queued, running = await in_database(count_calls, caller)
     states = [worker_detail(state, now) for state in workers]
     phases = {state.engine.model: state.engine.phase for state in workers}
     body: dict[str, Any] = {
         "status": "ok" if any(state.engine.phase == "ready" for state in workers) else "unavailable",
         "timestamp": now_iso(),
-        "uptime_seconds": round(now - STARTED, 1),
+        "uptime_seconds": round(now - STARTED_AT, 1),
         "models": [{**model, "state": phases.get(model["name"], "not served")} for model in models],
         "workers": states,
         "tokens_per_second": round(sum(state.tokens_per_second for state in workers), 1),
@@ -79,7 +79,7 @@ async def status(request: HttpRequest, caller: Caller) -> HttpResponse:
     return json_response(body)
 
 
-def counts(caller: Caller) -> tuple[list[dict[str, Any]], int, int]:
+def count_calls(caller: Caller) -> tuple[list[dict[str, Any]], int, int]:
     fields = ("name", "source", "kind", "default", "max_model_len")
     models: list[dict[str, Any]] = [dict(row) for row in LanguageModel.objects.offered(caller.models).values(*fields)]
     open_rows = Generation.objects.open()

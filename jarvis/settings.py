@@ -59,9 +59,9 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.audit.remember_request",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "accounts.middleware.reader",
+    "accounts.middleware.apply_preferences",
     "allauth.account.middleware.AccountMiddleware",
-    "accounts.throttling.Limits",
+    "accounts.throttling.ThrottlingMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "jarvis.web.bad_requests.Unstorable",
 ]
@@ -76,7 +76,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "accounts.context_processors.look",
+                "accounts.context_processors.reader_theme",
             ]
         },
     }
@@ -141,10 +141,10 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["jarvis.lib.drf.permissions.Scoped"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_PAGINATION_CLASS": "jarvis.lib.drf.pagination.Page",
+    "DEFAULT_PAGINATION_CLASS": "jarvis.lib.drf.pagination.LimitedPagination",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "jarvis.lib.drf.schema.Schema",
-    "EXCEPTION_HANDLER": "jarvis.lib.drf.exception_handler.answer",
+    "EXCEPTION_HANDLER": "jarvis.lib.drf.exception_handler.handle_exception",
     "PAGE_SIZE": 50,
 }
 SPECTACULAR_SETTINGS = {
@@ -218,7 +218,7 @@ SOCIALACCOUNT_PROVIDERS = {
 }
 
 if config.email_url:
-    _mail = mail.server(config.email_url)
+    _mail = mail.parse_mail_url(config.email_url)
     EMAIL_HOST, EMAIL_PORT = _mail.host, _mail.port
     EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail.user, _mail.password
     EMAIL_USE_SSL, EMAIL_USE_TLS = _mail.tls == "from the start", _mail.tls == "upgraded"

@@ -6,7 +6,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from chat.pages.chat import conversation, favicon, home, messages, source
-from chat.pages.conversations import conversations, shared
+from chat.pages.conversations import conversations, show_shared
 from chat.pages.my_data import data, delete
 from chat.pages.settings import defaults
 from inference.api.resources import PlainUsageView
@@ -27,7 +27,7 @@ urlpatterns = [
     path("c/<uuid:id>/messages/", messages, name="messages"),
     path("c/<uuid:id>/messages/<int:message>/source/", source, name="source"),
     path("conversations/", conversations, name="conversations"),
-    path("s/<str:token>/", shared, name="shared"),
+    path("s/<str:token>/", show_shared, name="shared"),
     path("favicon.ico", favicon),
     path("manifest.webmanifest", manifest, name="manifest"),
     path("", include("accounts.urls")),
@@ -40,4 +40,4 @@ urlpatterns = [
     path("admin/", admin.site.urls),
 ]
 
-handler429 = "accounts.throttling.too_many"
+handler429 = "accounts.throttling.too_many_response"

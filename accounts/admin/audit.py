@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from accounts.audit import AuditEvent
-from jarvis.lib.admin_export import Exported, short_time
+from jarvis.lib.admin_export import ExportAdmin, format_short_time
 from jarvis.lib.timestamps import iso
 
 
@@ -36,7 +36,7 @@ class KindFilter(admin.SimpleListFilter):
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(Exported):
+class AuditEventAdmin(ExportAdmin):
     list_display = ["when", "event", "actor_name", "object_name", "address", "told"]
     list_display_links = ["when"]
     list_filter = [KindFilter, "at"]
@@ -49,7 +49,7 @@ class AuditEventAdmin(Exported):
 
     @admin.display(description=_("time"), ordering="at")
     def when(self, event: AuditEvent) -> SafeString:
-        return short_time(event.at)
+        return format_short_time(event.at)
 
     @admin.display(description=_("details"))
     def told(self, event: AuditEvent) -> str:

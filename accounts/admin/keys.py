@@ -20,19 +20,19 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from accounts.models import EVERYDAY, ApiKey, GroupLimits, Scope, UserLimits
+from accounts.models import DEFAULT_SCOPES, ApiKey, GroupLimits, Scope, UserLimits
 
-LIMITS = ["requests_per_minute", "tokens_per_minute", "parallel", "tokens_per_month", "allowed_models"]
-LIMITS_SECTION = (
+LIMIT_FIELDS = ["requests_per_minute", "tokens_per_minute", "parallel", "tokens_per_month", "allowed_models"]
+LIMITS_FIELDSET = (
     _("Limits"),
-    {"fields": LIMITS, "description": _("Of all that is said of key, account and groups, the tightest holds.")},
+    {"fields": LIMIT_FIELDS, "description": _("Of all that is said of key, account and groups, the tightest holds.")},
 )
 
 
-class KeyForm(forms.ModelForm[ApiKey]):
+class ApiKeyAdminForm(forms.ModelForm[ApiKey]):
     scopes = forms.TypedMultipleChoiceField(
         choices=Scope.choices,
-        initial=EVERYDAY,
+        initial=DEFAULT_SCOPES,
         widget=forms.CheckboxSelectMultiple,
         label=_("scopes"),
         help_text=_("What the key may do. admin-read is for keys of staff."),
@@ -57,7 +57,7 @@ class RotateForm(forms.Form):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
-    form = KeyForm
+    form = ApiKeyAdminForm
     list_display = ["label", "owner", "begins_with", "state", "created_at", "expires_at", "last_used_at"]
     list_filter = ["revoked_at", "created_at"]
     list_select_related = ["owner"]
@@ -96,17 +96,17 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
 
     def get_fieldsets(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
         if obj is None:
-            return [(None, {"fields": ["owner", "label", "expires_at", "scopes"]}), LIMITS_SECTION]
+            return [(None, {"fields": ["owner", "label", "expires_at", "scopes"]}), LIMITS_FIELDSET]
         known = ["state", "created_at", "created_by", "last_used_at", "last_used_from", "used_from"]
         known += ["previous_until", "revoked_at"]
         fields = ["owner", "label", "begins_with", "expires_at", "scopes"]
-        return [(None, {"fields": fields}), LIMITS_SECTION, (_("History"), {"fields": known})]
+        return [(None, {"fields": fields}), LIMITS_FIELDSET, (_("History"), {"fields": known})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> list[str]:
         if obj is None:
             return []
         shown = [name for _, section in self.get_fieldsets(request, obj) for name in section["fields"]]
-        return [name for name in shown if name not in ("label", "expires_at", "scopes", *LIMITS)]
+        return [name for name in shown if name not in ("label", "expires_at", "scopes", *LIMIT_FIELDS)]
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "owner":
@@ -117,13 +117,13 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
     def save_model(self, request: HttpRequest, obj: ApiKey, form: ModelForm[ApiKey], change: bool) -> None:
         if not change:
             obj.created_by_id = request.user.pk
-            request.new_secret = obj.new_secret()  # type: ignore[attr-defined]
+            request.replace_secret = obj.replace_secret()  # type: ignore[attr-defined]
         super().save_model(request, obj, form, change)
 
     def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
-        return self.shown_once(request, obj, request.new_secret)  # type: ignore[attr-defined]
+        return self.show_secret(request, obj, request.replace_secret)  # type: ignore[attr-defined]
 
-    def shown_once(self, request: HttpRequest, key: ApiKey, secret: str) -> HttpResponse:
+    def show_secret(self, request: HttpRequest, key: ApiKey, secret: str) -> HttpResponse:
         """The secret in the page itself, so that it is kept nowhere: not in a session, a cookie or an address."""
         title = _("The new API key")
         context = {**self.admin_site.each_context(request), "title": title, "key": key, "opts": self.opts}
@@ -148,7 +148,7 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
             hours = form.cleaned_data["hours"]
             secret = key.rotate(timezone.now() + timedelta(hours=hours) if hours else None)
             self.log_change(request, key, f"Rotated; the former secret works for {hours} h.")
-            return self.shown_once(request, key, secret)
+            return self.show_secret(request, key, secret)
         context = {**self.admin_site.each_context(request), "title": _("Rotate the key"), "key": key, "form": form}
         return TemplateResponse(request, "admin/accounts/apikey/rotate.html", context | {"opts": self.opts})
 
@@ -158,7 +158,7 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
 
 @admin.register(UserLimits)
 class UserLimitsAdmin(admin.ModelAdmin[UserLimits]):
-    list_display = ["user", *LIMITS]
+    list_display = ["user", *LIMIT_FIELDS]
     list_select_related = ["user"]
     search_fields = ["user__username"]
     autocomplete_fields = ["user"]
@@ -166,7 +166,7 @@ class UserLimitsAdmin(admin.ModelAdmin[UserLimits]):
 
 @admin.register(GroupLimits)
 class GroupLimitsAdmin(admin.ModelAdmin[GroupLimits]):
-    list_display = ["group", "shared", "priority", *LIMITS]
+    list_display = ["group", "shared", "priority", *LIMIT_FIELDS]
     list_filter = ["shared", "priority"]
     list_select_related = ["group"]
     search_fields = ["group__name"]

@@ -26,7 +26,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from accounts.authentication import SERVICE
+from accounts.authentication import SERVICE_PREFIX
 from accounts.models import Invitation
 from jarvis.lib.config import config
 
@@ -60,7 +60,7 @@ for model in (Authenticator, EmailAddress, SocialAccount, SocialApp, SocialToken
 admin.site.unregister(User)
 
 
-def shown_once(
+def show_link(
     request: HttpRequest, site: admin.AdminSite, title: str, about: str, address: str, back: str
 ) -> HttpResponse:
     """A link that nobody can see again, in the page itself: not in a session, a cookie or an address."""
@@ -76,29 +76,29 @@ class PersonAdmin(UserAdmin[User]):
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         may = super().has_change_permission(request, obj)
-        return may and (obj is None or not obj.is_superuser or above(request))
+        return may and (obj is None or not obj.is_superuser or is_superuser(request))
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         may = super().has_delete_permission(request, obj)
-        return may and (obj is None or not obj.is_superuser or above(request))
+        return may and (obj is None or not obj.is_superuser or is_superuser(request))
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         """Whoever may change accounts could otherwise make themselves a superuser. And the name of an account that
         stands for keys of the environment is one that code looks for, and that no form would take."""
         fields = tuple(str(field) for field in super().get_readonly_fields(request, obj))
-        if obj is not None and obj.username.startswith(SERVICE):
+        if obj is not None and obj.username.startswith(SERVICE_PREFIX):
             fields = (*fields, "username")
-        return fields if above(request) else (*fields, *RIGHTS)
+        return fields if is_superuser(request) else (*fields, *RIGHTS)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        super().delete_queryset(request, self.touchable(request, queryset))
+        super().delete_queryset(request, self.select_changeable(request, queryset))
 
-    def touchable(self, request: HttpRequest, people: QuerySet[User]) -> QuerySet[User]:
-        return people if above(request) else people.filter(is_superuser=False)
+    def select_changeable(self, request: HttpRequest, people: QuerySet[User]) -> QuerySet[User]:
+        return people if is_superuser(request) else people.filter(is_superuser=False)
 
     @admin.action(description=gettext_lazy("Make a link to set a new password"), permissions=["change"])
     def make_reset_link(self, request: HttpRequest, people: QuerySet[User]) -> HttpResponse | None:
-        person = self.touchable(request, people).filter(is_active=True).first()
+        person = self.select_changeable(request, people).filter(is_active=True).first()
         if person is None or people.count() != 1:
             told = _("Choose one account: an active one, and a superuser's only if you are one.")
             self.message_user(request, told, messages.ERROR)
@@ -108,11 +108,11 @@ class PersonAdmin(UserAdmin[User]):
         about = _("Give this link to %(name)s. It sets a new password once, and works for a day.") % {"name": person}
         address = reverse("account_reset_password_from_key", kwargs=key)
         title = _("A link to set a new password")
-        return shown_once(request, self.admin_site, title, about, address, "admin:auth_user_changelist")
+        return show_link(request, self.admin_site, title, about, address, "admin:auth_user_changelist")
 
     @admin.action(description=gettext_lazy("Remove two-factor sign-in and passkeys"), permissions=["change"])
     def remove_second_factor(self, request: HttpRequest, people: QuerySet[User]) -> None:
-        with_factors = list(self.touchable(request, people).filter(authenticator__isnull=False).distinct())
+        with_factors = list(self.select_changeable(request, people).filter(authenticator__isnull=False).distinct())
         for person in with_factors:
             Authenticator.objects.filter(user=person).delete()
             self.log_change(request, person, "Removed two-factor sign-in and passkeys.")
@@ -123,14 +123,14 @@ class PersonAdmin(UserAdmin[User]):
 
     @admin.action(description=gettext_lazy("End all their sessions"), permissions=["change"])
     def end_sessions(self, request: HttpRequest, people: QuerySet[User]) -> None:
-        for person in self.touchable(request, people):
+        for person in self.select_changeable(request, people):
             for session in UserSession.objects.filter(user=person):
                 session.end()
             self.log_change(request, person, "Ended all sessions.")
         self.message_user(request, _("Their sessions are ended."))
 
 
-def above(request: HttpRequest) -> bool:
+def is_superuser(request: HttpRequest) -> bool:
     return bool(getattr(request.user, "is_superuser", False))
 
 
@@ -164,7 +164,7 @@ class InvitationAdmin(admin.ModelAdmin[Invitation]):
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_foreignkey(db_field, request, **kwargs)
-        if db_field.name == "group" and field is not None and not above(request):
+        if db_field.name == "group" and field is not None and not is_superuser(request):
             field.queryset = Group.objects.filter(user=request.user.pk)  # rights that one has oneself
         return field
 
@@ -173,9 +173,9 @@ class InvitationAdmin(admin.ModelAdmin[Invitation]):
             super().save_model(request, obj, form, change)
             return
         fields = {name: form.cleaned_data[name] for name in ("note", "limit", "expires_at", "group")}
-        made, secret = Invitation.make(request.user.pk, **fields)
+        made, secret = Invitation.create_with_secret(request.user.pk, **fields)
         obj.pk, obj.digest, obj.created_at = made.pk, made.digest, made.created_at
-        request.new_secret = secret  # type: ignore[attr-defined]
+        request.replace_secret = secret  # type: ignore[attr-defined]
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Nothing: whom it lets in, and until when, is for the person to say and not for the link that led here."""
@@ -185,9 +185,9 @@ class InvitationAdmin(admin.ModelAdmin[Invitation]):
         about = _("Send this link to whom you invite. It is shown this once, and only a hash of it is kept.")
         if config.signup == "closed":
             about = _("Links of invitation are switched off: it works once JARVIS_SIGNUP is “invitation” or “open”.")
-        address = reverse("join", args=[request.new_secret])  # type: ignore[attr-defined]
+        address = reverse("join", args=[request.replace_secret])  # type: ignore[attr-defined]
         title = _("The link of invitation")
-        return shown_once(request, self.admin_site, title, about, address, "admin:accounts_invitation_changelist")
+        return show_link(request, self.admin_site, title, about, address, "admin:accounts_invitation_changelist")
 
     def has_delete_permission(self, request: HttpRequest, obj: Invitation | None = None) -> bool:
         return False

@@ -9,32 +9,34 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from accounts.forms import KeyForm
+from accounts.forms import NewKeyForm
 from accounts.models import ApiKey
-from accounts.views.settings import PAGE, owner
+from accounts.views.settings import PAGE_METHODS, current_user
 
 
 @never_cache
 @login_required
-@require_http_methods(PAGE)
+@require_http_methods(PAGE_METHODS)
 def keys(request: HttpRequest) -> HttpResponse:
     """The list, and a form for one more. The secret is in the answer to the form itself, so that it is kept nowhere:
     not in a session, a cookie or an address."""
-    form = KeyForm(request.POST or None)
+    form = NewKeyForm(request.POST or None)
     if form.is_valid():
-        key, secret = ApiKey.make(owner(request).pk, **form.cleaned_data)
+        key, secret = ApiKey.create_with_secret(current_user(request).pk, **form.cleaned_data)
         return render(request, "accounts/key_made.html", {"key": key, "secret": secret})
-    found = ApiKey.objects.filter(owner=owner(request)).order_by(F("revoked_at").asc(nulls_first=True), "-created_at")
-    context = {"form": form, "keys": found, "usable": set(ApiKey.objects.usable().filter(owner=owner(request)))}
+    found = ApiKey.objects.filter(owner=current_user(request)).order_by(
+        F("revoked_at").asc(nulls_first=True), "-created_at"
+    )
+    context = {"form": form, "keys": found, "usable": set(ApiKey.objects.usable().filter(owner=current_user(request)))}
     return render(request, "accounts/keys.html", context, status=422 if form.is_bound else 200)
 
 
 @never_cache
 @login_required
-@require_http_methods(PAGE)
+@require_http_methods(PAGE_METHODS)
 def revoke_key(request: HttpRequest, id: int) -> HttpResponse:
     """Ask, then close one of one's own keys; 404 for anybody else's."""
-    key = get_object_or_404(ApiKey, pk=id, owner=owner(request), revoked_at=None)
+    key = get_object_or_404(ApiKey, pk=id, owner=current_user(request), revoked_at=None)
     if request.method != "POST":
         return render(request, "accounts/key_revoke.html", {"key": key})
     key.revoke()

@@ -15,29 +15,29 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.devices import device
+from accounts.devices import describe_device
 from accounts.forms import AppearanceForm, ProfileForm
 from accounts.models import Preferences
 from jarvis.lib.config import config
 
-PAGE = ["GET", "HEAD", "POST"]
+PAGE_METHODS = ["GET", "HEAD", "POST"]
 
 
-def owner(request: HttpRequest) -> User:
+def current_user(request: HttpRequest) -> User:
     """Whose settings these are: always who is signed in, never a name in an address."""
     assert isinstance(request.user, User)
     return request.user
 
 
 def preferences(request: HttpRequest) -> Preferences:
-    return Preferences.of(owner(request))
+    return Preferences.for_user(current_user(request))
 
 
 @never_cache
 @login_required
-@require_http_methods(PAGE)
+@require_http_methods(PAGE_METHODS)
 def profile(request: HttpRequest) -> HttpResponse:
-    user = owner(request)
+    user = current_user(request)
     form = ProfileForm(request.POST or None, instance=User.objects.get(pk=user.pk))
     if form.is_valid():
         form.save()
@@ -49,7 +49,7 @@ def profile(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @login_required
-@require_http_methods(PAGE)
+@require_http_methods(PAGE_METHODS)
 def appearance(request: HttpRequest) -> HttpResponse:
     form = AppearanceForm(request.POST or None, instance=preferences(request))
     if form.is_valid():
@@ -61,7 +61,7 @@ def appearance(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_required
 def security(request: HttpRequest) -> HttpResponse:
-    user = owner(request)
+    user = current_user(request)
     factors: dict[str, list[Any]] = {}
     for factor in Authenticator.objects.filter(user=user).order_by("created_at"):
         factors.setdefault(factor.type, []).append(factor)
@@ -80,10 +80,10 @@ def security(request: HttpRequest) -> HttpResponse:
 @login_required
 def sessions(request: HttpRequest) -> HttpResponse:
     """One's own sessions, this one first, then the one used last."""
-    found = UserSession.objects.purge_and_list(owner(request))
+    found = UserSession.objects.purge_and_list(current_user(request))
     found.sort(key=lambda session: (not session.is_current(), -session.last_seen_at.timestamp()))
     for session in found:
-        session.device = device(session.user_agent)
+        session.device = describe_device(session.user_agent)
     return render(request, "accounts/sessions.html", {"sessions": found})
 
 
@@ -91,7 +91,7 @@ def sessions(request: HttpRequest) -> HttpResponse:
 @require_POST
 def end_session(request: HttpRequest, id: int) -> HttpResponse:
     """End one of one's own sessions; its sockets close within a second. 404 for anybody else's."""
-    session = get_object_or_404(UserSession, pk=id, user=owner(request))
+    session = get_object_or_404(UserSession, pk=id, user=current_user(request))
     session.end()
     messages.success(request, _("The session is ended."))
     return redirect("settings_sessions")
@@ -100,7 +100,7 @@ def end_session(request: HttpRequest, id: int) -> HttpResponse:
 @login_required
 @require_POST
 def end_other_sessions(request: HttpRequest) -> HttpResponse:
-    others = UserSession.objects.filter(user=owner(request)).exclude(session_key=request.session.session_key)
+    others = UserSession.objects.filter(user=current_user(request)).exclude(session_key=request.session.session_key)
     for session in others:
         session.end()
     messages.success(request, _("All other sessions are ended."))

@@ -16,18 +16,18 @@ from accounts.forms import FirstAdminForm
 @require_http_methods(["GET", "HEAD", "POST"])
 def first_admin(request: HttpRequest, token: str) -> HttpResponse:
     """A name and a password make the first administrator and sign in."""
-    if not setup.valid(token):
-        return closed(request)
+    if not setup.is_valid_token(token):
+        return render_invalid_link(request)
     form = FirstAdminForm(request.POST or None)
     if not form.is_valid():
         return render(request, "accounts/setup.html", {"form": form}, status=422 if form.is_bound else 200)
     user = setup.make_first_admin(form.cleaned_data["username"], form.cleaned_data["password1"])
     if user is None:
-        return closed(request)
+        return render_invalid_link(request)
     login(request, user)
     return redirect("home")
 
 
-def closed(request: HttpRequest) -> HttpResponse:
+def render_invalid_link(request: HttpRequest) -> HttpResponse:
     """What a used, expired or wrong link shows: how to go on."""
-    return render(request, "accounts/setup_closed.html", {"used": not setup.needed()}, status=410)
+    return render(request, "accounts/setup_closed.html", {"used": not setup.needs_first_admin()}, status=410)

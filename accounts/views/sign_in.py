@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 class SignIn(LoginView):  # type: ignore[misc]
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         sso = config.oidc_name if config.oidc_server_url else ""
-        return super().get_context_data(first=first_admin.needed(), signup=config.signup, sso=sso, **kwargs)  # type: ignore[no-any-return]
+        return super().get_context_data(first=first_admin.needs_first_admin(), signup=config.signup, sso=sso, **kwargs)  # type: ignore[no-any-return]
 
 
 class SignUp(SignupView):  # type: ignore[misc]
@@ -33,7 +33,7 @@ class SignUp(SignupView):  # type: ignore[misc]
     def form_valid(self, form: Any) -> HttpResponseBase:
         try:
             with transaction.atomic():
-                user = self.make(form)
+                user = self.create_account(form)
         except IntegrityError:  # two people took the name at the same moment
             form.add_error("username", _("A user with that username already exists."))
             user = None
@@ -43,7 +43,7 @@ class SignUp(SignupView):  # type: ignore[misc]
             return self.closed()
         return complete_signup(self.request, user=user, redirect_url=self.get_success_url())  # type: ignore[no-any-return]
 
-    def make(self, form: Any) -> Any:
+    def create_account(self, form: Any) -> Any:
         """The account; None where the door closed meanwhile. Runs in a transaction."""
         user, _response = form.try_save(self.request)
         return user
@@ -58,7 +58,7 @@ class Join(SignUp):
     invitation: Invitation | None
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        self.invitation = None if config.signup == "closed" else Invitation.find(kwargs["token"])
+        self.invitation = None if config.signup == "closed" else Invitation.find_usable(kwargs["token"])
         return super().dispatch(request, *args, **kwargs)  # type: ignore[no-any-return]
 
     def is_open(self) -> bool:
@@ -67,11 +67,11 @@ class Join(SignUp):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(invitation=self.invitation, **kwargs)  # type: ignore[no-any-return]
 
-    def make(self, form: Any) -> Any:
+    def create_account(self, form: Any) -> Any:
         assert self.invitation is not None
-        if not self.invitation.take():
+        if not self.invitation.count_use():
             return None
-        user = super().make(form)
+        user = super().create_account(form)
         if user is not None and self.invitation.group is not None:
             user.groups.add(self.invitation.group)
         return user
@@ -90,7 +90,7 @@ class ResetPassword(PasswordResetView):  # type: ignore[misc]
 
 
 @never_cache
-def to_provider(request: HttpRequest, provider_id: str) -> HttpResponseBase:
+def open_provider(request: HttpRequest, provider_id: str) -> HttpResponseBase:
     """To the provider. From a page, not by a redirect: the policy lets a form lead to this site only."""
     try:
         answer: HttpResponseBase = openid_connect.login(request, provider_id=provider_id)

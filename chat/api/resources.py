@@ -26,29 +26,29 @@ from chat.api.serializers import (
     ShareSerializer,
 )
 from chat.models import Conversation, Message, Share
-from chat.search import compiled, parse, search
-from chat.ws.connections import announce_now
-from inference.queue.submit import stop_now
+from chat.search import compile_query, parse_query, search_conversations
+from chat.ws.connections import announce_frame_sync
+from inference.queue.submit import stop_generations_sync
 from jarvis.lib import api_errors
-from jarvis.lib.drf.pagination import Newest
+from jarvis.lib.drf.pagination import NewestPagination
 
-HITS = 30  # of a search at a time
-FURTHEST = 1000  # hit that a search can be asked for
+HITS_PER_PAGE = 30  # of a search at a time
+MAX_HIT_OFFSET = 1000  # hit that a search can be asked for
 
 Q = OpenApiParameter("q", str, required=True, description='Words, `"a phrase"`, `-without`, `this or that`.')
-OFFSET = OpenApiParameter("offset", int, description=f"From which hit on, to {FURTHEST}.")
+OFFSET = OpenApiParameter("offset", int, description=f"From which hit on, to {MAX_HIT_OFFSET}.")
 AS = OpenApiParameter("as", str, enum=["json", "markdown"], description="json where it is left out.")
 FILE = {"multipart/form-data": {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}}}
 
 A_FILE = {(200, "application/json"): OpenApiTypes.OBJECT}
 
 
-class Latest(Newest):
+class LatestPagination(NewestPagination):
     page_size = 100
     ordering = ("-updated_at", "-id")
 
 
-class AsSaid(CursorPagination):
+class MessagePagination(CursorPagination):
     page_size, max_page_size, page_size_query_param = 200, 1000, "limit"
     ordering = ("id",)
 
@@ -64,8 +64,8 @@ class ConversationFilter(django_filters.FilterSet):  # type: ignore[misc]
         fields = ("archived", "pinned", "folder", "search")
 
     def with_words(self, conversations: Any, name: str, text: str) -> Any:
-        limits.hold(self.request._request, limits.searches())
-        return conversations.with_words(compiled(parse(text)))
+        limits.count_call(self.request._request, limits.search_limit())
+        return conversations.with_words(compile_query(parse_query(text)))
 
 
 class ShareFilter(django_filters.FilterSet):  # type: ignore[misc]
@@ -76,22 +76,22 @@ class ShareFilter(django_filters.FilterSet):  # type: ignore[misc]
         fields = ("conversation",)
 
 
-def me(request: Request) -> int:
+def user_id_of(request: Request) -> int:
     assert request.user.pk is not None  # the permission of all resources sees to it
     return request.user.pk
 
 
-def tell(conversation: Conversation) -> None:
+def announce_change(conversation: Conversation) -> None:
     """Tell the owner's open windows how a conversation is now."""
-    announce_now(conversation.owner_id, frames.encode(frames.changed(conversation)))
+    announce_frame_sync(conversation.owner_id, frames.encode_frame(frames.make_changed(conversation)))
 
 
-def refused(request: Request) -> HttpResponseBase | None:
+def refuse_download(request: Request) -> HttpResponseBase | None:
     """The page that says when to come for a file again, where it was a link on ours that was followed too often.
     Raises ApiError 429 for scripts."""
     if "text/html" in request.headers.get("accept", ""):
-        return limits.refusal(request._request, limits.files())
-    limits.hold(request._request, limits.files())
+        return limits.check_limit(request._request, limits.file_limit())
+    limits.count_call(request._request, limits.file_limit())
     return None
 
 
@@ -107,7 +107,7 @@ class ConversationViewSet(
     scope = "history"
     serializer_class = ConversationSerializer
     more_errors = dict.fromkeys(("list", "search", "export", "export_all", "import_file"), (429,))
-    pagination_class = Latest
+    pagination_class = LatestPagination
     filterset_class = ConversationFilter
     queryset = Conversation.objects.all()
     lookup_value_regex = "[0-9a-fA-F-]{36}"
@@ -118,15 +118,17 @@ class ConversationViewSet(
         user_id = self.request.user.pk
         if user_id is None:
             return Conversation.objects.none()
-        return (Conversation.objects.all_of if self.action == "restore" else Conversation.objects.of)(user_id)
+        return (
+            Conversation.objects.for_user_with_deleted if self.action == "restore" else Conversation.objects.for_user
+        )(user_id)
 
     def perform_update(self, serializer: Any) -> None:
-        tell(serializer.save())
+        announce_change(serializer.save())
 
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         conversation = self.get_object()
-        stop_now(conversation.delete_softly())
-        tell(conversation)
+        stop_generations_sync(conversation.delete_softly())
+        announce_change(conversation)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(summary="Bring a deleted conversation back", request=None, responses=ConversationSerializer)
@@ -134,7 +136,7 @@ class ConversationViewSet(
     def restore(self, request: Request, pk: UUID) -> Response:
         conversation = self.get_object()
         conversation.restore()
-        tell(conversation)
+        announce_change(conversation)
         return Response(self.get_serializer(conversation).data)
 
     @extend_schema(
@@ -142,7 +144,7 @@ class ConversationViewSet(
         description="`parent` makes them a tree; what is shown leads from the conversation's `leaf` up to the first.",
         responses=MessageSerializer(many=True),
     )
-    @action(detail=True, filterset_class=None, pagination_class=AsSaid, serializer_class=MessageSerializer)
+    @action(detail=True, filterset_class=None, pagination_class=MessagePagination, serializer_class=MessageSerializer)
     def messages(self, request: Request, pk: UUID) -> Response:
         messages = Message.objects.filter(conversation=self.get_object()).with_versions().select_related("generation")
         page: Any = self.paginate_queryset(messages.defer("html"))  # type: ignore[arg-type]
@@ -152,17 +154,17 @@ class ConversationViewSet(
     @action(detail=False, filterset_class=None, pagination_class=None, serializer_class=FoundSerializer)
     def search(self, request: Request) -> Response:
         offset = request.query_params.get("offset", "0")
-        if not (offset.isascii() and offset.isdecimal() and len(offset) < 6 and int(offset) <= FURTHEST):
-            raise api_errors.invalid_request(f"`offset` must be a whole number from 0 to {FURTHEST}.", "offset")
-        limits.hold(request._request, limits.searches())
-        found = search(me(request), request.query_params.get("q", ""), HITS, int(offset))
+        if not (offset.isascii() and offset.isdecimal() and len(offset) < 6 and int(offset) <= MAX_HIT_OFFSET):
+            raise api_errors.invalid_request(f"`offset` must be a whole number from 0 to {MAX_HIT_OFFSET}.", "offset")
+        limits.count_call(request._request, limits.search_limit())
+        found = search_conversations(user_id_of(request), request.query_params.get("q", ""), HITS_PER_PAGE, int(offset))
         return Response(self.get_serializer(found, many=True).data)
 
     @extend_schema(summary="One conversation as a file", parameters=[AS], responses=A_FILE)
     @action(detail=True, filterset_class=None)
     def export(self, request: Request, pk: UUID) -> HttpResponseBase:
         conversation = self.get_object()
-        if refusal := refused(request):
+        if refusal := refuse_download(request):
             return refusal
         match request.query_params.get("as", "json"):
             case "json":
@@ -176,7 +178,7 @@ class ConversationViewSet(
     )
     @action(detail=False, url_path="export", filterset_class=None, pagination_class=None)
     def export_all(self, request: Request) -> HttpResponseBase:
-        return refused(request) or transfer.everything_file(me(request))
+        return refuse_download(request) or transfer.all_conversations_file(user_id_of(request))
 
     @extend_schema(
         summary="Import a file",
@@ -199,10 +201,10 @@ class ConversationViewSet(
             raise api_errors.invalid_request(
                 "Send the file as the field `file` of a form (multipart/form-data).", "file"
             )
-        limits.hold(request._request, limits.files())
-        counts = transfer.take(me(request), file)
+        limits.count_call(request._request, limits.file_limit())
+        counts = transfer.import_file(user_id_of(request), file)
         if counts.imported:
-            announce_now(me(request), frames.encode(frames.Changed()))
+            announce_frame_sync(user_id_of(request), frames.encode_frame(frames.Changed()))
         return Response(ImportedSerializer(counts).data)
 
 
@@ -223,7 +225,7 @@ class ShareViewSet(mixins.ListModelMixin, mixins.CreateModelMixin, mixins.Destro
         user_id = self.request.user.pk
         if user_id is None:
             return Share.objects.none()
-        return Share.objects.of(user_id).open().select_related("conversation").order_by("-id")
+        return Share.objects.for_user(user_id).open().select_related("conversation").order_by("-id")
 
     def perform_destroy(self, share: Share) -> None:
         share.withdrawn_at = timezone.now()

@@ -7,12 +7,12 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 
-from chat.models import FOLDER_CHARS, Conversation, Message, Share
+from chat.models import MAX_FOLDER_CHARS, Conversation, Message, Share
 from inference.models import LanguageModel
 from jarvis.lib import api_errors
 from jarvis.lib.drf.strict import Strict
 
-LONGEST_PROMPT = 20_000
+MAX_SYSTEM_PROMPT_CHARS = 20_000
 
 
 class OneLine(serializers.CharField):
@@ -24,12 +24,12 @@ class OneLine(serializers.CharField):
 
 class ConversationSerializer(Strict, serializers.ModelSerializer[Conversation]):
     title = OneLine(max_length=200)
-    folder = OneLine(max_length=FOLDER_CHARS, allow_blank=True, help_text="Empty: in none.")
+    folder = OneLine(max_length=MAX_FOLDER_CHARS, allow_blank=True, help_text="Empty: in none.")
     pinned = serializers.BooleanField()
     archived = serializers.BooleanField()
     model = serializers.CharField(max_length=200, allow_blank=True, help_text="Empty: the default model.")
     system_prompt = serializers.CharField(
-        max_length=LONGEST_PROMPT,
+        max_length=MAX_SYSTEM_PROMPT_CHARS,
         allow_blank=True,
         trim_whitespace=False,
         help_text="Empty: the owner's, else the site's.",
@@ -116,7 +116,7 @@ class OwnConversation(serializers.PrimaryKeyRelatedField[Conversation]):
 
     def get_queryset(self) -> QuerySet[Conversation]:
         user_id = self.context["request"].user.pk if "request" in self.context else None
-        return Conversation.objects.none() if user_id is None else Conversation.objects.of(user_id)
+        return Conversation.objects.none() if user_id is None else Conversation.objects.for_user(user_id)
 
     def to_internal_value(self, data: Any) -> Conversation:
         try:
@@ -145,7 +145,7 @@ class ShareSerializer(Strict, serializers.ModelSerializer[Share]):
 
     def create(self, given: dict[str, Any]) -> Share:
         conversation: Conversation = given["conversation"]
-        share = conversation.share(with_name=given["with_name"])
+        share = conversation.create_share(with_name=given["with_name"])
         if share is None:
             raise serializers.ValidationError({"conversation": "Nothing was said in it yet. Ask something first."})
         return share

@@ -12,63 +12,63 @@ from django.http.response import HttpResponseBase
 
 from accounts.authentication import Caller
 from chat.models import Conversation, Message
-from chat.turns.submit import Asked, ask
+from chat.turns.submit import Submission, ask_question
 from inference.api.http import json_response
-from inference.api.responses import heard, leave, streamed
+from inference.api.responses import cancel_in_background, collect_answer, stream_response
 from inference.log.events import End
 from inference.models import Generation
-from inference.openai.chunks import event
-from inference.openai.stream import StreamTeller
+from inference.openai.chunks import encode_sse
+from inference.openai.stream import StreamEncoder
 from inference.queue import rate_limits
-from inference.queue.submit import stop as stop_generation
+from inference.queue.submit import stop_generation as stop_generation
 from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.database import in_database
 from jarvis.lib.timestamps import iso, now_iso
 
-PAGE = 50
-LONGEST_PAGE = 500
+DEFAULT_PAGE_MESSAGES = 50
+MAX_PAGE_MESSAGES = 500
 
 
-class Question(msgspec.Struct, forbid_unknown_fields=True):
+class SimpleQuestion(msgspec.Struct, forbid_unknown_fields=True):
     message: str
     conversation: UUID | None = None
     model: Annotated[str, msgspec.Meta(max_length=200)] | None = None
 
 
-def question_in(request: HttpRequest) -> Question:
+def parse_question(request: HttpRequest) -> SimpleQuestion:
     """The body as a question. Raises ApiError 400 that names the field."""
     try:
-        return msgspec.json.decode(request.body, type=Question)
+        return msgspec.json.decode(request.body, type=SimpleQuestion)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         advice = 'Send JSON such as {"message": "Hello"}; "conversation" and "model" may be added.'
         raise api_errors.invalid_request(f"{error}. {advice}") from None
 
 
-async def asked(request: HttpRequest, caller: Caller) -> Asked:
+async def submit_question(request: HttpRequest, caller: Caller) -> Submission:
     rate_limits.refuse_again(caller)
-    question = question_in(request)
-    made = await ask(
+    question = parse_question(request)
+    made = await ask_question(
         caller,
         question.message,
-        door="api",
+        source="api",
         request_id=request.request_id,  # type: ignore[attr-defined]
         conversation=question.conversation,
         model=question.model,
     )
-    request.more_headers = made.held.headers  # type: ignore[attr-defined]
+    request.more_headers = made.reservation.headers  # type: ignore[attr-defined]
     return made
 
 
 async def chat(request: HttpRequest, caller: Caller) -> HttpResponse:
     """POST /api/chat: the whole answer at once. A caller that leaves stops its generation."""
     began = time.perf_counter()
-    made = await asked(request, caller)
+    made = await submit_question(request, caller)
     row = made.generation
     try:
-        teller = await heard(row.id)
+        teller = await collect_answer(row.id)
     except asyncio.CancelledError:
-        leave(row.id)
+        cancel_in_background(row.id)
         raise
     answer = teller.completion(str(row.id), 0, row.model)
     body = {
@@ -84,25 +84,25 @@ async def chat(request: HttpRequest, caller: Caller) -> HttpResponse:
 
 async def stream(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     """POST /api/chat/stream: server-sent events, `{"token": …}` for each piece and `{"done": true}` at the end."""
-    made = await asked(request, caller)
+    made = await submit_question(request, caller)
     try:
-        return await streamed(made.generation.id, StreamTeller(TokenShape(made)))
+        return await stream_response(made.generation.id, StreamEncoder(TokenStreamFormat(made)))
     except asyncio.CancelledError:
-        leave(made.generation.id)
+        cancel_in_background(made.generation.id)
         raise
 
 
-class TokenShape:
+class TokenStreamFormat:
     """The events of /api/chat/stream. What is not text of the answer is not told."""
 
-    def __init__(self, made: Asked) -> None:
-        self.made = made
+    def __init__(self, submission: Submission) -> None:
+        self.submission = submission
 
     def role(self, n: int = 1) -> bytes:
         return b""
 
     def text(self, delta: str) -> bytes:
-        return event({"token": delta})
+        return encode_sse({"token": delta})
 
     def choices(self, deltas: Iterable[Mapping[str, Any]]) -> bytes:
         return b"".join(self.text(text) for choice in deltas if (text := choice["delta"].get("content")))
@@ -113,16 +113,16 @@ class TokenShape:
     def usage(self, counts: Mapping[str, Any]) -> bytes:
         return b""
 
-    def done(self, end: End) -> bytes:
+    def final_event(self, end: End) -> bytes:
         tokens = end.usage.prompt_tokens + end.usage.completion_tokens
-        about = {"conversation": str(self.made.conversation.id), "model_used": self.made.generation.model}
-        return event({"done": True, **about, "finish_reason": end.finish_reason, "tokens_used": tokens})
+        about = {"conversation": str(self.submission.conversation.id), "model_used": self.submission.generation.model}
+        return encode_sse({"done": True, **about, "finish_reason": end.finish_reason, "tokens_used": tokens})
 
-    def error(self, fault: ApiError) -> bytes:
-        return event(fault.body())
+    def error_event(self, fault: ApiError) -> bytes:
+        return encode_sse(fault.body())
 
 
-def number(request: HttpRequest, name: str, default: int, most: int) -> int:
+def parse_number(request: HttpRequest, name: str, default: int, most: int) -> int:
     text = request.GET.get(name, str(default))
     if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text) <= most):
         raise api_errors.invalid_request(f"`{name}` must be a whole number from 0 to {most}.", name)
@@ -131,14 +131,14 @@ def number(request: HttpRequest, name: str, default: int, most: int) -> int:
 
 async def history(request: HttpRequest, caller: Caller) -> HttpResponse:
     """GET /api/history?offset&limit: the caller's messages, newest first, and how many there are."""
-    offset = number(request, "offset", 0, 10**9 - 1)
-    limit = number(request, "limit", PAGE, LONGEST_PAGE)
-    messages, total = await in_database(page_of, caller.user_id, offset, limit)
+    offset = parse_number(request, "offset", 0, 10**9 - 1)
+    limit = parse_number(request, "limit", DEFAULT_PAGE_MESSAGES, MAX_PAGE_MESSAGES)
+    messages, total = await in_database(history_page, caller.user_id, offset, limit)
     return json_response({"messages": messages, "total": total, "offset": offset, "limit": limit})
 
 
-def page_of(user_id: int, offset: int, limit: int) -> tuple[list[dict[str, Any]], int]:
-    said = Message.objects.of(user_id).said()
+def history_page(user_id: int, offset: int, limit: int) -> tuple[list[dict[str, Any]], int]:
+    said = Message.objects.for_user(user_id).with_text()
     rows = said.order_by("-id").select_related("generation")[offset : offset + limit]
     messages = [
         {
@@ -157,16 +157,16 @@ def page_of(user_id: int, offset: int, limit: int) -> tuple[list[dict[str, Any]]
 
 async def clear_history(request: HttpRequest, caller: Caller) -> HttpResponse:
     """DELETE /api/history: the caller's conversations go, and what runs in them stops; figures in the ledger stay."""
-    for id in await in_database(running_of, caller.user_id):
+    for id in await in_database(open_generations, caller.user_id):
         await stop_generation(id)
-    return json_response({"deleted": await in_database(forget, caller.user_id)})
+    return json_response({"deleted": await in_database(delete_conversations, caller.user_id)})
 
 
-def running_of(user_id: int) -> list[UUID]:
+def open_generations(user_id: int) -> list[UUID]:
     mine = Generation.objects.open().filter(message__conversation__owner_id=user_id)
     return list(mine.values_list("id", flat=True))
 
 
-def forget(user_id: int) -> int:
+def delete_conversations(user_id: int) -> int:
     """Delete a person's conversations with what they hold, and empty the ledger's rows of them; how many messages."""
-    return Conversation.objects.all_of(user_id).destroy().get("chat.Message", 0)
+    return Conversation.objects.for_user_with_deleted(user_id).destroy().get("chat.Message", 0)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from accounts.authentication import caller_for
+from accounts.authentication import build_caller
 from chat import frames
 from chat.models import Conversation, Message
 from chat.pages import messages as history
@@ -27,7 +27,7 @@ from jarvis.lib.config import config
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
     """A new chat."""
-    return page(request, None)
+    return render_page(request, None)
 
 
 @never_cache
@@ -35,7 +35,7 @@ def home(request: HttpRequest) -> HttpResponse:
 @login_required
 def conversation(request: HttpRequest, id: UUID) -> HttpResponse:
     """A conversation of one's own; 404 for any other."""
-    return page(request, mine(request, id))
+    return render_page(request, get_own_conversation(request, id))
 
 
 @never_cache
@@ -43,8 +43,8 @@ def conversation(request: HttpRequest, id: UUID) -> HttpResponse:
 @login_required
 def messages(request: HttpRequest, id: UUID) -> HttpResponse:
     """The messages of a conversation that come before a given one, as a piece of its page."""
-    found = mine(request, id)
-    return render(request, "chat/messages.html", {"conversation": found, **messages_of(request, found)})
+    found = get_own_conversation(request, id)
+    return render(request, "chat/messages.html", {"conversation": found, **message_context(request, found)})
 
 
 @never_cache
@@ -52,30 +52,30 @@ def messages(request: HttpRequest, id: UUID) -> HttpResponse:
 @login_required
 def source(request: HttpRequest, id: UUID, message: int) -> HttpResponse:
     """A message as it was written, to be copied."""
-    found = Message.objects.of(user_id(request)).filter(conversation_id=id, pk=message).first()
+    found = Message.objects.for_user(user_id(request)).filter(conversation_id=id, pk=message).first()
     if found is None:
         raise Http404(_("There is no such message."))
     return HttpResponse(found.text, content_type="text/plain; charset=utf-8")
 
 
-def mine(request: HttpRequest, id: UUID) -> Conversation:
-    found = Conversation.objects.of(user_id(request)).filter(id=id).first()
+def get_own_conversation(request: HttpRequest, id: UUID) -> Conversation:
+    found = Conversation.objects.for_user(user_id(request)).filter(id=id).first()
     if found is None:
         raise Http404(_("There is no such conversation."))
     return found
 
 
-def messages_of(request: HttpRequest, conversation: Conversation) -> dict[str, Any]:
+def message_context(request: HttpRequest, conversation: Conversation) -> dict[str, Any]:
     """A page of messages for the templates: the last one, or the one that ends before `?before=`."""
-    before, hit = number(request, "before"), number(request, "message")
+    before, hit = parse_message_id(request, "before"), parse_message_id(request, "message")
     if hit is not None and before is None and (found := conversation.messages.filter(pk=hit).first()):
-        shown, earlier, elsewhere = history.page_with(found, conversation)
+        shown, earlier, elsewhere = history.page_around(found, conversation)
         return {"messages_shown": shown, "earlier": earlier, "before": "", "to_show": found.pk if elsewhere else ""}
-    shown, earlier = history.page(conversation, before)
+    shown, earlier = history.message_page(conversation, before)
     return {"messages_shown": shown, "earlier": earlier, "before": before or ""}
 
 
-def number(request: HttpRequest, name: str) -> int | None:
+def parse_message_id(request: HttpRequest, name: str) -> int | None:
     """The id of a message in the query, None where it is left out. Raises Http404."""
     text = request.GET.get(name, "")
     if text and not (text.isascii() and text.isdecimal() and len(text) < 19):
@@ -93,24 +93,24 @@ def user_id(request: HttpRequest) -> int:
     return request.user.pk
 
 
-def plain_number(value: float | None) -> str:
+def format_plain_number(value: float | None) -> str:
     """A number for a field or a script, which is not to be written as the reader's language does."""
     return "" if value is None else f"{value:g}"
 
 
-def page(request: HttpRequest, shown: Conversation | None) -> HttpResponse:
+def render_page(request: HttpRequest, shown: Conversation | None) -> HttpResponse:
     assert isinstance(request.user, User)
-    models = list(LanguageModel.objects.offered(caller_for(request.user).models))
+    models = list(LanguageModel.objects.offered(build_caller(request.user).models))
     preferences = request.preferences  # type: ignore[attr-defined]
     offered = [model.name for model in models]
     wanted = shown.model if shown and shown.model else preferences.model
     model = wanted if wanted in offered else offered[0] if offered else config.model_name
-    groups, following = sidebar.groups(user_id(request), shown)
+    groups, following = sidebar.list_groups(user_id(request), shown)
     context: dict[str, Any] = {
         "conversation": shown,
         "groups": groups,
         "following": following,
-        **(messages_of(request, shown) if shown else {}),
+        **(message_context(request, shown) if shown else {}),
         "models": models,
         "model": model,
         "guide": model == "guide",
@@ -118,10 +118,10 @@ def page(request: HttpRequest, shown: Conversation | None) -> HttpResponse:
         "strings": script_strings(),
         "max_chars": config.max_message_chars,
         "preferences": preferences,
-        "prompt_chars": frames.PROMPT_CHARS,
+        "prompt_chars": frames.MAX_SYSTEM_PROMPT_CHARS,
         "default_prompt": preferences.system_prompt or config.system_prompt,
-        "temperature": plain_number(shown.temperature if shown else None),
-        "default_temperature": plain_number(preferences.temperature),
+        "temperature": format_plain_number(shown.temperature if shown else None),
+        "default_temperature": format_plain_number(preferences.temperature),
         "default_word": _("the model's own"),
     }
     return render(request, "chat/page.html", context)

@@ -14,12 +14,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from chat import limits
-from chat.api.resources import FURTHEST, HITS
+from chat.api.resources import HITS_PER_PAGE, MAX_HIT_OFFSET
 from chat.models import Conversation, Message, Share
 from chat.pages import messages as history
 from chat.pages import sidebar
 from chat.pages.strings import script_strings
-from chat.search import search
+from chat.search import search_conversations
 from jarvis.lib.config import config
 
 
@@ -29,80 +29,83 @@ from jarvis.lib.config import config
 def conversations(request: HttpRequest) -> HttpResponse:
     """The collection as a page of its own; with `part`, the piece of it that the sidebar asks for."""
     assert request.user.pk is not None
-    if request.GET.get("q") and (refusal := limits.refusal(request, limits.searches())):
+    if request.GET.get("q") and (refusal := limits.check_limit(request, limits.search_limit())):
         return refusal
     match request.GET.get("part"):
         case None:
             return library(request, request.user.pk)
         case "list":
-            return part_of_list(request, request.user.pk)
+            return list_part(request, request.user.pk)
         case "folder":
-            return part_of_folder(request, request.user.pk)
+            return folder_part(request, request.user.pk)
         case "search":
-            return render(request, "chat/found.html", found(request, request.user.pk))
+            return render(request, "chat/found.html", search_results(request, request.user.pk))
     raise BadRequest("No such part.")
 
 
-def part_of_list(request: HttpRequest, user_id: int) -> HttpResponse:
+def list_part(request: HttpRequest, user_id: int) -> HttpResponse:
     """From a place on, or the beginning again with as many as were listed before."""
-    if before := place(request):
-        groups, following = sidebar.more(Conversation.objects.of(user_id).dated(), before)
+    if before := parse_place(request):
+        groups, following = sidebar.list_more(Conversation.objects.for_user(user_id).outside_folders(), before)
     else:
-        current = whole(request, "current", UUID)
-        shown = Conversation.objects.of(user_id).filter(id=current).first() if current else None
-        listed = min(max(whole(request, "listed", int) or 0, sidebar.LISTED), sidebar.MOST_LISTED)
-        groups, following = sidebar.groups(user_id, shown, listed)
+        current = parse_value(request, "current", UUID)
+        shown = Conversation.objects.for_user(user_id).filter(id=current).first() if current else None
+        listed = min(
+            max(parse_value(request, "listed", int) or 0, sidebar.LIST_PAGE_CONVERSATIONS),
+            sidebar.MAX_LISTED_CONVERSATIONS,
+        )
+        groups, following = sidebar.list_groups(user_id, shown, listed)
     return render(request, "chat/conversations.html", {"groups": groups, "following": following})
 
 
-def part_of_folder(request: HttpRequest, user_id: int) -> HttpResponse:
-    inside = Conversation.objects.of(user_id).inside(request.GET.get("folder", "").replace("\x00", ""))
-    groups, following = sidebar.more(inside, place(request))
+def folder_part(request: HttpRequest, user_id: int) -> HttpResponse:
+    inside = Conversation.objects.for_user(user_id).in_folder(request.GET.get("folder", "").replace("\x00", ""))
+    groups, following = sidebar.list_more(inside, parse_place(request))
     return render(request, "chat/folder.html", {"groups": groups, "following": following})
 
 
 def library(request: HttpRequest, user_id: int) -> HttpResponse:
-    mine = Conversation.objects.of(user_id)
+    mine = Conversation.objects.for_user(user_id)
     folder = request.GET.get("folder", "").replace("\x00", "")
     archived = "archived" in request.GET
     chosen = mine.archived() if archived else mine.filter(archived_at=None)
     chosen = chosen.filter(folder=folder) if folder else chosen
-    groups, following = ([], "") if request.GET.get("q") else sidebar.more(chosen, place(request))
+    groups, following = ([], "") if request.GET.get("q") else sidebar.list_more(chosen, parse_place(request))
     context = {
         "groups": groups,
         "following": following,
-        "folders": mine.folders(),
+        "folders": mine.count_folders(),
         "folder": folder,
         "archived": archived,
-        "shares": Share.objects.of(user_id).open().select_related("conversation").order_by("-id"),
+        "shares": Share.objects.for_user(user_id).open().select_related("conversation").order_by("-id"),
         "strings": script_strings(),
         "import_bytes": config.import_bytes,
         "kept_days": config.retention_conversations_days,
-        **found(request, user_id),
+        **search_results(request, user_id),
     }
     return render(request, "chat/library.html", context)
 
 
-def found(request: HttpRequest, user_id: int) -> dict[str, Any]:
+def search_results(request: HttpRequest, user_id: int) -> dict[str, Any]:
     """What a search gives, with the query of what comes after it."""
     text = request.GET.get("q", "")
-    offset = min(max(whole(request, "offset", int) or 0, 0), FURTHEST)
-    hits = search(user_id, text, HITS + 1, offset) if text else []
-    further = offset + HITS if len(hits) > HITS and offset + HITS <= FURTHEST else None
-    return {"query": text, "found": hits[:HITS], "further": further}
+    offset = min(max(parse_value(request, "offset", int) or 0, 0), MAX_HIT_OFFSET)
+    hits = search_conversations(user_id, text, HITS_PER_PAGE + 1, offset) if text else []
+    further = offset + HITS_PER_PAGE if len(hits) > HITS_PER_PAGE and offset + HITS_PER_PAGE <= MAX_HIT_OFFSET else None
+    return {"query": text, "found": hits[:HITS_PER_PAGE], "further": further}
 
 
-def place(request: HttpRequest) -> tuple[datetime, UUID] | None:
+def parse_place(request: HttpRequest) -> tuple[datetime, UUID] | None:
     """The place in a list from which on it is asked for. Raises BadRequest."""
     if "at" not in request.GET:
         return None
-    at, id = whole(request, "at", parse_datetime), whole(request, "id", UUID)
+    at, id = parse_value(request, "at", parse_datetime), parse_value(request, "id", UUID)
     if at is None or at.tzinfo is None or id is None:
         raise BadRequest("No such place.")
     return at, id
 
 
-def whole(request: HttpRequest, name: str, kind: Any) -> Any:
+def parse_value(request: HttpRequest, name: str, kind: Any) -> Any:
     """A value of the query, or None where it is left out. Raises BadRequest where it is not of its kind."""
     if not (text := request.GET.get(name, "")):
         return None
@@ -114,7 +117,7 @@ def whole(request: HttpRequest, name: str, kind: Any) -> Any:
 
 @never_cache
 @require_safe
-def shared(request: HttpRequest, token: str) -> HttpResponse:
+def show_shared(request: HttpRequest, token: str) -> HttpResponse:
     """What a link shows to anybody; 404 where it was withdrawn or never was."""
     share = Share.objects.open().filter(token=token).select_related("conversation__owner").first()
     if share is None:
@@ -122,7 +125,7 @@ def shared(request: HttpRequest, token: str) -> HttpResponse:
     owner = share.conversation.owner
     name = (owner.get_full_name() or owner.get_username()) if share.with_name else ""
     messages = share.messages()
-    history.fill(messages)
+    history.fill_html(messages)
     said = [Message(id=m.pk, role=m.role, text=m.text, html=m.html) for m in messages]  # nothing of how it came about
     response = render(request, "chat/shared.html", {"share": share, "messages_shown": said, "name": name})
     response.headers["X-Robots-Tag"] = "noindex, nofollow"

@@ -18,19 +18,19 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.models import ApiKey
-from accounts.views.settings import PAGE, owner
-from chat.account_deletion import LastAdministrator, delete_account, only_administrator
+from accounts.views.settings import PAGE_METHODS, current_user
+from chat.account_deletion import LastAdministrator, delete_account, is_only_administrator
 from chat.models import Conversation, Share
 from jarvis.lib.config import config
 
 
-def held(user_id: int) -> dict[str, int]:
+def count_belongings(user_id: int) -> dict[str, int]:
     """How many of each a person has."""
-    mine = Conversation.objects.of(user_id)
+    mine = Conversation.objects.for_user(user_id)
     return {
         "conversations": mine.count(),
-        "folders": len(mine.folders()),
-        "links": Share.objects.of(user_id).open().count(),
+        "folders": len(mine.count_folders()),
+        "links": Share.objects.for_user(user_id).open().count(),
         "keys": ApiKey.objects.filter(owner_id=user_id).count(),
     }
 
@@ -39,7 +39,7 @@ def held(user_id: int) -> dict[str, int]:
 @require_safe
 @login_required
 def data(request: HttpRequest) -> HttpResponse:
-    return render(request, "chat/data.html", {"held": held(owner(request).pk)})
+    return render(request, "chat/data.html", {"held": count_belongings(current_user(request).pk)})
 
 
 class DeleteForm(forms.Form):
@@ -64,14 +64,19 @@ class DeleteForm(forms.Form):
 
 
 @never_cache
-@require_http_methods(PAGE)
+@require_http_methods(PAGE_METHODS)
 @login_required
 @reauthentication_required  # type: ignore[untyped-decorator]
 def delete(request: HttpRequest) -> HttpResponse:
     """Say what goes and what stays, ask for the name, then delete the account and all that is its owner's."""
-    user = owner(request)
+    user = current_user(request)
     form = DeleteForm(request.POST or None, name=user.get_username())
-    context = {"form": form, "held": held(user.pk), "sso": config.oidc_name, "log_seconds": config.log_seconds}
+    context = {
+        "form": form,
+        "held": count_belongings(user.pk),
+        "sso": config.oidc_name,
+        "log_seconds": config.log_seconds,
+    }
     if not signed_in_lately(request, user):
         return render(request, "chat/delete_account.html", context | {"stale": True}, status=403)
     if form.is_valid():
@@ -83,7 +88,7 @@ def delete(request: HttpRequest) -> HttpResponse:
             pass  # another window was quicker
         if form.is_valid():
             return goodbye(request)
-    context["last"] = only_administrator(user)
+    context["last"] = is_only_administrator(user)
     return render(request, "chat/delete_account.html", context, status=422 if form.is_bound else 200)
 
 

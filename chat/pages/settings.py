@@ -12,12 +12,12 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from accounts.authentication import caller_for
+from accounts.authentication import build_caller
 from accounts.models import Preferences
 from inference.models import LanguageModel
 from jarvis.lib.config import config
 
-LONGEST_PROMPT = 20_000  # characters, as the site's
+MAX_SYSTEM_PROMPT_CHARS = 20_000  # characters, as the site's
 
 
 class DefaultsForm(forms.ModelForm[Preferences]):
@@ -25,7 +25,7 @@ class DefaultsForm(forms.ModelForm[Preferences]):
     system_prompt = forms.CharField(
         label=gettext_lazy("System prompt"),
         required=False,
-        max_length=LONGEST_PROMPT,
+        max_length=MAX_SYSTEM_PROMPT_CHARS,
         widget=forms.Textarea({"rows": 5}),
         help_text=gettext_lazy("What Jarvis is told before each conversation."),
     )
@@ -49,7 +49,7 @@ class DefaultsForm(forms.ModelForm[Preferences]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        names = [model.name for model in LanguageModel.objects.offered(caller_for(self.instance.user).models)]
+        names = [model.name for model in LanguageModel.objects.offered(build_caller(self.instance.user).models)]
         chosen = self.instance.model
         gone = [(chosen, chosen)] if chosen and chosen not in names else []  # may come back; is not lost by saving
         first = (("", _("The site's default")), *gone)
@@ -61,7 +61,7 @@ class DefaultsForm(forms.ModelForm[Preferences]):
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def defaults(request: HttpRequest) -> HttpResponse:
-    form = DefaultsForm(request.POST or None, instance=Preferences.of(request.user))
+    form = DefaultsForm(request.POST or None, instance=Preferences.for_user(request.user))
     if form.is_valid():
         form.save()
         messages.success(request, _("Saved."))

@@ -13,15 +13,15 @@ from django.utils.translation import gettext as _
 
 from chat.models import Conversation, ConversationQuerySet
 
-LISTED = 100  # at a time
-MOST_LISTED = 1000  # when a list that has grown is loaded again
-MOST_PINNED = 100
+LIST_PAGE_CONVERSATIONS = 100  # at a time
+MAX_LISTED_CONVERSATIONS = 1000  # when a list that has grown is loaded again
+MAX_PINNED_CONVERSATIONS = 100
 
-FIELDS = ("title", "updated_at", "pinned_at", "archived_at", "folder")
+LISTED_FIELDS = ("title", "updated_at", "pinned_at", "archived_at", "folder")
 
 
 @dataclass(slots=True)
-class Group:
+class SidebarGroup:
     """Conversations under one heading. Of a folder that is closed only how many there are is known."""
 
     key: str
@@ -31,34 +31,38 @@ class Group:
     count: int = 0
 
 
-def groups(user_id: int, current: Conversation | None = None, listed: int = LISTED) -> tuple[list[Group], str]:
+def list_groups(
+    user_id: int, current: Conversation | None = None, listed: int = LIST_PAGE_CONVERSATIONS
+) -> tuple[list[SidebarGroup], str]:
     """The beginning of a person's list, and the query of what comes after it. Two queries."""
-    mine = Conversation.objects.of(user_id).only(*FIELDS)
+    mine = Conversation.objects.for_user(user_id).only(*LISTED_FIELDS)
     open_folder = current.folder if current and not (current.pinned or current.archived) else ""
-    dated = mine.dated().newest()[: listed + 1]
-    inside = mine.inside(open_folder).newest()[:LISTED] if open_folder else mine.none()
-    rows = list(mine.pinned()[:MOST_PINNED].union(inside, dated, all=True))
-    found = [Group("pinned", _("Pinned"), newest((one for one in rows if one.pinned_at), "pinned_at"))]
-    for name, count in Conversation.objects.of(user_id).folders():
-        filed = newest(one for one in rows if one.folder == name and not one.pinned_at)
-        found.append(Group(f"folder {name}", name, filed, folder=True, count=count))
-    page = newest(one for one in rows if not (one.pinned_at or one.folder))
-    found += by_date(page[:listed])
-    return [group for group in found if group.conversations or group.folder], after(page, listed)
+    dated = mine.outside_folders().newest_first()[: listed + 1]
+    inside = mine.in_folder(open_folder).newest_first()[:LIST_PAGE_CONVERSATIONS] if open_folder else mine.none()
+    rows = list(mine.pinned()[:MAX_PINNED_CONVERSATIONS].union(inside, dated, all=True))
+    found = [SidebarGroup("pinned", _("Pinned"), sort_newest((one for one in rows if one.pinned_at), "pinned_at"))]
+    for name, count in Conversation.objects.for_user(user_id).count_folders():
+        filed = sort_newest(one for one in rows if one.folder == name and not one.pinned_at)
+        found.append(SidebarGroup(f"folder {name}", name, filed, folder=True, count=count))
+    page = sort_newest(one for one in rows if not (one.pinned_at or one.folder))
+    found += group_by_date(page[:listed])
+    return [group for group in found if group.conversations or group.folder], next_page_query(page, listed)
 
 
-def newest(conversations: Iterable[Conversation], by: str = "updated_at") -> list[Conversation]:
+def sort_newest(conversations: Iterable[Conversation], by: str = "updated_at") -> list[Conversation]:
     return sorted(conversations, key=lambda one: (getattr(one, by), one.id), reverse=True)
 
 
-def more(conversations: ConversationQuerySet, before: tuple[datetime, UUID] | None) -> tuple[list[Group], str]:
+def list_more(
+    conversations: ConversationQuerySet, before: tuple[datetime, UUID] | None
+) -> tuple[list[SidebarGroup], str]:
     """The next piece of a list by date, and the query of what comes after it. One query."""
-    chosen = conversations.newest().only(*FIELDS)
-    page = list((chosen.before(*before) if before else chosen)[: LISTED + 1])
-    return by_date(page[:LISTED]), after(page, LISTED)
+    chosen = conversations.newest_first().only(*LISTED_FIELDS)
+    page = list((chosen.older_than(*before) if before else chosen)[: LIST_PAGE_CONVERSATIONS + 1])
+    return group_by_date(page[:LIST_PAGE_CONVERSATIONS]), next_page_query(page, LIST_PAGE_CONVERSATIONS)
 
 
-def after(page: list[Conversation], listed: int) -> str:
+def next_page_query(page: list[Conversation], listed: int) -> str:
     """The query that leads on from the last one listed; empty where it was the last of all."""
     if len(page) <= listed:
         return ""
@@ -66,13 +70,13 @@ def after(page: list[Conversation], listed: int) -> str:
     return urlencode({"at": last.updated_at.isoformat(), "id": last.id})
 
 
-def by_date(conversations: Iterable[Conversation]) -> list[Group]:
+def group_by_date(conversations: Iterable[Conversation]) -> list[SidebarGroup]:
     today = timezone.localdate()
-    dated = groupby(conversations, lambda one: heading(timezone.localtime(one.updated_at).date(), today))
-    return [Group(key, name, list(group)) for (key, name), group in dated]
+    dated = groupby(conversations, lambda one: heading_for(timezone.localtime(one.updated_at).date(), today))
+    return [SidebarGroup(key, name, list(group)) for (key, name), group in dated]
 
 
-def heading(day: date, today: date) -> tuple[str, str]:
+def heading_for(day: date, today: date) -> tuple[str, str]:
     """The key and the name of the group for a day."""
     if day >= today:
         return "today", _("Today")

@@ -22,9 +22,12 @@ from pygments.token import (
     _TokenType,
 )
 
-LONGEST = 20_000  # characters that are coloured; beyond, code is shown plain
+MAX_HIGHLIGHTED_CHARS = 20_000  # characters that are coloured; beyond, code is shown plain
 GAP = re.compile(r"\s{200}")  # some lexers look through a long gap again from each of its characters
-LEAST, FOR_EACH = 0.02, 10e-6  # seconds of computing, and for each character, after which it is shown plain as well
+MIN_LEX_SECONDS, LEX_SECONDS_PER_CHAR = (
+    0.02,
+    10e-6,
+)  # seconds of computing, and for each character, after which it is shown plain as well
 
 # Names after a fence, and the lexer that is meant. A list, so that no text chooses among Pygments' hundreds of lexers.
 LANGUAGES = {
@@ -110,12 +113,12 @@ CLASSES = frozenset(name for _, name in KINDS)
 
 def highlight(code: str, language: str) -> str:
     """The code as HTML, escaped; coloured where the language is known and the code is not very long."""
-    lexer = lexer_of(language.lower()) if len(code) <= LONGEST and not GAP.search(code) else None
+    lexer = find_lexer(language.lower()) if len(code) <= MAX_HIGHLIGHTED_CHARS and not GAP.search(code) else None
     if lexer is None:
         return escape(code, quote=False)
     parts = []
     try:
-        for name, group in groupby(in_time(lexer, code), key=lambda token: token[0]):
+        for name, group in groupby(lex_in_time(lexer, code), key=lambda token: token[0]):
             text = escape("".join(text for _, text in group), quote=False)
             parts.append(f'<span class="{name}">{text}</span>' if name else text)
     except TimeoutError:
@@ -123,23 +126,23 @@ def highlight(code: str, language: str) -> str:
     return "".join(parts)
 
 
-def in_time(lexer: Lexer, code: str) -> Iterator[tuple[str, str]]:
+def lex_in_time(lexer: Lexer, code: str) -> Iterator[tuple[str, str]]:
     """Classes and texts of the code's tokens. Some texts take some lexers a time that grows with its square."""
-    until = time.thread_time() + LEAST + len(code) * FOR_EACH
+    until = time.thread_time() + MIN_LEX_SECONDS + len(code) * LEX_SECONDS_PER_CHAR
     for number, (_, kind, text) in enumerate(lexer.get_tokens_unprocessed(code)):
         if number % 32 == 31 and time.thread_time() > until:
             raise TimeoutError
-        yield class_of(kind), text
+        yield token_class(kind), text
 
 
 @lru_cache(maxsize=64)
-def lexer_of(language: str) -> Lexer | None:
+def find_lexer(language: str) -> Lexer | None:
     name = LANGUAGES.get(language)
     return get_lexer_by_name(name) if name else None
 
 
 @lru_cache(maxsize=512)
-def class_of(kind: _TokenType) -> str:
+def token_class(kind: _TokenType) -> str:
     if kind in Token.Error:
         return ""
     return next((name for base, name in KINDS if kind in base), "")

@@ -10,11 +10,14 @@ from collections.abc import Iterator
 
 from markdown_it.token import Token
 
-from chat.rendering.markdown import LONGEST, parser, plain, render
-from chat.rendering.sanitise import clean
+from chat.rendering.markdown import MAX_MARKDOWN_CHARS, make_parser, render_markdown, render_plain
+from chat.rendering.sanitise import sanitise_html
 
-SMALL, BIG = 3_000, 12_000  # characters of a rest; a small one may be rendered whenever there is time
-SLICE = 4_000  # characters that are taken up at a time
+MAX_SMALL_CHARS, MAX_MEDIUM_CHARS = (
+    3_000,
+    12_000,
+)  # characters of a rest; a small one may be rendered whenever there is time
+MIN_SLICE_CHARS = 4_000  # characters that are taken up at a time
 
 WORDS = re.compile(r"[^\W_ ]*(?:[ ,.;?!)'\"–—…][^\W_ ]*)*")  # text that can be added to a paragraph as it is
 CODE = re.compile(r"[^`~]*")
@@ -24,7 +27,7 @@ BLOCK_END = re.compile(r"\n[ \t]*\n(?=\S)(?![-*+] |\d{1,9}[.)] )|\n#{1,6} |\n(?:
 HALF_LINK = re.compile(r"!?\[([^\[\]\n]*)(?:\]\([^()\s]*)?$")
 CODE_SPAN = re.compile(r"`[^`\n]+`")
 
-_growing = parser(growing=True)
+_growing_parser = make_parser(growing=True)
 
 
 class Draft:
@@ -48,26 +51,26 @@ class Draft:
         return "".join(self._text)
 
     @property
-    def weight(self) -> int:
+    def pending_chars(self) -> int:
         """Characters that the next `draw` goes through."""
         return len(self._rest) + min(self._new_size, self._slice)
 
     @property
     def _slice(self) -> int:
-        return max(SLICE, len(self._rest) // 2)
+        return max(MIN_SLICE_CHARS, len(self._rest) // 2)
 
     @property
-    def much_is_new(self) -> bool:
+    def has_much_new(self) -> bool:
         """Whether one more `draw` should follow at once: it takes up only so much at a time."""
-        return self._new_size > self._slice and self._size <= LONGEST
+        return self._new_size > self._slice and self._size <= MAX_MARKDOWN_CHARS
 
     @property
-    def ripe(self) -> bool:
+    def is_ripe(self) -> bool:
         """Whether `draw` is worth its price now."""
-        if not self._new_size or self._size > LONGEST:
+        if not self._new_size or self._size > MAX_MARKDOWN_CHARS:
             return False
         rest = len(self._rest)
-        if rest <= SMALL or self._new_size * (8 if rest <= BIG else 2) >= rest:
+        if rest <= MAX_SMALL_CHARS or self._new_size * (8 if rest <= MAX_MEDIUM_CHARS else 2) >= rest:
             return True
         return self._may_look and self._may_end()
 
@@ -84,13 +87,13 @@ class Draft:
         self._new_size += len(text)
 
     @property
-    def held(self) -> bool:
+    def has_hidden_text(self) -> bool:
         """Whether there is text that neither `open` nor `tail` shows."""
         return len(self.tail) < self._new_size
 
-    def release(self, everything: bool) -> bool:
+    def release_text(self, everything: bool) -> bool:
         """Show in `tail` what came, or as much of it as is plain words (in code: all but what may end it)."""
-        if not self.held:
+        if not self.has_hidden_text:
             return False
         new = "".join(self._new)
         self._new = [new]
@@ -105,27 +108,27 @@ class Draft:
         self.tail = shown if longer else self.tail
         return longer
 
-    def draw(self) -> None:
+    def render_new(self) -> None:
         """Render what came since the last time, or a slice of it, with what was not finished then."""
-        long_before = len(self._rest) > SMALL
-        source = self._rest + self._take()
-        tokens = _growing.parse(source, {})
-        groups = list(top_level(tokens))
-        cut = finished(groups, source.count("\n"))
-        done = [html for group in groups[:cut] if (html := html_of(group))]
+        long_before = len(self._rest) > MAX_SMALL_CHARS
+        source = self._rest + self._take_slice()
+        tokens = _growing_parser.parse(source, {})
+        groups = list(group_blocks(tokens))
+        cut = count_finished_blocks(groups, source.count("\n"))
+        done = [html for group in groups[:cut] if (html := render_group(group))]
         if cut:
             source = source.split("\n", first_line(groups[cut]))[-1]
         self._rest = source
         self._in_code = bool(groups) and groups[-1][0].type in ("fence", "code_block")
-        mended = source if self._in_code or len(source) > SMALL else mend(source)
+        mended = source if self._in_code or len(source) > MAX_SMALL_CHARS else close_markup(source)
         self._mended = mended != source
-        rest = list(top_level(_growing.parse(mended, {}))) if self._mended else groups[cut:]
+        rest = list(group_blocks(_growing_parser.parse(mended, {}))) if self._mended else groups[cut:]
         # All at once, and last: it is read while a thread is at work here.
-        self.blocks, self.open, self.tail = [*self.blocks, *done], "".join(map(html_of, rest)), ""
+        self.blocks, self.open, self.tail = [*self.blocks, *done], "".join(map(render_group, rest)), ""
         # A line that looked like an end and was none is believed again only after the block has grown.
         self._may_look = bool(cut) or not long_before or not self._may_look
 
-    def _take(self) -> str:
+    def _take_slice(self) -> str:
         new = "".join(self._new)
         taken = new[: self._slice]
         if taken.endswith("\r"):  # its line feed may come next
@@ -141,21 +144,21 @@ class Draft:
         Only definitions of links and footnotes have that power.
         """
         text = self.text
-        if "]:" in text or len(text) > LONGEST:
-            whole = render(text, scope) if len(text) <= LONGEST else plain(text)
+        if "]:" in text or len(text) > MAX_MARKDOWN_CHARS:
+            whole = render_markdown(text, scope) if len(text) <= MAX_MARKDOWN_CHARS else render_plain(text)
             last = whole.removeprefix("".join(self.blocks))
             changed = len(last) == len(whole) and bool(self.blocks)
             blocks = [whole] if changed else [*self.blocks, last]
         else:
             changed = False
             rest = self._rest + "".join(self._new).replace("\r\n", "\n").replace("\r", "\n")
-            blocks = [*self.blocks, render(rest, scope)]
+            blocks = [*self.blocks, render_markdown(rest, scope)]
         self._rest, self._new, self._new_size = "", [], 0
         self.blocks, self.open, self.tail = [block for block in blocks if block], "", ""
         return changed
 
 
-def top_level(tokens: list[Token]) -> Iterator[list[Token]]:
+def group_blocks(tokens: list[Token]) -> Iterator[list[Token]]:
     """The tokens in groups, one for each block at the top of the text."""
     group: list[Token] = []
     for token in tokens:
@@ -165,7 +168,7 @@ def top_level(tokens: list[Token]) -> Iterator[list[Token]]:
             group = []
 
 
-def finished(groups: list[list[Token]], complete: int) -> int:
+def count_finished_blocks(groups: list[list[Token]], complete: int) -> int:
     """How many of the blocks will never change; `complete`: lines that stand complete."""
     for index in range(len(groups) - 1, 0, -1):
         first = groups[index][0]
@@ -180,11 +183,11 @@ def first_line(group: list[Token]) -> int:
     return group[0].map[0]
 
 
-def html_of(group: list[Token]) -> str:
-    return clean(_growing.renderer.render(group, _growing.options, {}))
+def render_group(group: list[Token]) -> str:
+    return sanitise_html(_growing_parser.renderer.render(group, _growing_parser.options, {}))
 
 
-def mend(source: str) -> str:
+def close_markup(source: str) -> str:
     """The source with an end for the emphasis, code or link that is still open in its last lines."""
     start = max(source.rfind("\n\n"), source.rfind("\n- "), source.rfind("\n* "), 0)
     head, last = source[:start], source[start:]

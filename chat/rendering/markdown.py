@@ -12,12 +12,12 @@ from markdown_it.utils import OptionsDict
 from mdit_py_plugins.footnote import footnote_plugin
 
 from chat.rendering.code import highlight
-from chat.rendering.math import formula, formulas
-from chat.rendering.sanitise import allowed_picture, clean
+from chat.rendering.math import add_formulas, render_formula
+from chat.rendering.sanitise import is_allowed_picture, sanitise_html
 
-LONGEST = 200_000  # characters that are read as Markdown; a longer text is shown as it is
-LONGEST_BLOCK = 30_000  # characters of a paragraph that are looked through for emphasis, links and the like
-DEEPEST = 20  # blocks in blocks
+MAX_MARKDOWN_CHARS = 200_000  # characters that are read as Markdown; a longer text is shown as it is
+MAX_INLINE_CHARS = 30_000  # characters of a paragraph that are looked through for emphasis, links and the like
+MAX_NESTING = 20  # blocks in blocks
 
 Tokens = Sequence[Token]
 
@@ -26,10 +26,10 @@ class Renderer(RendererHTML):
     """The HTML of tokens. Everything in it comes out of the sanitiser unchanged; see `sanitise`."""
 
     def heading_open(self, tokens: Tokens, index: int, options: OptionsDict, env: Any) -> str:
-        return f"<{lower(tokens[index].tag)}>"  # below the page's own headings
+        return f"<{lower_heading(tokens[index].tag)}>"  # below the page's own headings
 
     def heading_close(self, tokens: Tokens, index: int, options: OptionsDict, env: Any) -> str:
-        return f"</{lower(tokens[index].tag)}>\n"
+        return f"</{lower_heading(tokens[index].tag)}>\n"
 
     def table_open(self, tokens: Tokens, index: int, options: OptionsDict, env: Any) -> str:
         return '<div class="wide" tabindex="0"><table>\n'
@@ -59,11 +59,11 @@ class Renderer(RendererHTML):
         if token.hidden:  # more of it may come
             return f'<pre class="plain">{escape(token.markup + token.content, quote=False)}</pre>\n'
         after = f"<p>{escape(token.info, quote=False)}</p>\n" if token.info else ""
-        return f'<div class="formula" tabindex="0">{formula(token.content, block=True)}</div>\n{after}'
+        return f'<div class="formula" tabindex="0">{render_formula(token.content, block=True)}</div>\n{after}'
 
     def formula_inline(self, tokens: Tokens, index: int, options: OptionsDict, env: Any) -> str:
         token = tokens[index]
-        return formula(token.content, block=token.markup in ("$$", "\\["))
+        return render_formula(token.content, block=token.markup in ("$$", "\\["))
 
     def link_open(self, tokens: Tokens, index: int, options: OptionsDict, env: Any) -> str:
         tokens[index].attrs["target"] = "_blank"
@@ -73,7 +73,7 @@ class Renderer(RendererHTML):
         token = tokens[index]
         source = str(token.attrs.get("src", ""))
         words = self.renderInlineAsText(token.children, options, env)
-        if allowed_picture(source):
+        if is_allowed_picture(source):
             return f'<img src="{escape(source)}" alt="{escape(words)}" loading="lazy">'
         return f'<a class="picture" href="{escape(source)}" target="_blank">{escape(words or source, quote=False)}</a>'
 
@@ -82,11 +82,11 @@ class Renderer(RendererHTML):
         return f'<span class="task{" done" if done else ""}">{"☑" if done else "☐"}</span> '
 
 
-def lower(tag: str) -> str:
+def lower_heading(tag: str) -> str:
     return f"h{min(6, int(tag[1]) + 2)}"
 
 
-def tasks(state: StateCore) -> None:
+def mark_tasks(state: StateCore) -> None:
     """Core rule: `[ ]` and `[x]` at the start of a list's item are boxes."""
     tokens = state.tokens
     for index in range(2, len(tokens)):
@@ -105,29 +105,29 @@ def tasks(state: StateCore) -> None:
 def plain_if_long(state: StateCore) -> None:
     """Core rule: an endless paragraph is text, which costs nothing to look through."""
     for token in state.tokens:
-        if token.type == "inline" and len(token.content) > LONGEST_BLOCK:
+        if token.type == "inline" and len(token.content) > MAX_INLINE_CHARS:
             text = Token("text", "", 0)
             text.content = token.content
             token.children = [text]
             token.type = "long"
 
 
-def long_again(state: StateCore) -> None:
+def restore_long(state: StateCore) -> None:
     for token in state.tokens:
         if token.type == "long":
             token.type = "inline"
 
 
-def parser(*, growing: bool) -> MarkdownIt:
+def make_parser(*, growing: bool) -> MarkdownIt:
     """`growing`: for texts of which more will come. Footnotes then wait for the end."""
-    options = {"html": False, "linkify": True, "breaks": True, "maxNesting": DEEPEST}
+    options = {"html": False, "linkify": True, "breaks": True, "maxNesting": MAX_NESTING}
     md = MarkdownIt("js-default", options, renderer_cls=Renderer)
     assert md.linkify is not None
     md.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})  # `setup.py` is no address
-    formulas(md, growing=growing)
+    add_formulas(md, growing=growing)
     md.core.ruler.before("inline", "plain_if_long", plain_if_long)
-    md.core.ruler.after("inline", "long_again", long_again)
-    md.core.ruler.after("inline", "tasks", tasks)
+    md.core.ruler.after("inline", "long_again", restore_long)
+    md.core.ruler.after("inline", "tasks", mark_tasks)
     if not growing:
         footnote_plugin(md, inline=False)
         for rule in (footnote_ref, footnote_block_open, footnote_open, footnote_anchor):
@@ -162,16 +162,16 @@ def occurrence(token: Token) -> str:
     return f":{token.meta['subId']}" if token.meta.get("subId") else ""
 
 
-_whole = parser(growing=False)
+_whole = make_parser(growing=False)
 
 
-def render(text: str, scope: str = "m") -> str:
+def render_markdown(text: str, scope: str = "m") -> str:
     """A whole text as HTML that is safe to put into a page. `scope` tells its footnotes from those of other texts."""
-    if len(text) > LONGEST:
-        return plain(text)
-    return clean(_whole.render(text, {"scope": scope}))
+    if len(text) > MAX_MARKDOWN_CHARS:
+        return render_plain(text)
+    return sanitise_html(_whole.render(text, {"scope": scope}))
 
 
-def plain(text: str) -> str:
+def render_plain(text: str) -> str:
     """A text as it is."""
-    return clean(f'<pre class="plain">{escape(text, quote=False)}</pre>')
+    return sanitise_html(f'<pre class="plain">{escape(text, quote=False)}</pre>')

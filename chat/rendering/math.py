@@ -10,8 +10,8 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 
-LONGEST = 3000  # characters of a formula
-DEEPEST = 40  # braces in braces
+MAX_FORMULA_CHARS = 3000  # characters of a formula
+MAX_BRACE_DEPTH = 40  # braces in braces
 MACROS = re.compile(r"\\(?:re|provide)?newcommand|\\[egx]?def\b|\\let\b|\\newenvironment|\\DeclareMathOperator")
 ENVIRONMENT = re.compile(
     r"\\(begin|end)\{(aligned|align|alignat\*?|alignedat|eqnarray\*?|gathered|gather\*?|multline\*?|dcases)\}"
@@ -24,7 +24,7 @@ ENVIRONMENTS = {
     "multline*": "matrix",
 }
 UNDER_AND_OVER = {"msub": "munder", "msup": "mover", "msubsup": "munderover"}
-BIG = frozenset(
+BIG_OPERATORS = frozenset(
     ["∑", "∏", "∐", "⋃", "⋂", "⋁", "⋀", "⨁", "⨂", "lim", "max", "min", "sup", "inf"]
 )  # what takes its limits below and above
 ESCAPED = re.compile(r"\\[{}\\]")
@@ -33,26 +33,33 @@ CLOSERS = {"$$": "$$", "\\[": "\\]", "\\(": "\\)", "$": "$"}
 
 
 @lru_cache(maxsize=512)
-def formula(source: str, *, block: bool) -> str:
+def render_formula(source: str, *, block: bool) -> str:
     """A formula as MathML; its source as code where it cannot be read, is very long, or defines commands."""
     source = source.strip()
-    fits = source and len(source) <= LONGEST and depth(source) <= DEEPEST and not MACROS.search(source)
-    if not fits or (made := mathml(source, block=block)) is None:
+    fits = (
+        source
+        and len(source) <= MAX_FORMULA_CHARS
+        and brace_depth(source) <= MAX_BRACE_DEPTH
+        and not MACROS.search(source)
+    )
+    if not fits or (made := convert_to_mathml(source, block=block)) is None:
         return f'<code class="tex">{escape(source, quote=False)}</code>'
     return made
 
 
-def mathml(source: str, *, block: bool) -> str | None:
+def convert_to_mathml(source: str, *, block: bool) -> str | None:
     try:
-        root = Converter(display="block" if block else "inline").convert_to_element(ENVIRONMENT.sub(known, source))
+        root = Converter(display="block" if block else "inline").convert_to_element(
+            ENVIRONMENT.sub(replace_environment, source)
+        )
     except Exception:  # noqa: BLE001  # the errors of latex2mathml have no class in common, and it lets others through
         return None
     # Its own way to text takes back the escaping of what was written; here only its character references are resolved.
     for element in root.iter():
-        element.text = characters(element.text)
-        element.tail = characters(element.tail)
+        element.text = map_characters(element.text)
+        element.tail = map_characters(element.tail)
     for element in [found for found in root.iter() if found.tag in UNDER_AND_OVER]:
-        if element[0].tag == "mo" and element[0].text in BIG:
+        if element[0].tag == "mo" and element[0].text in BIG_OPERATORS:
             element.tag = UNDER_AND_OVER[element.tag]
             element[0].set("movablelimits", "true")
     for row in list(root.iter()):
@@ -69,21 +76,21 @@ def space_names(row: Element) -> None:
             row.insert(index + 1, Element("mspace", width="0.167em"))
 
 
-def known(found: re.Match[str]) -> str:
+def replace_environment(found: re.Match[str]) -> str:
     """An environment that latex2mathml does not know, under the name of one that looks like it."""
     name = "cases" if found[2] == "dcases" else ENVIRONMENTS.get(found[2], "align*")
     return f"\\{found[1]}{{{name}}}"
 
 
-def characters(text: str | None) -> str | None:
-    return CHARACTER.sub(lambda found: character(int(found[1], 16)), text) if text and "&#x" in text else text
+def map_characters(text: str | None) -> str | None:
+    return CHARACTER.sub(lambda found: map_character(int(found[1], 16)), text) if text and "&#x" in text else text
 
 
-def character(code: int) -> str:
+def map_character(code: int) -> str:
     return chr(code) if 0x20 <= code <= 0x10FFFF and not 0xD800 <= code <= 0xDFFF else "\ufffd"
 
 
-def depth(source: str) -> int:
+def brace_depth(source: str) -> int:
     """How deep braces lie in braces; more than anything where they do not match."""
     now = most = 0
     for char in ESCAPED.sub("", source):
@@ -91,10 +98,10 @@ def depth(source: str) -> int:
         most = max(most, now)
         if now < 0:
             break
-    return most if now == 0 else LONGEST
+    return most if now == 0 else MAX_FORMULA_CHARS
 
 
-def formulas(md: MarkdownIt, *, growing: bool) -> None:
+def add_formulas(md: MarkdownIt, *, growing: bool) -> None:
     """Plugin. `growing`: a formula that the end of the text cuts off is one block, of which more may come."""
 
     def block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
@@ -154,11 +161,11 @@ def formula_inline(state: StateInline, silent: bool) -> bool:
             return False
         mark = "$"
     begin = pos + len(mark)
-    end = src.find(CLOSERS[mark], begin, min(state.posMax, begin + LONGEST))
+    end = src.find(CLOSERS[mark], begin, min(state.posMax, begin + MAX_FORMULA_CHARS))
     if end < 0 or not src[begin:end].strip():
         return False
     if mark == "$" and not (
-        hugged(src, begin, end)
+        is_hugged(src, begin, end)
         and not (pos and (src[pos - 1].isalnum() or src[pos - 1] == "\\"))
         and not src[end + 1 : end + 2].isalnum()
     ):
@@ -171,5 +178,5 @@ def formula_inline(state: StateInline, silent: bool) -> bool:
     return True
 
 
-def hugged(src: str, begin: int, end: int) -> bool:
+def is_hugged(src: str, begin: int, end: int) -> bool:
     return not src[begin].isspace() and not src[end - 1].isspace() and src[end - 1] != "\\"

@@ -27,10 +27,10 @@ MATH_TAGS = frozenset(MATH.split())
 ALIGNED = {"left", "center", "right"}
 
 
-def attribute(tag: str, name: str, value: str) -> str | None:
+def filter_attribute(tag: str, name: str, value: str) -> str | None:
     """The value of an attribute that is allowed, or None to leave it out."""
     if name == "src":
-        return value if allowed_picture(value) else None
+        return value if is_allowed_picture(value) else None
     if name == "href":
         if value.startswith("#"):
             return value if FOOTNOTE.fullmatch(value[1:]) else None
@@ -39,19 +39,19 @@ def attribute(tag: str, name: str, value: str) -> str | None:
         return value if FOOTNOTE.fullmatch(value) else None
     if tag in MATH_TAGS:
         if name in MATH_LENGTHS:
-            return value if near(value) else None
+            return value if is_short_length(value) else None
         return value if WORDS.fullmatch(value) else None
     return value
 
 
-def allowed_picture(address: str) -> bool:
+def is_allowed_picture(address: str) -> bool:
     """Whether a picture may be loaded: never from elsewhere, where it would tell that the answer is being read."""
     if address.startswith(OWN_PLACES):
         return ".." not in address and "\\" not in address
     return PICTURE.fullmatch(address) is not None
 
 
-def near(length: str) -> bool:
+def is_short_length(length: str) -> bool:
     found = LENGTH.fullmatch(length)
     if not found or not found[2]:
         return False
@@ -76,7 +76,7 @@ _cleaner = nh3.Cleaner(
         "div": {"tabindex": {"0"}},
         "img": {"loading": {"lazy"}},
     },
-    attribute_filter=attribute,
+    attribute_filter=filter_attribute,
     allowed_classes={
         "span": {*CLASSES, "task", "done", "lang"},
         "div": {"code", "head", "wide", "formula"},
@@ -94,6 +94,6 @@ _cleaner = nh3.Cleaner(
 )
 
 
-def clean(html: str) -> str:
+def sanitise_html(html: str) -> str:
     """The HTML with nothing in it but what is allowed."""
     return _cleaner.clean(html)

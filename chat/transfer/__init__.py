@@ -3,7 +3,7 @@
 docs/conversations.md describes the format.
 """
 
-from chat.transfer.export import everything_file, json_file, markdown_file
-from chat.transfer.importer import take
+from chat.transfer.export import all_conversations_file, json_file, markdown_file
+from chat.transfer.importer import import_file
 
-__all__ = ["everything_file", "json_file", "markdown_file", "take"]
+__all__ = ["all_conversations_file", "import_file", "json_file", "markdown_file"]

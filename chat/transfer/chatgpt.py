@@ -10,9 +10,15 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from chat.transfer.format import LONGEST_TEXT, MOST_CONVERSATIONS, MOST_MESSAGES, Kept, Said
+from chat.transfer.format import (
+    MAX_CONVERSATIONS_PER_FILE,
+    MAX_MESSAGE_CHARS,
+    MAX_MESSAGES_PER_CONVERSATION,
+    ConversationRecord,
+    MessageRecord,
+)
 
-SPOKEN = ("text", "multimodal_text")  # contents that are shown as what somebody said
+TEXT_CONTENT_TYPES = ("text", "multimodal_text")  # contents that are shown as what somebody said
 
 
 class Author(msgspec.Struct):
@@ -24,34 +30,34 @@ class Content(msgspec.Struct):
     parts: list[Any] | None = None
 
 
-class Details(msgspec.Struct):
+class ChatGptMetadata(msgspec.Struct):
     is_visually_hidden_from_conversation: bool | None = None
 
 
-class Message(msgspec.Struct):
+class ChatGptMessage(msgspec.Struct):
     author: Author
     content: Content | None = None
     create_time: float | None = None
     recipient: str | None = None
-    metadata: Details | None = None
+    metadata: ChatGptMetadata | None = None
 
     @property
     def text(self) -> str:
         """What people see of it; empty where they see nothing."""
         hidden = self.metadata is not None and self.metadata.is_visually_hidden_from_conversation
         to_a_tool = self.recipient not in (None, "all")
-        if hidden or to_a_tool or self.content is None or self.content.content_type not in SPOKEN:
+        if hidden or to_a_tool or self.content is None or self.content.content_type not in TEXT_CONTENT_TYPES:
             return ""
         return "\n\n".join(part for part in self.content.parts or [] if isinstance(part, str) and part.strip())
 
 
 class Node(msgspec.Struct):
-    message: Message | None = None
+    message: ChatGptMessage | None = None
     parent: str | None = None
 
 
-class Conversation(msgspec.Struct):
-    mapping: Annotated[dict[str, Node], Meta(max_length=4 * MOST_MESSAGES)]
+class ChatGptConversation(msgspec.Struct):
+    mapping: Annotated[dict[str, Node], Meta(max_length=4 * MAX_MESSAGES_PER_CONVERSATION)]
     title: str | None = None
     create_time: float | None = None
     update_time: float | None = None
@@ -61,67 +67,67 @@ class Conversation(msgspec.Struct):
     is_archived: bool | None = None
 
 
-Export = Annotated[list[Conversation], Meta(max_length=MOST_CONVERSATIONS)]
+Export = Annotated[list[ChatGptConversation], Meta(max_length=MAX_CONVERSATIONS_PER_FILE)]
 
 
 class Unreadable(ValueError):
     """Something that the shapes cannot say: a message that is too long, a tree that is none."""
 
 
-def kept(number: int, given: Conversation) -> Kept:
+def convert_conversation(number: int, given: ChatGptConversation) -> ConversationRecord:
     """A conversation of the export in our shape. Raises Unreadable."""
-    spoken = [id for id in in_order(number, given) if seen(given.mapping[id])]
-    above = {id: nearest(given, given.mapping[id].parent) for id in spoken}
-    parents, texts, gone = joined(given, spoken, above)
+    spoken = [id for id in sort_nodes(number, given) if is_visible(given.mapping[id])]
+    above = {id: nearest_visible(given, given.mapping[id].parent) for id in spoken}
+    parents, texts, gone = join_messages(given, spoken, above)
     left = [id for id in spoken if id not in gone]
     place = {id: index for index, id in enumerate(left, 1)}
-    if len(left) > MOST_MESSAGES:
-        raise Unreadable(f"$[{number}]: {len(left)} messages; {MOST_MESSAGES} are allowed")
+    if len(left) > MAX_MESSAGES_PER_CONVERSATION:
+        raise Unreadable(f"$[{number}]: {len(left)} messages; {MAX_MESSAGES_PER_CONVERSATION} are allowed")
     for id in left:
-        if len(texts[id]) > LONGEST_TEXT:
+        if len(texts[id]) > MAX_MESSAGE_CHARS:
             raise Unreadable(
-                f"$[{number}].mapping[{id[:50]!r}]: {len(texts[id])} characters; {LONGEST_TEXT} are allowed"
+                f"$[{number}].mapping[{id[:50]!r}]: {len(texts[id])} characters; {MAX_MESSAGE_CHARS} are allowed"
             )
-    began = moment(given.create_time)
+    began = parse_moment(given.create_time)
     messages = [
-        Said(
+        MessageRecord(
             id=place[id],
             parent=place.get(parents[id] or ""),
-            role=role(given, id),  # type: ignore[arg-type]
+            role=message_role(given, id),  # type: ignore[arg-type]
             text=texts[id],
-            created_at=moment(made_at(given, id) or given.create_time),
+            created_at=parse_moment(creation_time(given, id) or given.create_time),
         )
         for id in left
     ]
-    shown = nearest(given, given.current_node)
-    return Kept(
+    shown = nearest_visible(given, given.current_node)
+    return ConversationRecord(
         id=given.conversation_id or given.id or " ".join(given.mapping),
         title=given.title or "",
         title_source="model",
-        archived_at=moment(given.update_time) if given.is_archived else None,
+        archived_at=parse_moment(given.update_time) if given.is_archived else None,
         created_at=began,
-        updated_at=moment(given.update_time or given.create_time),
+        updated_at=parse_moment(given.update_time or given.create_time),
         leaf=place.get(shown or "") or (len(left) or None),
         messages=messages,
     )
 
 
-def seen(node: Node) -> bool:
+def is_visible(node: Node) -> bool:
     return node.message is not None and node.message.author.role in ("user", "assistant") and bool(node.message.text)
 
 
-def role(given: Conversation, id: str) -> str:
+def message_role(given: ChatGptConversation, id: str) -> str:
     message = given.mapping[id].message
     assert message is not None
     return message.author.role
 
 
-def made_at(given: Conversation, id: str) -> float | None:
+def creation_time(given: ChatGptConversation, id: str) -> float | None:
     message = given.mapping[id].message
     return message.create_time if message is not None else None
 
 
-def in_order(number: int, given: Conversation) -> list[str]:
+def sort_nodes(number: int, given: ChatGptConversation) -> list[str]:
     """The ids of the nodes, parents first, in the order of the file. Raises Unreadable where they go in a circle."""
     ordered: list[str] = []
     depth: dict[str, int] = {}
@@ -140,17 +146,17 @@ def in_order(number: int, given: Conversation) -> list[str]:
     return ordered
 
 
-def nearest(given: Conversation, id: str | None) -> str | None:
+def nearest_visible(given: ChatGptConversation, id: str | None) -> str | None:
     """The node itself or the nearest above it that people see."""
     while id is not None and (node := given.mapping.get(id)) is not None:
-        if seen(node):
+        if is_visible(node):
             return id
         id = node.parent
     return None
 
 
-def joined(
-    given: Conversation, spoken: list[str], above: dict[str, str | None]
+def join_messages(
+    given: ChatGptConversation, spoken: list[str], above: dict[str, str | None]
 ) -> tuple[dict[str, str | None], dict[str, str], set[str]]:
     """Parents and texts, and those that are gone because what followed them by the same speaker has their words too.
 
@@ -166,17 +172,17 @@ def joined(
         before = parents[id]
         if before is None:
             continue
-        if role(given, before) == role(given, id):
+        if message_role(given, before) == message_role(given, id):
             texts[id] = f"{texts[before]}\n\n{texts[id]}"
             parents[id] = parents[before]
             gone.add(before)
         else:
             others.add(before)
-    shown = nearest(given, given.current_node)
+    shown = nearest_visible(given, given.current_node)
     return parents, texts, {id for id in gone if id not in others and id != shown}
 
 
-def moment(seconds: float | None) -> datetime:
+def parse_moment(seconds: float | None) -> datetime:
     """A time of the file; the beginning of time where it is none, for whoever stores it to mend."""
     try:
         return datetime.fromtimestamp(seconds or 0, UTC)

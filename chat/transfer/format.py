@@ -8,15 +8,15 @@ from msgspec import Meta
 
 FORMAT: Final = "jarvis-conversations"
 VERSION: Final = 1
-LONGEST_TEXT = 1_000_000  # characters of a message
-MOST_MESSAGES = 20_000  # of a conversation
-MOST_CONVERSATIONS = 20_000  # of a file
+MAX_MESSAGE_CHARS = 1_000_000  # characters of a message
+MAX_MESSAGES_PER_CONVERSATION = 20_000  # of a conversation
+MAX_CONVERSATIONS_PER_FILE = 20_000  # of a file
 
 Moment = Annotated[datetime, Meta(tz=True)]
-Text = Annotated[str, Meta(max_length=LONGEST_TEXT)]
+Text = Annotated[str, Meta(max_length=MAX_MESSAGE_CHARS)]
 
 
-class Said(msgspec.Struct, kw_only=True):
+class MessageRecord(msgspec.Struct, kw_only=True):
     """A message. Ids count from 1 within the conversation; a parent comes before what follows it."""
 
     id: int
@@ -27,7 +27,7 @@ class Said(msgspec.Struct, kw_only=True):
     created_at: Moment
 
 
-class Kept(msgspec.Struct, kw_only=True):
+class ConversationRecord(msgspec.Struct, kw_only=True):
     """A conversation with all versions of what was said; `leaf` is the last message of those that are shown."""
 
     id: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -42,11 +42,11 @@ class Kept(msgspec.Struct, kw_only=True):
     created_at: Moment
     updated_at: Moment
     leaf: int | None = None
-    messages: Annotated[list[Said], Meta(max_length=MOST_MESSAGES)]
+    messages: Annotated[list[MessageRecord], Meta(max_length=MAX_MESSAGES_PER_CONVERSATION)]
 
 
-class File(msgspec.Struct, kw_only=True):
+class ExportFile(msgspec.Struct, kw_only=True):
     format: Literal["jarvis-conversations"]
     version: Literal[1]
     exported_at: Moment | None = None
-    conversations: Annotated[list[Kept], Meta(max_length=MOST_CONVERSATIONS)]
+    conversations: Annotated[list[ConversationRecord], Meta(max_length=MAX_CONVERSATIONS_PER_FILE)]

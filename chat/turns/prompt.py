@@ -13,16 +13,16 @@ from inference.openai.request import check_chat_request
 from jarvis.lib import api_errors
 from jarvis.lib.config import config
 
-HISTORY_CHARS = 400_000  # of the conversation at most; the worker cuts it to the model's window, in tokens
-HISTORY_MESSAGES = 4000  # at most; a request may hold few more
+MAX_HISTORY_CHARS = 400_000  # of the conversation at most; the worker cuts it to the model's window, in tokens
+MAX_HISTORY_MESSAGES = 4000  # at most; a request may hold few more
 
 
-def preferences_of(user_id: int) -> Preferences:
+def get_preferences(user_id: int) -> Preferences:
     """A person's choices; one who has made none has chosen nothing."""
     return Preferences.objects.filter(user_id=user_id).first() or Preferences(user_id=user_id)
 
 
-def model_for(caller: Caller, wanted: str | None) -> str:
+def choose_model(caller: Caller, wanted: str | None) -> str:
     """The wanted model, else the person's, else the site's. Raises ApiError 404, or 503 where none has been loaded."""
     offered = list(LanguageModel.objects.offered(caller.models).values_list("name", flat=True))
     if wanted:
@@ -31,24 +31,24 @@ def model_for(caller: Caller, wanted: str | None) -> str:
         return wanted
     if not offered:
         raise api_errors.model_loading("default")
-    preferred = preferences_of(caller.user_id).model
+    preferred = get_preferences(caller.user_id).model
     return preferred if preferred in offered else offered[0]
 
 
-def request_of(conversation: Conversation, question: Message, model: str, begun: str = "") -> dict[str, Any]:
+def build_request(conversation: Conversation, question: Message, model: str, prefix: str = "") -> dict[str, Any]:
     """The OpenAI request for an answer to a question, newest messages kept; `begun`: the answer goes on with that."""
-    preferences = preferences_of(conversation.owner_id)
+    preferences = get_preferences(conversation.owner_id)
     system = conversation.system_prompt or preferences.system_prompt or config.system_prompt
     temperature = preferences.temperature if conversation.temperature is None else conversation.temperature
-    messages: list[dict[str, Any]] = [{"role": "assistant", "content": begun}] if begun else []
-    chars = len(system) + len(begun)
-    path = conversation.path(limit=HISTORY_MESSAGES, leaf=question.pk).said()
+    messages: list[dict[str, Any]] = [{"role": "assistant", "content": prefix}] if prefix else []
+    chars = len(system) + len(prefix)
+    path = conversation.path(limit=MAX_HISTORY_MESSAGES, leaf=question.pk).with_text()
     for place, message in enumerate(path.values("role", "text").iterator(chunk_size=100)):
         chars += len(message["text"])
-        if place and chars > HISTORY_CHARS:
+        if place and chars > MAX_HISTORY_CHARS:
             break
         messages.append({"role": message["role"], "content": message["text"]})
     if system:
         messages.append({"role": "system", "content": system})
     request = check_chat_request({"model": model, "messages": messages[::-1], "temperature": temperature})
-    return (request.going_on() if begun else request).to_row()
+    return (request.as_continuation() if prefix else request).to_row()

@@ -7,38 +7,38 @@ import msgspec
 from accounts.authentication import Caller
 from chat import frames
 from chat.models import Conversation, Message
-from chat.turns.prompt import model_for
+from chat.turns.prompt import choose_model
 from inference.models import Generation
 from jarvis.lib import api_errors
 from jarvis.lib.timestamps import iso
 
 
-def show(user_id: int, message: int) -> frames.Shown:
+def show_version(user_id: int, message: int) -> frames.Shown:
     """Show a version of a message from now on, with what came after it last. Raises ApiError 404."""
-    chosen = Message.objects.of(user_id).filter(pk=message).first()
+    chosen = Message.objects.for_user(user_id).filter(pk=message).first()
     leaf = chosen.newest_below() if chosen is not None else 0
-    if chosen is None or not Conversation.objects.of(user_id).filter(pk=chosen.conversation_id).update(leaf=leaf):
-        raise api_errors.make(404, "not_found", "There is no such message, or it is not yours.")
+    if chosen is None or not Conversation.objects.for_user(user_id).filter(pk=chosen.conversation_id).update(leaf=leaf):
+        raise api_errors.make_error(404, "not_found", "There is no such message, or it is not yours.")
     return frames.Shown(chosen.conversation_id, leaf)
 
 
-def configure(caller: Caller, wanted: frames.Configure) -> frames.Configured:
+def configure_conversation(caller: Caller, wanted: frames.Configure) -> frames.Configured:
     """Set what the frame names. Raises ApiError 404 for a conversation or a model that the person does not have."""
-    conversation = Conversation.objects.of(caller.user_id).filter(pk=wanted.conversation).first()
+    conversation = Conversation.objects.for_user(caller.user_id).filter(pk=wanted.conversation).first()
     if conversation is None:
-        raise api_errors.make(404, "conversation_not_found", "There is no such conversation, or it is not yours.")
+        raise api_errors.make_error(404, "conversation_not_found", "There is no such conversation, or it is not yours.")
     changed = []
     for name in ("model", "system_prompt", "temperature"):
         value = getattr(wanted, name)
         if value is not msgspec.UNSET:
-            setattr(conversation, name, model_for(caller, value) if name == "model" else value)
+            setattr(conversation, name, choose_model(caller, value) if name == "model" else value)
             changed.append(name)
     if changed:
         conversation.save(update_fields=changed)
     return frames.Configured(conversation.pk, conversation.model, conversation.system_prompt, conversation.temperature)
 
 
-def details(user_id: int, generation: UUID) -> frames.Detailed | None:
+def answer_details(user_id: int, generation: UUID) -> frames.Detailed | None:
     """The figures of an answer of one's own, else None."""
     row = Generation.objects.filter(pk=generation, owner_id=user_id).first()
     if row is None:

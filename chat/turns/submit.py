@@ -16,20 +16,20 @@ from django.utils import timezone
 from accounts.authentication import Caller
 from chat import frames
 from chat.models import Conversation, Message
-from chat.turns.prompt import model_for, request_of
-from chat.ws.connections import announce
+from chat.turns.prompt import build_request, choose_model
+from chat.ws.connections import announce_frame
 from inference.models import Generation, LanguageModel
 from inference.openai.request import ChatRequest
 from inference.queue import rate_limits
 from inference.queue.rate_limits import Reservation
-from inference.queue.submit import check_queue, ring
+from inference.queue.submit import check_queue, ring_doorbell
 from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.config import config
 from jarvis.lib.database import in_database
 
-PROMPT_BYTES = 4 * frames.PROMPT_CHARS  # of a system prompt at most
-BROKEN_OFF = (Generation.Status.STOPPED, Generation.Status.FAILED)
+MAX_SYSTEM_PROMPT_BYTES = 4 * frames.MAX_SYSTEM_PROMPT_CHARS  # of a system prompt at most
+CONTINUABLE_STATUSES = (Generation.Status.STOPPED, Generation.Status.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +40,15 @@ class Origin:
     """
 
     caller: Caller
-    door: str
+    source: str
     request_id: str
     client_key: UUID | None = None
     id: UUID = field(default_factory=uuid4)
-    held: Reservation = field(default_factory=Reservation)
+    reservation: Reservation = field(default_factory=Reservation)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Submission:
     """What asking made. `new` is False where the same had been accepted before."""
 
     conversation: Conversation
@@ -58,9 +58,9 @@ class Asked:
     client_key: UUID | None
     versions: dict[int, list[int]]
     new: bool = True
-    held: Reservation = field(default_factory=Reservation)
+    reservation: Reservation = field(default_factory=Reservation)
 
-    def accepted(self) -> frames.Accepted:
+    def frame_for_asker(self) -> frames.Accepted:
         """What the one who asked is told of it."""
         return frames.Accepted(
             client_key=self.client_key,
@@ -76,147 +76,157 @@ class Asked:
             continues=self.answer.continues_id,
         )
 
-    def told(self) -> frames.Conversation:
+    def frame_for_windows(self) -> frames.QuestionAsked:
         """What all of the person's open windows are told of it."""
-        accepted = self.accepted()
+        accepted = self.frame_for_asker()
         fields = {name: getattr(accepted, name) for name in accepted.__struct_fields__}
-        return frames.Conversation(**fields, text=self.question.text)
+        return frames.QuestionAsked(**fields, text=self.question.text)
 
 
-async def ask(
+async def ask_question(
     caller: Caller,
     text: str,
     *,
-    door: str,
+    source: str,
     request_id: str,
     conversation: UUID | None = None,
     model: str | None = None,
     client_key: UUID | None = None,
     system_prompt: str = "",
     temperature: float | None = None,
-) -> Asked:
+) -> Submission:
     """Accept a question and queue it. Raises ApiError 400, 404 and 429, QueueFull, and database errors.
 
     Prompt and temperature are for the conversation that it begins, where it names none.
     """
     check_text(text)
 
-    def accept(origin: Origin) -> Asked:
-        into = opened(caller, conversation, text, model, system_prompt, temperature)
-        question = put(origin, into, text, parent=into.path(limit=1).first())
-        return queued(origin, into, question, into.model)
+    def accept(origin: Origin) -> Submission:
+        into = get_or_create_conversation(caller, conversation, text, model, system_prompt, temperature)
+        question = create_question(origin, into, text, parent=into.path(limit=1).first())
+        return create_generation(origin, into, question, into.model)
 
-    return await accepted(Origin(caller, door, request_id, client_key), accept, text, conversation=conversation)
+    return await submit_once(Origin(caller, source, request_id, client_key), accept, text, conversation=conversation)
 
 
-async def edit(origin: Origin, message: int, text: str, model: str | None = None) -> Asked:
+async def edit_question(origin: Origin, message: int, text: str, model: str | None = None) -> Submission:
     """Ask a question in other words. Raises as `ask`."""
     check_text(text)
 
-    def accept(origin: Origin) -> Asked:
-        former, conversation = found(origin.caller, message, Message.Role.USER)
-        question = put(origin, conversation, text, former.parent)
-        return queued(origin, conversation, question, chosen(origin.caller, conversation, model))
+    def accept(origin: Origin) -> Submission:
+        former, conversation = get_message_for_update(origin.caller, message, Message.Role.USER)
+        question = create_question(origin, conversation, text, former.parent)
+        return create_generation(origin, conversation, question, resolve_model(origin.caller, conversation, model))
 
-    return await accepted(origin, accept, text, conversation__messages=message)
+    return await submit_once(origin, accept, text, conversation__messages=message)
 
 
-async def regenerate(origin: Origin, message: int, model: str | None = None) -> Asked:
+async def regenerate_answer(origin: Origin, message: int, model: str | None = None) -> Submission:
     """Ask for another answer to the same question. Raises as `ask`."""
 
-    def accept(origin: Origin) -> Asked:
-        answer, conversation = found(origin.caller, message, Message.Role.ASSISTANT)
-        return queued(origin, conversation, question_of(answer), chosen(origin.caller, conversation, model))
+    def accept(origin: Origin) -> Submission:
+        answer, conversation = get_message_for_update(origin.caller, message, Message.Role.ASSISTANT)
+        return create_generation(
+            origin, conversation, get_question(answer), resolve_model(origin.caller, conversation, model)
+        )
 
-    return await accepted(origin, accept, conversation__messages=message)
+    return await submit_once(origin, accept, conversation__messages=message)
 
 
-async def go_on(origin: Origin, message: int) -> Asked:
+async def continue_answer(origin: Origin, message: int) -> Submission:
     """Let an answer go on that broke off. Raises as `ask`, and ApiError 400 `cannot_continue`."""
 
-    def accept(origin: Origin) -> Asked:
-        answer, conversation = found(origin.caller, message, Message.Role.ASSISTANT)
+    def accept(origin: Origin) -> Submission:
+        answer, conversation = get_message_for_update(origin.caller, message, Message.Role.ASSISTANT)
         check_continuable(answer)
         assert answer.generation is not None
         model = answer.generation.model
-        if not origin.caller.sees(model):
+        if not origin.caller.can_use_model(model):
             raise api_errors.model_not_found(model)
-        return queued(origin, conversation, question_of(answer), model, continues=answer)
+        return create_generation(origin, conversation, get_question(answer), model, continues=answer)
 
-    return await accepted(origin, accept, conversation__messages=message)
+    return await submit_once(origin, accept, conversation__messages=message)
 
 
-async def accepted(origin: Origin, accept: Callable[[Origin], Asked], text: str = "", **said: Any) -> Asked:
+async def submit_once(
+    origin: Origin, accept: Callable[[Origin], Submission], text: str = "", **said: Any
+) -> Submission:
     """Reserve what it may use and accept it in one transaction, unless it was before; then ring for a worker and tell
     the person's windows. `said`: which messages may be sent along with the text."""
     try:
-        held = await hold(origin, text, **said)
+        held = await reserve_tokens(origin, text, **said)
     except ApiError:  # what was accepted before is not refused when it is sent again
-        before = await in_database(asked_before, origin) if origin.client_key else None
+        before = await in_database(find_submission, origin) if origin.client_key else None
         if before is None:
             raise
         return before
     try:
-        asked = await in_database(once, replace(origin, held=held), accept)
+        asked = await in_database(accept_in_transaction, replace(origin, reservation=held), accept)
     except Exception:
-        await held.give_back()
+        await held.release()
         raise
     if asked.new:
-        await ring()
-        await announce(origin.caller.user_id, frames.encode(asked.told()))
+        await ring_doorbell()
+        await announce_frame(origin.caller.user_id, frames.encode_frame(asked.frame_for_windows()))
     else:
-        await held.give_back()
-    return replace(asked, held=held)
+        await held.release()
+    return replace(asked, reservation=held)
 
 
-async def hold(origin: Origin, text: str, **said: Any) -> Reservation:
+async def reserve_tokens(origin: Origin, text: str, **said: Any) -> Reservation:
     """Reserve what an answer may use. Raises ApiError 429 and 503."""
     if not rate_limits.counts_tokens(origin.caller):
-        return await rate_limits.reserve(origin.caller, origin.id)
-    size, window = await in_database(size_and_window, origin.caller, **said)
+        return await rate_limits.reserve_call(origin.caller, origin.id)
+    size, window = await in_database(measure_prompt, origin.caller, **said)
     unnamed = ChatRequest(model="", fields={})  # the page names no limit
-    return await rate_limits.reserve(
-        origin.caller, origin.id, *rate_limits.weigh(unnamed, size + len(text.encode()), window)
+    return await rate_limits.reserve_call(
+        origin.caller, origin.id, *rate_limits.estimate_tokens(unnamed, size + len(text.encode()), window)
     )
 
 
-def size_and_window(caller: Caller, **said: Any) -> tuple[int, int]:
+def measure_prompt(caller: Caller, **said: Any) -> tuple[int, int]:
     """Bytes that are sent along at most, and the largest window of a model that may answer; 0 where one is unknown."""
     bytes = Func(F("text"), function="octet_length", output_field=IntegerField())
-    size = Message.objects.of(caller.user_id).filter(**said).aggregate(size=Sum(bytes))["size"] or 0
+    size = Message.objects.for_user(caller.user_id).filter(**said).aggregate(size=Sum(bytes))["size"] or 0
     windows = LanguageModel.objects.offered(caller.models).values_list("max_model_len", flat=True)
-    return size + PROMPT_BYTES, max(windows, default=0) if all(windows) else 0
+    return size + MAX_SYSTEM_PROMPT_BYTES, max(windows, default=0) if all(windows) else 0
 
 
-def once(origin: Origin, accept: Callable[[Origin], Asked]) -> Asked:
+def accept_in_transaction(origin: Origin, accept: Callable[[Origin], Submission]) -> Submission:
     with transaction.atomic():
         if origin.client_key is not None:
-            one_at_a_time(origin.client_key)
-            if before := asked_before(origin):
+            lock_client_key(origin.client_key)
+            if before := find_submission(origin):
                 return before
         check_queue(origin.caller.user_id)
         return accept(origin)
 
 
-def one_at_a_time(client_key: UUID) -> None:
+def lock_client_key(client_key: UUID) -> None:
     """Wait for a transaction that is asking the same: a page that was cut off sends its question again at once."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int.from_bytes(client_key.bytes[:8], signed=True)])
 
 
-def asked_before(origin: Origin) -> Asked | None:
+def find_submission(origin: Origin) -> Submission | None:
     """What was made of this key: it marks the question, or the answer where that alone is new."""
-    mine = Message.objects.of(origin.caller.user_id).select_related("conversation", "generation", "parent")
+    mine = Message.objects.for_user(origin.caller.user_id).select_related("conversation", "generation", "parent")
     marked = mine.filter(client_key=origin.client_key).first()
     if marked is None:
         return None
     if marked.role == Message.Role.USER:
         question, answer = marked, marked.children.select_related("generation").earliest("id")
     else:
-        question, answer = question_of(marked), marked
+        question, answer = get_question(marked), marked
     assert answer.generation is not None
-    return Asked(
-        marked.conversation, question, answer, answer.generation, origin.client_key, versions(question, answer), False
+    return Submission(
+        marked.conversation,
+        question,
+        answer,
+        answer.generation,
+        origin.client_key,
+        collect_versions(question, answer),
+        False,
     )
 
 
@@ -234,85 +244,89 @@ def check_continuable(answer: Message) -> None:
     """Raise ApiError where an answer cannot go on, and say what can be done instead."""
     row = answer.generation
     advice = "Ask for another answer instead."
-    if row is None or not (row.status in BROKEN_OFF or row.finish_reason == "length"):
-        raise api_errors.make(400, "cannot_continue", f"This answer has come to its own end. {advice}")
+    if row is None or not (row.status in CONTINUABLE_STATUSES or row.finish_reason == "length"):
+        raise api_errors.make_error(400, "cannot_continue", f"This answer has come to its own end. {advice}")
     if not answer.text.strip():
-        raise api_errors.make(400, "cannot_continue", f"This answer has no text that could be continued. {advice}")
-    if not answer.ending:
-        raise api_errors.make(400, "cannot_continue", "Only the last answer can be continued. Ask for the rest of it.")
+        raise api_errors.make_error(
+            400, "cannot_continue", f"This answer has no text that could be continued. {advice}"
+        )
+    if not answer.is_last:
+        raise api_errors.make_error(
+            400, "cannot_continue", "Only the last answer can be continued. Ask for the rest of it."
+        )
     if not LanguageModel.objects.offered().filter(name=row.model, goes_on=True).exists():
         fault = f"`{row.model}` is not there, or its server cannot go on with a text that was begun. {advice}"
-        raise api_errors.make(400, "cannot_continue", fault)
+        raise api_errors.make_error(400, "cannot_continue", fault)
 
 
-def opened(
+def get_or_create_conversation(
     caller: Caller, id: UUID | None, text: str, model: str | None, system_prompt: str, temperature: float | None
 ) -> Conversation:
     """The conversation to write into: a new one, or one's own, held against others that write into it."""
     if id is None:
         return Conversation.objects.create(
             owner_id=caller.user_id,
-            title=Conversation.title_from(text),
-            model=model_for(caller, model),
+            title=Conversation.make_title(text),
+            model=choose_model(caller, model),
             system_prompt=system_prompt,
             temperature=temperature,
         )
-    conversation = Conversation.objects.of(caller.user_id).select_for_update().filter(id=id).first()
+    conversation = Conversation.objects.for_user(caller.user_id).select_for_update().filter(id=id).first()
     if conversation is None:
-        raise api_errors.make(
+        raise api_errors.make_error(
             404, "conversation_not_found", "There is no such conversation. Leave it out to begin one."
         )
-    if (name := chosen(caller, conversation, model)) != conversation.model:
+    if (name := resolve_model(caller, conversation, model)) != conversation.model:
         conversation.model = name
         conversation.save(update_fields=["model"])
     return conversation
 
 
-def chosen(caller: Caller, conversation: Conversation, model: str | None) -> str:
+def resolve_model(caller: Caller, conversation: Conversation, model: str | None) -> str:
     """The model that answers now: the wanted one, else the conversation's, else the default."""
     offered = LanguageModel.objects.offered(caller.models)
     if not model and offered.filter(name=conversation.model).exists():
         return conversation.model
-    return model_for(caller, model)
+    return choose_model(caller, model)
 
 
-def found(caller: Caller, message: int, role: str) -> tuple[Message, Conversation]:
+def get_message_for_update(caller: Caller, message: int, role: str) -> tuple[Message, Conversation]:
     """A message of one's own and its conversation, held against others that write into it. Raises ApiError 404."""
-    mine = Message.objects.of(caller.user_id).select_related("generation", "parent")
+    mine = Message.objects.for_user(caller.user_id).select_related("generation", "parent")
     one = mine.filter(pk=message, role=role).first()
-    held = Conversation.objects.of(caller.user_id).select_for_update()
+    held = Conversation.objects.for_user(caller.user_id).select_for_update()
     conversation = held.filter(pk=one.conversation_id).first() if one else None
     if one is None or conversation is None:
-        raise api_errors.make(404, "not_found", "There is no such message, or it is not yours.")
+        raise api_errors.make_error(404, "not_found", "There is no such message, or it is not yours.")
     return one, conversation
 
 
-def question_of(answer: Message) -> Message:
+def get_question(answer: Message) -> Message:
     """Raises ApiError 404 for an answer that answers nothing, as an imported one may be."""
     if answer.parent is None or answer.parent.role != Message.Role.USER:
-        raise api_errors.make(404, "not_found", "This message has no question before it. Ask one.")
+        raise api_errors.make_error(404, "not_found", "This message has no question before it. Ask one.")
     return answer.parent
 
 
-def put(origin: Origin, conversation: Conversation, text: str, parent: Message | None) -> Message:
+def create_question(origin: Origin, conversation: Conversation, text: str, parent: Message | None) -> Message:
     return conversation.messages.create(role=Message.Role.USER, text=text, parent=parent, client_key=origin.client_key)
 
 
-def queued(
+def create_generation(
     origin: Origin, conversation: Conversation, question: Message, model: str, continues: Message | None = None
-) -> Asked:
+) -> Submission:
     """Write the generation and the answer, which is what the conversation shows from now on."""
     begun = continues.text.rstrip() if continues else ""
     generation = Generation.objects.create(
         id=origin.id,
         priority=origin.caller.priority,
-        reserved=origin.held.reserved,
+        reserved=origin.reservation.reserved,
         owner_id=origin.caller.user_id,
         key_id=origin.caller.key_id,
         model=model,
-        door=origin.door,
+        door=origin.source,
         request_id=origin.request_id,
-        request=request_of(conversation, question, model, begun),
+        request=build_request(conversation, question, model, begun),
     )
     marked = question.client_key == origin.client_key
     answer = conversation.messages.create(
@@ -324,10 +338,10 @@ def queued(
         client_key=None if marked else origin.client_key,
     )
     Conversation.objects.filter(pk=conversation.pk).update(leaf=answer, updated_at=timezone.now())
-    return Asked(conversation, question, answer, generation, origin.client_key, versions(question, answer))
+    return Submission(conversation, question, answer, generation, origin.client_key, collect_versions(question, answer))
 
 
-def versions(*messages: Message) -> dict[int, list[int]]:
+def collect_versions(*messages: Message) -> dict[int, list[int]]:
     """The ids of each message's versions, by its own."""
     those = Message.objects.filter(pk__in=[message.pk for message in messages]).with_versions()
     return {one.pk: one.versions for one in those}  # type: ignore[attr-defined]

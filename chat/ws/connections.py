@@ -13,63 +13,65 @@ from channels.layers import get_channel_layer
 from django.db import Error as DatabaseError
 
 from accounts.models import Scope
-from accounts.socket_auth import Pass, void
-from chat.frames import Growing, Queue, State, encode
+from accounts.socket_auth import Pass, find_void_passes
+from chat.frames import Growing, Queue, State, encode_frame
 from chat.models import Message
-from inference.queue.position import Place, places
+from inference.queue.position import QueuePosition, find_positions
 from inference.redis import wire
 from inference.worker_state import WorkerState
 from jarvis.lib.database import in_database, log_failure
 
 log = structlog.get_logger(__name__)
 
-TICK = 0.8  # seconds: a pass that is void closes its sockets within one
-GROUP = "chat"
-VOID = 4401  # close code: the sign-in or key is no longer valid
-BROKE = 1011  # close code: a fault of the server, come again
-NOTICES = 64  # kept at most for a socket that does not read
+POLL_SECONDS = 0.8  # seconds: a pass that is void closes its sockets within one
+CHANNEL_GROUP = "chat"
+CLOSE_UNAUTHENTICATED = 4401  # close code: the sign-in or key is no longer valid
+CLOSE_SERVER_ERROR = 1011  # close code: a fault of the server, come again
+MAX_NOTICES = 64  # kept at most for a socket that does not read
 PHASES = ("ready", "warming", "loading", "starting", "failed", "stopped")  # the best worker's is shown
 
-_sockets: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Sockets]" = weakref.WeakKeyDictionary()
+_connections: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Connections]" = weakref.WeakKeyDictionary()
 
 
 class Window:
     """What is waiting to be sent to one socket, beside the answers that it follows."""
 
-    def __init__(self, opened_by: Pass) -> None:
-        self.opened_by = opened_by
-        self.notices: deque[str] = deque(maxlen=NOTICES)
+    def __init__(self, access: Pass) -> None:
+        self.access = access
+        self.notices: deque[str] = deque(maxlen=MAX_NOTICES)
         self.state: State | None = None
-        self.closes: int | None = None  # the code with which the socket is to close
-        self.waiting: dict[UUID, Place | None] = {}  # generations that it follows and that wait: the place told last
+        self.close_code: int | None = None  # the code with which the socket is to close
+        self.waiting: dict[
+            UUID, QueuePosition | None
+        ] = {}  # generations that it follows and that wait: the place told last
         self.growing: frozenset[UUID] = frozenset()  # the person's conversations in which answers grow, as told last
         self.news = asyncio.Event()
 
-    def show(self, state: State) -> None:
+    def set_state(self, state: State) -> None:
         if state != self.state:
             self.state = state
             self.news.set()
 
-    def show_place(self, generation: UUID, place: Place) -> None:
+    def set_position(self, generation: UUID, place: QueuePosition) -> None:
         if generation in self.waiting and self.waiting[generation] != place:
             self.waiting[generation] = place
-            self.notice(encode(Queue(generation, place.position, rounded(place.wait_seconds))))
+            self.add_notice(encode_frame(Queue(generation, place.position, round_wait(place.wait_seconds))))
 
-    def show_growing(self, conversations: frozenset[UUID]) -> None:
+    def set_growing(self, conversations: frozenset[UUID]) -> None:
         if conversations != self.growing:
             self.growing = conversations
-            self.notice(encode(Growing(sorted(conversations))))
+            self.add_notice(encode_frame(Growing(sorted(conversations))))
 
-    def notice(self, frame: str) -> None:
+    def add_notice(self, frame: str) -> None:
         self.notices.append(frame)
         self.news.set()
 
-    def end(self, code: int) -> None:
-        self.closes = code
+    def close(self, code: int) -> None:
+        self.close_code = code
         self.news.set()
 
 
-class Sockets:
+class Connections:
     """The windows of one event loop. The tasks live while there are any."""
 
     def __init__(self) -> None:
@@ -78,120 +80,120 @@ class Sockets:
         self.state: State | None = None
 
     @classmethod
-    def here(cls) -> "Sockets":
-        return _sockets.setdefault(asyncio.get_running_loop(), cls())
+    def for_this_loop(cls) -> "Connections":
+        return _connections.setdefault(asyncio.get_running_loop(), cls())
 
-    def add(self, window: Window) -> None:
+    def add_window(self, window: Window) -> None:
         self.windows.add(window)
         if not self.tasks:
-            self.tasks = [asyncio.create_task(self.tick_on()), asyncio.create_task(self.listen())]
+            self.tasks = [asyncio.create_task(self.poll_state()), asyncio.create_task(self.receive_frames())]
             for task in self.tasks:
-                task.add_done_callback(self.died)
+                task.add_done_callback(self.handle_task_end)
         elif self.state is not None:
-            window.show(self.state)
+            window.set_state(self.state)
 
-    def remove(self, window: Window) -> None:
+    def remove_window(self, window: Window) -> None:
         self.windows.discard(window)
         if not self.windows:
-            self.rest()
+            self.stop_tasks()
 
-    def rest(self) -> None:
+    def stop_tasks(self) -> None:
         for task in self.tasks:
             task.cancel()
         self.tasks, self.state = [], None
 
-    def died(self, task: asyncio.Task[None]) -> None:
+    def handle_task_end(self, task: asyncio.Task[None]) -> None:
         """A task never ends by itself. If it does, no socket stays open unwatched: all close, and come again."""
         if task.cancelled() or (error := task.exception()) is None:
             return
         log.critical("sockets.died", exc_info=error)
-        self.rest()
+        self.stop_tasks()
         for window in self.windows:
-            window.end(BROKE)
+            window.close(CLOSE_SERVER_ERROR)
         self.windows = set()
 
-    async def tick_on(self) -> None:
+    async def poll_state(self) -> None:
         while True:
             workers = await live_workers()
-            self.state = state_of(workers)
+            self.state = summarise_state(workers)
             for window in self.windows:
-                window.show(self.state)
-            await self.check()
-            await self.tell_progress(workers or [])
-            await asyncio.sleep(TICK)
+                window.set_state(self.state)
+            await self.close_void_windows()
+            await self.publish_progress(workers or [])
+            await asyncio.sleep(POLL_SECONDS)
 
-    async def check(self) -> None:
+    async def close_void_windows(self) -> None:
         """Close the sockets whose pass has become void."""
         windows = list(self.windows)
         try:
-            gone = await in_database(void, {window.opened_by for window in windows})
+            gone = await in_database(find_void_passes, {window.access for window in windows})
         except DatabaseError as error:
             log_failure(log, error)
             return
         for window in windows:
-            if window.opened_by in gone:
-                window.end(VOID)
+            if window.access in gone:
+                window.close(CLOSE_UNAUTHENTICATED)
 
-    async def tell_progress(self, workers: list[WorkerState]) -> None:
+    async def publish_progress(self, workers: list[WorkerState]) -> None:
         """Tell each window its place in the queue, and where answers grow; a query each for all windows together."""
         windows = list(self.windows)
-        people = {window.opened_by.caller.user_id for window in windows}
+        people = {window.access.caller.user_id for window in windows}
         waiting = {generation for window in windows for generation in window.waiting}
         try:
-            growing = await in_database(Message.objects.growing, people)
-            found = await in_database(places, waiting, workers)
+            growing = await in_database(Message.objects.open_conversations, people)
+            found = await in_database(find_positions, waiting, workers)
         except DatabaseError as error:
             log_failure(log, error)
             return
         for window in windows:
-            if (caller := window.opened_by.caller).may(Scope.HISTORY):
-                window.show_growing(growing.get(caller.user_id, frozenset()))
+            if (caller := window.access.caller).has_scope(Scope.HISTORY):
+                window.set_growing(growing.get(caller.user_id, frozenset()))
             for generation in found.keys() & window.waiting.keys():
-                window.show_place(generation, found[generation])
+                window.set_position(generation, found[generation])
 
-    async def listen(self) -> None:
+    async def receive_frames(self) -> None:
         """Hand on what `announce` tells, from whichever process."""
         layer = get_channel_layer()
         while True:
             try:
                 channel = await layer.new_channel()
-                await layer.group_add(GROUP, channel)
+                await layer.group_add(CHANNEL_GROUP, channel)
                 while True:
-                    self.hear(await layer.receive(channel))
-            except wire.AWAY as error:
+                    self.deliver_frame(await layer.receive(channel))
+            except wire.UNAVAILABLE_ERRORS as error:
                 log.warning("redis.away", error=str(error))
-                await asyncio.sleep(TICK)
+                await asyncio.sleep(POLL_SECONDS)
 
-    def hear(self, message: dict[str, Any]) -> None:
+    def deliver_frame(self, message: dict[str, Any]) -> None:
         for window in self.windows:
-            caller = window.opened_by.caller
-            if caller.user_id == message["user"] and caller.may(Scope.HISTORY):
-                window.notice(message["frame"])
+            caller = window.access.caller
+            if caller.user_id == message["user"] and caller.has_scope(Scope.HISTORY):
+                window.add_notice(message["frame"])
 
 
-async def announce(user_id: int, frame: str) -> None:
+async def announce_frame(user_id: int, frame: str) -> None:
     """Send a frame to all open windows of a person. Where Redis is away none hears it, until it is loaded again."""
     try:
-        async with asyncio.timeout(TICK):
-            await get_channel_layer().group_send(GROUP, {"type": "chat", "user": user_id, "frame": frame})
-    except (TimeoutError, *wire.AWAY) as error:
+        async with asyncio.timeout(POLL_SECONDS):
+            await get_channel_layer().group_send(CHANNEL_GROUP, {"type": "chat", "user": user_id, "frame": frame})
+    except (TimeoutError, *wire.UNAVAILABLE_ERRORS) as error:
         log.warning("redis.away", error=str(error))
 
 
-def announce_now(user_id: int, frame: str) -> None:
+def announce_frame_sync(user_id: int, frame: str) -> None:
     """The same for sync code, such as a REST resource or a task of Celery."""
-    async_to_sync(announce)(user_id, frame)
+    async_to_sync(announce_frame)(user_id, frame)
 
 
 async def live_workers() -> list[WorkerState] | None:
     """The workers that are there; None where Redis cannot tell."""
     try:
         return await wire.worker_states()
-    except wire.AWAY:
+    except wire.UNAVAILABLE_ERRORS:
         return None
 
 
-def state_of(workers: list[WorkerState] | None) -> State:
+def summarise_state(workers: list[WorkerState] | None) -> State:
     """The engine as people are shown it; of several workers the one that is furthest."""
     if workers is None:
         return State("unknown", "Redis cannot be reached. Answers wait until it is back.")
@@ -203,7 +205,7 @@ def state_of(workers: list[WorkerState] | None) -> State:
     return State(best.phase, best.detail, progress, best.model, ready)
 
 
-def rounded(seconds: float | None) -> int | None:
+def round_wait(seconds: float | None) -> int | None:
     """A wait as people are told it: no more exact than it is, so that it does not change with each look."""
     if seconds is None:
         return None

@@ -15,35 +15,39 @@ from django.db import Error as DatabaseError
 from accounts.authentication import Caller, Unauthenticated
 from accounts.models import Scope
 from chat import frames
-from chat.turns.settings import configure, details, show
-from chat.turns.submit import Asked, Origin, ask, edit, go_on, regenerate
-from chat.ws.connections import VOID, Sockets, Window, announce
-from chat.ws.handshake import ForeignOrigin, MayNotChat, admit, headers_of
-from chat.ws.live_html import shown
-from chat.ws.replay import looked_up, told_from
+from chat.turns.settings import answer_details, configure_conversation, show_version
+from chat.turns.submit import Origin, Submission, ask_question, continue_answer, edit_question, regenerate_answer
+from chat.ws.connections import CLOSE_UNAUTHENTICATED, Connections, Window, announce_frame
+from chat.ws.handshake import ForeignOrigin, MayNotChat, admit_handshake, decode_headers
+from chat.ws.live_html import stream_html_frames
+from chat.ws.replay import find_answer, follow_with_prefix
 from inference.api.http import UNSTORABLE
 from inference.log.events import START, Cursor
 from inference.models import Generation
-from inference.queue.submit import Away, QueueFull, stop
+from inference.queue.submit import QueueFull, Unavailable, stop_generation
 from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.config import config
 from jarvis.lib.database import in_database, log_failure
-from jarvis.lib.request_id import request_id
+from jarvis.lib.request_id import choose_request_id
 
 log = structlog.get_logger(__name__)
 
 # Characters; JSON may write one character with six.
-LONGEST_FRAME = 4096 + 6 * (config.max_message_chars + frames.PROMPT_CHARS)
+MAX_FRAME_CHARS = 4096 + 6 * (config.max_message_chars + frames.MAX_SYSTEM_PROMPT_CHARS)
 # What reads or changes conversations by ids that could be guessed.
-OF_HISTORY = (frames.Edit, frames.Regenerate, frames.Continue, frames.Show, frames.Configure, frames.Details)
-MOST_FOLLOWED = 32  # answers at a time on one socket
+HISTORY_FRAMES = (frames.Edit, frames.Regenerate, frames.Continue, frames.Show, frames.Configure, frames.Details)
+MAX_FOLLOWED_ANSWERS = 32  # answers at a time on one socket
 
-NOT_FOUND = frames.Error("not_found", "There is no such generation, or it is not yours.")
-AWAY = frames.Error("unavailable", "The database cannot be reached. Try again in a moment.")
-BROKE = frames.Error("internal_error", "Jarvis failed on this. Try again; if it fails again, tell an administrator.")
-TOO_LONG = frames.Error("frame_too_large", f"A frame may have {LONGEST_FRAME} characters. Send less.")
-TOO_MANY = frames.Error("too_many_followed", f"{MOST_FOLLOWED} answers can be followed at a time. Unfollow one first.")
+NOT_FOUND_ERROR = frames.Error("not_found", "There is no such generation, or it is not yours.")
+UNAVAILABLE_ERROR = frames.Error("unavailable", "The database cannot be reached. Try again in a moment.")
+INTERNAL_ERROR = frames.Error(
+    "internal_error", "Jarvis failed on this. Try again; if it fails again, tell an administrator."
+)
+FRAME_TOO_LARGE_ERROR = frames.Error("frame_too_large", f"A frame may have {MAX_FRAME_CHARS} characters. Send less.")
+TOO_MANY_FOLLOWED_ERROR = frames.Error(
+    "too_many_followed", f"{MAX_FOLLOWED_ANSWERS} answers can be followed at a time. Unfollow one first."
+)
 
 
 class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
@@ -56,12 +60,12 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.tails: dict[UUID, asyncio.Task[None]] = {}
         self.window: Window | None = None
         try:
-            opened_by = await admit(self.scope)
+            opened_by = await admit_handshake(self.scope)
         except (ForeignOrigin, MayNotChat):
             await self.close()  # before it is accepted: the handshake is answered with 403
             return
         except Unauthenticated as error:
-            await self.refuse(str(error))
+            await self.refuse_handshake(str(error))
             return
         except DatabaseError as error:
             log_failure(log, error)
@@ -71,14 +75,14 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         await self.accept()
         self.opened_by = opened_by
         self.window = Window(opened_by)
-        Sockets.here().add(self.window)
-        self.start(self.tell_news(self.window))
+        Connections.for_this_loop().add_window(self.window)
+        self.start_task(self.stream_notices(self.window))
 
-    async def refuse(self, reason: str) -> None:
+    async def refuse_handshake(self, reason: str) -> None:
         """401 for a program; a browser is not told the status of a handshake, so it is told by the close code."""
-        if "origin" in headers_of(self.scope):
+        if "origin" in decode_headers(self.scope):
             await self.accept()
-            await self.close(VOID, reason)
+            await self.close(CLOSE_UNAUTHENTICATED, reason)
         elif "websocket.http.response" in self.scope.get("extensions", {}):
             head = [(b"content-type", b"text/plain; charset=utf-8")]
             await self.base_send({"type": "websocket.http.response.start", "status": 401, "headers": head})
@@ -89,105 +93,107 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def disconnect(self, code: int) -> None:
         if self.window is not None:
-            Sockets.here().remove(self.window)
+            Connections.for_this_loop().remove_window(self.window)
         for task in self.tasks:
             task.cancel()
 
-    def start(self, work: Any) -> asyncio.Task[None]:
+    def start_task(self, work: Any) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
         return task
 
-    async def tell(self, frame: frames.FromServer) -> None:
-        await self.tell_text(frames.encode(frame))
+    async def send_frame(self, frame: frames.FromServer) -> None:
+        await self.send_text(frames.encode_frame(frame))
 
-    async def tell_text(self, text: str) -> None:
+    async def send_text(self, text: str) -> None:
         with contextlib.suppress(OSError):  # the client has left; `disconnect` comes and ends whatever still tells
             await self.send(text)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        if self.window is None or self.window.closes:
+        if self.window is None or self.window.close_code:
             return
         if text_data is None:
-            await self.tell(frames.Error("invalid_frame", "Frames are text, one JSON object each, never binary."))
+            await self.send_frame(frames.Error("invalid_frame", "Frames are text, one JSON object each, never binary."))
             return
-        if len(text_data) > LONGEST_FRAME:
-            await self.tell(TOO_LONG)
+        if len(text_data) > MAX_FRAME_CHARS:
+            await self.send_frame(FRAME_TOO_LARGE_ERROR)
             return
         try:
-            frame = frames.read(text_data)
+            frame = frames.decode_frame(text_data)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            await self.tell(frames.Error("invalid_frame", f"{error}. docs/websocket.md describes the frames."))
+            await self.send_frame(frames.Error("invalid_frame", f"{error}. docs/websocket.md describes the frames."))
             return
-        with structlog.contextvars.bound_contextvars(request_id=request_id(None)):
-            await self.answer(frame)
+        with structlog.contextvars.bound_contextvars(request_id=choose_request_id(None)):
+            await self.handle_frame(frame)
 
-    async def answer(self, frame: frames.FromClient) -> None:
+    async def handle_frame(self, frame: frames.FromClient) -> None:
         """Do what a frame asks for; whatever fails becomes an `error` frame."""
         names = ("client_key", "generation", "message", "conversation")
         reply_to: UUID | int | None = next((getattr(frame, name) for name in names if hasattr(frame, name)), None)
         try:
-            if isinstance(frame, OF_HISTORY) and not self.caller.may(Scope.HISTORY):
-                raise api_errors.missing_scope(Scope.HISTORY)
+            if isinstance(frame, HISTORY_FRAMES) and not self.caller.has_scope(Scope.HISTORY):
+                raise api_errors.scope_required(Scope.HISTORY)
             match frame:
                 case frames.Ask() | frames.Edit() | frames.Regenerate() | frames.Continue():
-                    await self.tell((await self.asked(frame)).accepted())
+                    await self.send_frame((await self.submit_question(frame)).frame_for_asker())
                 case frames.Show():
-                    await self.tell_all(await in_database(show, self.caller.user_id, frame.message))
+                    await self.send_to_windows(await in_database(show_version, self.caller.user_id, frame.message))
                 case frames.Configure():
-                    await self.tell_all(await in_database(configure, await self.opened_by.renewed(), frame))
+                    await self.send_to_windows(
+                        await in_database(configure_conversation, await self.opened_by.refresh(), frame)
+                    )
                 case frames.Details():
-                    if (found := await in_database(details, self.caller.user_id, frame.generation)) is None:
-                        raise Refused(NOT_FOUND)
-                    await self.tell(found)
+                    if (found := await in_database(answer_details, self.caller.user_id, frame.generation)) is None:
+                        raise FrameRefused(NOT_FOUND_ERROR)
+                    await self.send_frame(found)
                 case frames.Follow():
-                    await self.follow(frame)
+                    await self.follow_answer(frame)
                 case frames.Unfollow():
                     if tail := self.tails.pop(frame.generation, None):
                         tail.cancel()
                 case frames.Stop():
-                    await self.check_mine(frame.generation)
-                    await stop(frame.generation)
+                    await self.check_owner(frame.generation)
+                    await stop_generation(frame.generation)
                 case frames.Ping():
-                    await self.tell(frames.Pong())
+                    await self.send_frame(frames.Pong())
             return
         except ApiError as error:
-            problem = frames.Error.of(error)
-        except Refused as refused:
+            problem = frames.Error.from_api_error(error)
+        except FrameRefused as refused:
             problem = refused.problem
         except QueueFull as full:
-            problem = frames.Error.of(full.error)
+            problem = frames.Error.from_api_error(full.error)
         except Unauthenticated:
             return  # `tell_news` closes the socket within a second
         except DataError:  # Postgres is there, and will not have it
             problem = frames.Error("invalid_request_error", UNSTORABLE)
-        except (Away, DatabaseError) as error:
+        except (Unavailable, DatabaseError) as error:
             log_failure(log, error)
-            problem = AWAY
+            problem = UNAVAILABLE_ERROR
         except Exception:
             log.exception("frame.failed", frame=type(frame).__name__)
-            problem = BROKE
-        await self.tell(msgspec.structs.replace(problem, reply_to=reply_to))
+            problem = INTERNAL_ERROR
+        await self.send_frame(msgspec.structs.replace(problem, reply_to=reply_to))
 
-    async def asked(self, frame: frames.Asking) -> Asked:
+    async def submit_question(self, frame: frames.Asking) -> Submission:
         """Have accepted what asks for an answer. Raises as `chat.turns.submit.ask`."""
         request_id = structlog.contextvars.get_contextvars()["request_id"]
-        caller = await self.opened_by.renewed()
-        if not caller.may(Scope.CHAT):
-            raise api_errors.missing_scope(Scope.CHAT)
+        caller = await self.opened_by.refresh()
+        if not caller.has_scope(Scope.CHAT):
+            raise api_errors.scope_required(Scope.CHAT)
         origin = Origin(caller, "chat", request_id, frame.client_key)
         match frame:
             case frames.Edit():
-                return await edit(origin, frame.message, frame.text, frame.model)
+                return await edit_question(origin, frame.message, frame.text, frame.model)
             case frames.Regenerate():
-                return await regenerate(origin, frame.message, frame.model)
+                return await regenerate_answer(origin, frame.message, frame.model)
             case frames.Continue():
-                return await go_on(origin, frame.message)
-        return await ask(
+                return await continue_answer(origin, frame.message)
+        return await ask_question(
             caller,
             frame.text,
-            door="chat",
+            source="chat",
             request_id=request_id,
             conversation=frame.conversation,
             model=frame.model,
@@ -201,86 +207,88 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         """Who opened the socket, with the rights of that moment."""
         return self.opened_by.caller
 
-    async def tell_all(self, frame: frames.FromServer) -> None:
+    async def send_to_windows(self, frame: frames.FromServer) -> None:
         """Tell this window, and all others of the person; this one is told twice, where Redis is there."""
-        await self.tell(frame)
-        await announce(self.caller.user_id, frames.encode(frame))
+        await self.send_frame(frame)
+        await announce_frame(self.caller.user_id, frames.encode_frame(frame))
 
-    async def check_mine(self, generation: UUID) -> None:
+    async def check_owner(self, generation: UUID) -> None:
         """Raise Refused where there is no such generation for this person."""
         mine = Generation.objects.filter(id=generation, owner_id=self.caller.user_id)
-        if not self.caller.may(Scope.HISTORY):
+        if not self.caller.has_scope(Scope.HISTORY):
             mine = mine.filter(key_id=self.caller.key_id)
         if not await in_database(mine.exists):
-            raise Refused(NOT_FOUND)
+            raise FrameRefused(NOT_FOUND_ERROR)
 
-    async def follow(self, frame: frames.Follow) -> None:
-        if not self.caller.may(Scope.HISTORY):
-            await self.check_mine(frame.generation)
-        found = await in_database(looked_up, self.caller.user_id, frame.generation)
+    async def follow_answer(self, frame: frames.Follow) -> None:
+        if not self.caller.has_scope(Scope.HISTORY):
+            await self.check_owner(frame.generation)
+        found = await in_database(find_answer, self.caller.user_id, frame.generation)
         if found is None or self.window is None:
-            raise Refused(NOT_FOUND)
+            raise FrameRefused(NOT_FOUND_ERROR)
         if former := self.tails.pop(frame.generation, None):
             former.cancel()
-        if len(self.tails) >= MOST_FOLLOWED:
-            raise Refused(TOO_MANY)
-        if found.waits:
+        if len(self.tails) >= MAX_FOLLOWED_ANSWERS:
+            raise FrameRefused(TOO_MANY_FOLLOWED_ERROR)
+        if found.is_waiting:
             self.window.waiting[frame.generation] = None
-        self.tails[frame.generation] = self.start(self.tail(frame, found.begun))
+        self.tails[frame.generation] = self.start_task(self.stream_answer(frame, found.prefix))
 
-    async def tail(self, wanted: frames.Follow, begun: str) -> None:
+    async def stream_answer(self, wanted: frames.Follow, begun: str) -> None:
         """Tell an answer to its end. While the client does not read, what comes is gathered into one frame."""
         generation = wanted.generation
         try:
-            tell = self.tell_html if wanted.form == "html" else self.tell_log
+            tell = self.stream_html if wanted.form == "html" else self.stream_log
             await tell(wanted, begun)
         except Exception:
             log.exception("tail.failed", generation=str(generation))
-            await self.tell(msgspec.structs.replace(BROKE, reply_to=generation))
+            await self.send_frame(msgspec.structs.replace(INTERNAL_ERROR, reply_to=generation))
         finally:
             if self.tails.get(generation) is asyncio.current_task():
                 del self.tails[generation]
             if generation not in self.tails:
-                self.no_longer_waits(generation)
+                self.forget_waiting(generation)
 
-    def no_longer_waits(self, generation: UUID) -> None:
+    def forget_waiting(self, generation: UUID) -> None:
         if self.window is not None:
             self.window.waiting.pop(generation, None)
 
-    async def tell_log(self, wanted: frames.Follow, begun: str) -> None:
-        async with contextlib.aclosing(told_from(wanted.generation, Cursor.parse(wanted.after), begun)) as batches:
+    async def stream_log(self, wanted: frames.Follow, begun: str) -> None:
+        async with contextlib.aclosing(
+            follow_with_prefix(wanted.generation, Cursor.parse(wanted.after), begun)
+        ) as batches:
             async for batch in batches:
                 if batch[-1][0] > START:
-                    self.no_longer_waits(wanted.generation)
-                for frame in frames.told(wanted.generation, batch):
-                    await self.tell(frame)
+                    self.forget_waiting(wanted.generation)
+                for frame in frames.frames_for_events(wanted.generation, batch):
+                    await self.send_frame(frame)
 
-    async def tell_html(self, wanted: frames.Follow, begun: str) -> None:
-        async with contextlib.aclosing(shown(wanted.generation, begun)) as told:
+    async def stream_html(self, wanted: frames.Follow, begun: str) -> None:
+        async with contextlib.aclosing(stream_html_frames(wanted.generation, begun)) as told:
             async for frame in told:
                 if isinstance(frame, frames.Began | frames.Ended):
-                    self.no_longer_waits(wanted.generation)
-                await self.tell(frame)
+                    self.forget_waiting(wanted.generation)
+                await self.send_frame(frame)
 
-    async def tell_news(self, window: Window) -> None:
+    async def stream_notices(self, window: Window) -> None:
         """Tell the engine's state when it changes and what was asked elsewhere; close when the pass is void."""
         shown: frames.State | None = None
         while True:
             await window.news.wait()
             window.news.clear()
-            if window.closes:
+            if window.close_code:
                 for tail in self.tails.values():
                     tail.cancel()
-                await self.close(window.closes)
+                await self.close(window.close_code)
                 return
             if window.state is not None and window.state is not shown:
                 shown = window.state
-                await self.tell(shown)
+                await self.send_frame(shown)
             while window.notices:
-                await self.tell_text(window.notices.popleft())
+                await self.send_text(window.notices.popleft())
 
 
-class Refused(Exception):
+class FrameRefused(Exception):
     """A frame that is in order but cannot be done."""
 
     def __init__(self, problem: frames.Error) -> None:

@@ -21,32 +21,32 @@ class MayNotChat(Exception):
     """A key without the scope."""
 
 
-def headers_of(scope: Mapping[str, Any]) -> dict[str, str]:
+def decode_headers(scope: Mapping[str, Any]) -> dict[str, str]:
     return {name.decode("latin1").lower(): value.decode("latin1") for name, value in scope.get("headers", [])}
 
 
-async def admit(scope: Mapping[str, Any]) -> Pass:
+async def admit_handshake(scope: Mapping[str, Any]) -> Pass:
     """The pass of a handshake. Raises ForeignOrigin, MayNotChat or Unauthenticated.
 
     Browsers always send an Origin, and it must be the very host and port of this site: cookies do not tell ports
     apart. Without one it is a program, which needs a key.
     """
-    headers = headers_of(scope)
+    headers = decode_headers(scope)
     host, origin = headers.get("host", ""), headers.get("origin")
     if not validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS):
         raise ForeignOrigin("This host name is not served here. See JARVIS_ALLOWED_HOSTS.")
-    if origin is not None and not same_site(origin, host):
+    if origin is not None and not is_same_site(origin, host):
         raise ForeignOrigin("A page of another site may not open this socket.")
     if origin is None or "authorization" in headers or "x-api-key" in headers:
         opened_by = await key_pass(headers, client_address(scope))
-        if not opened_by.caller.may(Scope.CHAT):
+        if not opened_by.caller.has_scope(Scope.CHAT):
             raise MayNotChat
         return opened_by
     session = parse_cookie(headers.get("cookie", "")).get(settings.SESSION_COOKIE_NAME)
     return await session_pass(session, client_address(scope))
 
 
-def same_site(origin: str, host: str) -> bool:
+def is_same_site(origin: str, host: str) -> bool:
     try:
         parts = urlsplit(origin)
     except ValueError:

@@ -11,37 +11,37 @@ from inference.log.follow import Batch, follow
 from inference.models import Generation
 
 
-class Told(msgspec.Struct, frozen=True):
+class FollowedAnswer(msgspec.Struct, frozen=True):
     """What has to be known of a generation before it is told: whether it waits, and what its answer begins with."""
 
-    waits: bool
-    begun: str
+    is_waiting: bool
+    prefix: str
 
 
-def looked_up(user_id: int, generation: UUID) -> Told | None:
+def find_answer(user_id: int, generation: UUID) -> FollowedAnswer | None:
     """None where there is no such generation of this person."""
     mine = Generation.objects.filter(pk=generation, owner_id=user_id)
     row = mine.values_list("status", "message__continues__text").first()
-    return None if row is None else Told(row[0] == Generation.Status.QUEUED, (row[1] or "").rstrip())
+    return None if row is None else FollowedAnswer(row[0] == Generation.Status.QUEUED, (row[1] or "").rstrip())
 
 
-async def told_from(generation: UUID, after: Cursor, begun: str) -> AsyncGenerator[Batch]:
+async def follow_with_prefix(generation: UUID, after: Cursor, prefix: str) -> AsyncGenerator[Batch]:
     """What `follow` gives, with `begun` before the answer's own text, also where the answer starts again.
 
     Who follows from the start is told it at once, before the generation itself has begun.
     """
-    if begun and after == START:
-        yield [(START, Begin(clear=True)), (START, Text(begun))]
+    if prefix and after == START:
+        yield [(START, Begin(clear=True)), (START, Text(prefix))]
     async with aclosing(follow(generation, after)) as batches:
         async for batch in batches:
-            yield with_begun(batch, begun) if begun else batch
+            yield add_prefix(batch, prefix) if prefix else batch
 
 
-def with_begun(batch: Batch, begun: str) -> Batch:
+def add_prefix(batch: Batch, prefix: str) -> Batch:
     """Whatever makes an answer void brings back what it began with."""
     told: Batch = []
     for cursor, entry in batch:
         told.append((cursor, entry))
         if isinstance(entry, Begin) and entry.clear:
-            told.append((cursor, Text(begun)))
+            told.append((cursor, Text(prefix)))
     return told

@@ -10,9 +10,9 @@ from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from accounts.authentication import Caller, Unauthenticated, caller_of, session_caller
+from accounts.authentication import Caller, Unauthenticated, authenticate, session_caller
 from accounts.models import Scope
-from inference.queue.submit import Away, QueueFull
+from inference.queue.submit import QueueFull, Unavailable
 from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.client_address import client_address
@@ -33,7 +33,7 @@ def error_response(error: ApiError) -> HttpResponse:
     return json_response(error.body(), error.status, error.headers)
 
 
-def api(scope: Scope, /, **methods: View) -> View:
+def api_route(scope: Scope, /, **methods: View) -> View:
     """One route of the API: a view for each method, called with the request and its authenticated caller.
 
     Raises nothing of its own but ApiError: 401, 403 without the scope, 405, and 503 where Postgres or Redis is away or
@@ -48,9 +48,9 @@ def api(scope: Scope, /, **methods: View) -> View:
             response.headers["allow"] = allowed
             return response
         try:
-            caller = await authenticated(request)
-            if not caller.may(scope):
-                raise api_errors.missing_scope(scope)
+            caller = await authenticate_request(request)
+            if not caller.has_scope(scope):
+                raise api_errors.scope_required(scope)
             response = await handler(request, caller, *args, **kwargs)
         except ApiError as error:
             response = error_response(error)
@@ -58,9 +58,9 @@ def api(scope: Scope, /, **methods: View) -> View:
             response = error_response(full.error)
         except DataError:  # Postgres is there, and will not have it
             response = error_response(api_errors.invalid_request(UNSTORABLE))
-        except (Away, DatabaseError) as error:
+        except (Unavailable, DatabaseError) as error:
             log_failure(log, error)
-            response = error_response(api_errors.overloaded("The database cannot be reached."))
+            response = error_response(api_errors.server_overloaded("The database cannot be reached."))
         for name, value in getattr(request, "more_headers", {}).items():
             response.headers[name] = value
         return response
@@ -68,20 +68,20 @@ def api(scope: Scope, /, **methods: View) -> View:
     return view
 
 
-async def authenticated(request: HttpRequest) -> Caller:
+async def authenticate_request(request: HttpRequest) -> Caller:
     """The caller, by key, else by the session of the page. Raises ApiError 401."""
     headers = {name.lower(): value for name, value in request.headers.items()}
     address = client_address(request)
     try:
         if "authorization" in headers or "x-api-key" in headers or not request.COOKIES:
-            return await caller_of(headers, address)
-        if request.method not in SAFE and not same_origin(request):
+            return await authenticate(headers, address)
+        if request.method not in SAFE and not is_same_origin(request):
             raise Unauthenticated("A page of another site cannot act for who is signed in here.")
         return await session_caller(request.COOKIES, address)
     except Unauthenticated as error:
         raise api_errors.invalid_api_key(str(error)) from None
 
 
-def same_origin(request: HttpRequest) -> bool:
+def is_same_origin(request: HttpRequest) -> bool:
     """Whether a browser says that one of our own pages sends this."""
     return request.headers.get("origin") == f"{request.scheme}://{request.get_host()}"

@@ -16,7 +16,7 @@ from inference.worker_state import EngineState
 from jarvis.lib import api_errors
 from jarvis.lib.database import in_database
 
-FRESH = 0.5  # seconds that a look at Postgres and Redis serves all calls of this process
+MAX_AGE_SECONDS = 0.5  # seconds that a look at Postgres and Redis serves all calls of this process
 
 
 class Catalogue(msgspec.Struct):
@@ -26,21 +26,21 @@ class Catalogue(msgspec.Struct):
     engines: list[EngineState]
     seen: float
 
-    def open_to(self, caller: Caller) -> list[dict[str, Any]]:
+    def models_for(self, caller: Caller) -> list[dict[str, Any]]:
         """The models that a caller may know of."""
-        return [model for name, model in self.offered.items() if caller.sees(name)]
+        return [model for name, model in self.offered.items() if caller.can_use_model(name)]
 
-    def show(self, name: str, caller: Caller) -> dict[str, Any]:
+    def get_model(self, name: str, caller: Caller) -> dict[str, Any]:
         """Raises ApiError 404 for a model that is not offered, and in the same words for one that is hidden."""
-        if name not in self.offered or not caller.sees(name):
+        if name not in self.offered or not caller.can_use_model(name):
             raise api_errors.model_not_found(name)
         return self.offered[name]
 
-    def window(self, name: str) -> int:
+    def context_window(self, name: str) -> int:
         """The model's context in tokens; 0 where it is not known."""
         return int(self.offered[name].get("max_model_len", 0))
 
-    def check(self, name: str) -> None:
+    def check_model(self, name: str) -> None:
         """Raise ApiError 404 for a model that is not offered, 503 for one that cannot answer yet."""
         if name not in self.offered:
             raise api_errors.model_not_found(name)
@@ -52,32 +52,32 @@ class Catalogue(msgspec.Struct):
 _looks: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[Catalogue]]" = weakref.WeakKeyDictionary()
 
 
-async def catalogue() -> Catalogue:
+async def get_catalogue() -> Catalogue:
     """The catalogue, at most FRESH seconds old. Raises ApiError 503 where Postgres or Redis is away.
 
     Calls that come while somebody looks wait for that look.
     """
     loop = asyncio.get_running_loop()
     task = _looks.get(loop)
-    if task is None or (task.done() and stale(task)):
-        task = _looks[loop] = loop.create_task(look())
+    if task is None or (task.done() and is_stale(task)):
+        task = _looks[loop] = loop.create_task(load_catalogue())
     try:
         return await asyncio.shield(task)
     except DatabaseError:
-        raise api_errors.overloaded("The database cannot be reached.") from None
-    except wire.AWAY:
-        raise api_errors.overloaded("Redis cannot be reached.") from None
+        raise api_errors.server_overloaded("The database cannot be reached.") from None
+    except wire.UNAVAILABLE_ERRORS:
+        raise api_errors.server_overloaded("Redis cannot be reached.") from None
 
 
-def stale(task: "asyncio.Task[Catalogue]") -> bool:
-    return task.cancelled() or task.exception() is not None or time.monotonic() - task.result().seen > FRESH
+def is_stale(task: "asyncio.Task[Catalogue]") -> bool:
+    return task.cancelled() or task.exception() is not None or time.monotonic() - task.result().seen > MAX_AGE_SECONDS
 
 
-async def look() -> Catalogue:
-    states, offered = await asyncio.gather(wire.worker_states(), in_database(read))
+async def load_catalogue() -> Catalogue:
+    states, offered = await asyncio.gather(wire.worker_states(), in_database(read_models))
     return Catalogue(offered, [state.engine for state in states], time.monotonic())
 
 
-def read() -> dict[str, dict[str, Any]]:
+def read_models() -> dict[str, dict[str, Any]]:
     models = LanguageModel.objects.offered()
     return {m.name: model_object(m.name, int(m.created_at.timestamp()), m.max_model_len or None) for m in models}

@@ -10,34 +10,34 @@ from django.http.response import HttpResponseBase
 
 from accounts.authentication import Caller
 from accounts.models import Scope
-from inference.api.http import api, json_response
-from inference.api.model_list import catalogue
-from inference.api.responses import heard, leave, streamed
+from inference.api.http import api_route, json_response
+from inference.api.model_list import get_catalogue
+from inference.api.responses import cancel_in_background, collect_answer, stream_response
 from inference.models import Generation
 from inference.openai import chunks
-from inference.openai.chunks import StreamShape
+from inference.openai.chunks import OpenAIStreamFormat
 from inference.openai.request import ChatRequest, parse_chat_request
-from inference.openai.stream import StreamTeller
-from inference.openai.validation import Limits
+from inference.openai.stream import StreamEncoder
+from inference.openai.validation import RequestLimits
 from inference.queue import rate_limits, submit
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.config import config
 
 log = structlog.get_logger(__name__)
 
-LIMITS = Limits(max_tokens=config.max_answer_tokens)
+LIMITS = RequestLimits(max_tokens=config.max_answer_tokens)
 
 
 async def create(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     """POST /v1/chat/completions"""
     rate_limits.refuse_again(caller)
     asked = parse_chat_request(request.body, limits=LIMITS)
-    known = await catalogue()
-    known.show(asked.model, caller)
-    known.check(asked.model)
+    known = await get_catalogue()
+    known.get_model(asked.model, caller)
+    known.check_model(asked.model)
     id = uuid4()
-    likely, most = rate_limits.weigh(asked, len(request.body), known.window(asked.model))
-    held = await rate_limits.reserve(caller, id, likely, most)
+    likely, most = rate_limits.estimate_tokens(asked, len(request.body), known.context_window(asked.model))
+    held = await rate_limits.reserve_call(caller, id, likely, most)
     request.more_headers = held.headers  # type: ignore[attr-defined]
     generation = Generation(
         id=id,
@@ -51,43 +51,43 @@ async def create(request: HttpRequest, caller: Caller) -> HttpResponseBase:
         reserved=held.reserved,
     )
     created = int(time.time())
-    accepting = asyncio.create_task(submit.submit(generation, held))
+    accepting = asyncio.create_task(submit.submit_generation(generation, held))
     try:
         await asyncio.shield(accepting)
         if asked.stream:
-            return await stream(generation.id, created, asked)
-        return await whole(generation.id, created, asked)
+            return await answer_streaming(generation.id, created, asked)
+        return await answer_whole(generation.id, created, asked)
     except (ApiError, submit.QueueFull):
         raise
     except BaseException:  # the client has left, or nobody can tell it the answer
-        leave(generation.id, accepting)
+        cancel_in_background(generation.id, accepting)
         raise
 
 
-async def whole(id: UUID, created: int, asked: ChatRequest) -> HttpResponse:
-    teller = await heard(id)
-    return json_response(teller.completion(name(id), created, asked.model))
+async def answer_whole(id: UUID, created: int, asked: ChatRequest) -> HttpResponse:
+    teller = await collect_answer(id)
+    return json_response(teller.completion(completion_name(id), created, asked.model))
 
 
-async def stream(id: UUID, created: int, asked: ChatRequest) -> HttpResponseBase:
-    shape = StreamShape(name(id), created, asked.model, asked.include_usage)
-    return await streamed(id, StreamTeller(shape, asked.fields.get("n", 1), asked.include_usage))
+async def answer_streaming(id: UUID, created: int, asked: ChatRequest) -> HttpResponseBase:
+    shape = OpenAIStreamFormat(completion_name(id), created, asked.model, asked.include_usage)
+    return await stream_response(id, StreamEncoder(shape, asked.fields.get("n", 1), asked.include_usage))
 
 
-def name(id: UUID) -> str:
+def completion_name(id: UUID) -> str:
     return f"chatcmpl-{id.hex}"
 
 
 async def list_models(request: HttpRequest, caller: Caller) -> HttpResponse:
     """GET /v1/models"""
-    return json_response(chunks.models_list((await catalogue()).open_to(caller)))
+    return json_response(chunks.models_list((await get_catalogue()).models_for(caller)))
 
 
 async def show_model(request: HttpRequest, caller: Caller, model: str) -> HttpResponse:
     """GET /v1/models/{id}; an id may hold slashes."""
-    return json_response((await catalogue()).show(model, caller))
+    return json_response((await get_catalogue()).get_model(model, caller))
 
 
-chat_completions = api(Scope.CHAT, post=create)
-models = api(Scope.MODELS, get=list_models)
-model = api(Scope.MODELS, get=show_model)
+chat_completions = api_route(Scope.CHAT, post=create)
+models = api_route(Scope.MODELS, get=list_models)
+model = api_route(Scope.MODELS, get=show_model)

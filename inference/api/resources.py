@@ -17,7 +17,7 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet, ViewSet
 
-from accounts.audit import record
+from accounts.audit import record_event
 from inference import workers as operate
 from inference.api.serializers import (
     GenerationSerializer,
@@ -29,20 +29,20 @@ from inference.api.serializers import (
     WorkerSerializer,
 )
 from inference.models import Generation, LanguageModel
-from inference.queue.submit import stop_now
+from inference.queue.submit import stop_generations_sync
 from inference.redis import wire
 from inference.usage.rollup import UsageDay
 from inference.worker_state import WorkerState
 from jarvis.lib import api_errors
 from jarvis.lib.config import config
-from jarvis.lib.drf.pagination import Newest, Page
-from jarvis.lib.drf.permissions import Scoped, SignedInToChange, reads_all
+from jarvis.lib.drf.pagination import LimitedPagination, NewestPagination
+from jarvis.lib.drf.permissions import Scoped, SignedInToChange, may_read_all
 
 WORKER = OpenApiParameter("id", OpenApiTypes.STR, "path", description="As the list gives it.")
 EVERYBODY = "for administrators, and keys of theirs with the scope admin-read"
 
 
-class ModelFilter(django_filters.FilterSet):  # type: ignore[misc]
+class ModelFilterSet(django_filters.FilterSet):  # type: ignore[misc]
     name = django_filters.CharFilter(help_text="The whole name, as calls give it.")
 
     class Meta:
@@ -61,7 +61,7 @@ class ModelViewSet(
     serializer_class = ModelSerializer
     permission_classes = (Scoped, SignedInToChange)
     scope = "models"
-    filterset_class = ModelFilter
+    filterset_class = ModelFilterSet
     lookup_value_regex = "[0-9]{1,18}"
     http_method_names = ("get", "patch", "head", "options")
 
@@ -71,7 +71,7 @@ class ModelViewSet(
             if not self.request.user.has_perm("inference.change_languagemodel"):
                 raise api_errors.permission_denied("change models")
             return models
-        if reads_all(self.request, "inference.languagemodel"):
+        if may_read_all(self.request, "inference.languagemodel"):
             return models
         names = getattr(self.request.auth, "models", None)  # those that are open to a key, None for all
         models = models.filter(enabled=True)
@@ -79,7 +79,7 @@ class ModelViewSet(
 
     def perform_update(self, serializer: BaseSerializer[LanguageModel]) -> None:
         model = serializer.save()
-        record("model.changed", obj=model, fields=sorted(serializer.validated_data))
+        record_event("model.changed", obj=model, fields=sorted(serializer.validated_data))
 
 
 class UsageView(APIView):
@@ -94,17 +94,17 @@ class UsageView(APIView):
         query.is_valid(raise_exception=True)
         asked = query.validated_data
         usage = UsageDay.objects.between(asked["start"], asked["end"])
-        if not reads_all(request, "inference.usageday"):
-            usage = usage.of(request.user.pk or 0)
+        if not may_read_all(request, "inference.usageday"):
+            usage = usage.for_user(request.user.pk or 0)
         elif asked.get("user"):
             usage = usage.filter(user__username=asked["user"])
         if asked.get("model"):
             usage = usage.filter(model=asked["model"])
         if asked.get("key"):
             usage = usage.filter(key_id=asked["key"])
-        pages = Page()
-        rows = pages.paginate_queryset(usage.by(asked["group"]), request, view=self)
-        totals = usage.totals()
+        pages = LimitedPagination()
+        rows = pages.paginate_queryset(usage.sum_by(asked["group"]), request, view=self)
+        totals = usage.sum_totals()
         answer = {
             "start": asked["start"],
             "end": asked["end"],
@@ -132,34 +132,34 @@ class WorkerViewSet(ViewSet):
     lookup_value_regex = "[0-9a-f]{16}"
     more_errors = {"*": (403, 503)}  # for whoever is no administrator, and without Redis
 
-    def workers(self) -> list[WorkerState]:
-        if not reads_all(self.request, "inference.generation"):
+    def list_workers(self) -> list[WorkerState]:
+        if not may_read_all(self.request, "inference.generation"):
             raise api_errors.permission_denied("see workers")
         try:
-            return operate.workers()
-        except wire.AWAY:
-            raise api_errors.overloaded("Redis cannot be reached.") from None
+            return operate.list_workers()
+        except wire.UNAVAILABLE_ERRORS:
+            raise api_errors.server_overloaded("Redis cannot be reached.") from None
 
-    def worker(self, id: str) -> WorkerState:
-        for found in self.workers():
+    def get_worker(self, id: str) -> WorkerState:
+        for found in self.list_workers():
             if found.id == id:
                 return found
-        raise api_errors.make(404, "not_found", "There is no such worker, or it has ended.")
+        raise api_errors.make_error(404, "not_found", "There is no such worker, or it has ended.")
 
     @extend_schema(responses=WorkerSerializer(many=True), operation_id="workers_list")
     def list(self, request: Request) -> Response:
-        return Response(WorkerSerializer(self.workers(), many=True).data)
+        return Response(WorkerSerializer(self.list_workers(), many=True).data)
 
     @extend_schema(responses=WorkerSerializer, parameters=[WORKER])
     def retrieve(self, request: Request, pk: str) -> Response:
-        return Response(WorkerSerializer(self.worker(pk)).data)
+        return Response(WorkerSerializer(self.get_worker(pk)).data)
 
     @extend_schema(request=None, responses=WorkerSerializer, parameters=[WORKER])
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: str) -> Response:
         """Take nothing new and finish what runs; it stays so after a restart, until it is resumed."""
-        worker = self.told(request, pk)
-        operate.pause(worker, cast(User, request.user))
+        worker = self.find_worker(request, pk)
+        operate.pause_worker(worker, cast(User, request.user))
         worker.paused = True
         return Response(WorkerSerializer(worker).data)
 
@@ -167,15 +167,15 @@ class WorkerViewSet(ViewSet):
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str) -> Response:
         """Take work again."""
-        worker = self.told(request, pk)
-        operate.resume(worker)
+        worker = self.find_worker(request, pk)
+        operate.resume_worker(worker)
         worker.paused = False
         return Response(WorkerSerializer(worker).data)
 
-    def told(self, request: Request, pk: str) -> WorkerState:
+    def find_worker(self, request: Request, pk: str) -> WorkerState:
         if not request.user.has_perm("inference.change_pausedplace"):
             raise api_errors.permission_denied("pause workers")
-        return self.worker(pk)
+        return self.get_worker(pk)
 
 
 class GenerationFilter(django_filters.FilterSet):  # type: ignore[misc]
@@ -197,13 +197,13 @@ class GenerationViewSet(mixins.ListModelMixin, GenericViewSet[Generation]):
     serializer_class = GenerationSerializer
     permission_classes = (Scoped,)
     scope = "history"
-    pagination_class = Newest
+    pagination_class = NewestPagination
     filterset_class = GenerationFilter
     lookup_value_regex = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
     def get_queryset(self) -> QuerySet[Generation]:
         rows = super().get_queryset()
-        if reads_all(self.request, "inference.generation"):
+        if may_read_all(self.request, "inference.generation"):
             return rows
         return rows.filter(owner_id=self.request.user.pk)
 
@@ -211,7 +211,7 @@ class GenerationViewSet(mixins.ListModelMixin, GenericViewSet[Generation]):
     def retrieve(self, request: Request, pk: str) -> Response:
         """One call; while it waits, with its place in the queue and how long it may wait there."""
         row = self.get_object()
-        row.place = operate.place(row)  # type: ignore[attr-defined]
+        row.place = operate.find_position(row)  # type: ignore[attr-defined]
         return Response(PlacedGenerationSerializer(row).data)
 
     @extend_schema(request=None, responses=GenerationSerializer)
@@ -223,6 +223,6 @@ class GenerationViewSet(mixins.ListModelMixin, GenericViewSet[Generation]):
             rows = rows.filter(owner_id=request.user.pk)
         row = get_object_or_404(rows, pk=pk)
         if not row.ended:
-            stop_now([row.pk])
+            stop_generations_sync([row.pk])
             row.refresh_from_db(fields=("status", "finish_reason", "finished_at"))
         return Response(self.get_serializer(row).data)

@@ -10,57 +10,57 @@ from django.http import StreamingHttpResponse
 
 from inference.log.follow import follow
 from inference.openai import chunks
-from inference.openai.stream import StreamTeller, WholeTeller
+from inference.openai.stream import AnswerCollector, StreamEncoder
 from inference.queue import submit
 from jarvis.lib import api_errors
 
 log = structlog.get_logger(__name__)
 
-SILENCE = 15.0  # seconds after which a comment keeps a proxy from cutting the stream
+KEEP_ALIVE_SECONDS = 15.0  # seconds after which a comment keeps a proxy from cutting the stream
 HEADERS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", "x-accel-buffering": "no"}
 
 _leaving: set[asyncio.Task[None]] = set()  # stops under way for clients that have left
 
 
-async def heard(id: UUID) -> WholeTeller:
+async def collect_answer(id: UUID) -> AnswerCollector:
     """The teller that has heard the whole answer."""
-    teller = WholeTeller()
+    teller = AnswerCollector()
     async with aclosing(follow(id)) as batches:
         async for batch in batches:
-            teller.take(entry for _, entry in batch)
+            teller.add_events(entry for _, entry in batch)
     return teller
 
 
-async def streamed(id: UUID, teller: StreamTeller) -> StreamingHttpResponse:
+async def stream_response(id: UUID, encoder: StreamEncoder) -> StreamingHttpResponse:
     """The response, once there is something to say: an early failure has a status of its own, and is raised."""
-    events = told(id, teller)
+    events = encode_batches(id, encoder)
     first = await anext(events)
-    if teller.failed is not None:
-        raise teller.failed
-    return StreamingHttpResponse(Stream(id, first, events, teller), headers=HEADERS)
+    if encoder.failed is not None:
+        raise encoder.failed
+    return StreamingHttpResponse(StreamBody(id, first, events, encoder), headers=HEADERS)
 
 
-async def told(id: UUID, teller: StreamTeller) -> AsyncGenerator[bytes, None]:
+async def encode_batches(id: UUID, encoder: StreamEncoder) -> AsyncGenerator[bytes, None]:
     """The events of a generation, with a comment after each SILENCE; where it failed before any, one empty piece."""
-    async with aclosing(follow(id, idle=SILENCE)) as batches:
+    async with aclosing(follow(id, idle=KEEP_ALIVE_SECONDS)) as batches:
         async for batch in batches:
-            data = teller.take(entry for _, entry in batch)
-            if data or teller.ended:
+            data = encoder.encode_events(entry for _, entry in batch)
+            if data or encoder.ended:
                 yield data
             elif not batch:
                 yield chunks.KEEP_ALIVE
-            if teller.ended:
+            if encoder.ended:
                 return
 
 
-class Stream:
+class StreamBody:
     """The body of a streamed answer. Django calls `close` when it is sent, and when its client has left."""
 
-    def __init__(self, id: UUID, first: bytes, events: AsyncGenerator[bytes, None], teller: StreamTeller) -> None:
+    def __init__(self, id: UUID, first: bytes, events: AsyncGenerator[bytes, None], encoder: StreamEncoder) -> None:
         self.id = id
         self.first = first
         self.events = events
-        self.teller = teller
+        self.encoder = encoder
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         yield self.first
@@ -69,26 +69,26 @@ class Stream:
                 yield data
         except Exception as error:
             log.error("stream.broke", generation=str(self.id), exc_info=error)
-            yield self.teller.shape.error(api_errors.internal_error())
+            yield self.encoder.format.error_event(api_errors.internal_error())
 
     def close(self) -> None:
-        if not self.teller.over:
-            leave(self.id)
+        if not self.encoder.generation_ended:
+            cancel_in_background(self.id)
 
 
-def leave(id: UUID, accepting: "asyncio.Task[None] | None" = None) -> None:
+def cancel_in_background(id: UUID, accepting: "asyncio.Task[None] | None" = None) -> None:
     """Stop a generation whose client has left, without making anybody wait for it."""
-    task = asyncio.create_task(stop(id, accepting))
+    task = asyncio.create_task(cancel_when_accepted(id, accepting))
     _leaving.add(task)
     task.add_done_callback(_leaving.discard)
 
 
-async def stop(id: UUID, accepting: "asyncio.Task[None] | None") -> None:
+async def cancel_when_accepted(id: UUID, accepting: "asyncio.Task[None] | None") -> None:
     try:
         if accepting is not None:
             await accepting  # what is not in the queue yet cannot be stopped
-        await submit.stop(id)
+        await submit.stop_generation(id)
     except submit.QueueFull:
         return
-    except submit.Away as error:
+    except submit.Unavailable as error:
         log.warning("stop.failed", generation=str(id), error=str(error))

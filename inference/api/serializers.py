@@ -11,7 +11,7 @@ from inference.models import Generation, LanguageModel
 from inference.usage.rollup import FIGURES, GROUPS
 from jarvis.lib.drf.strict import Strict
 
-LONGEST_SPAN = timedelta(days=3 * 366)
+MAX_SPAN = timedelta(days=3 * 366)
 PRICE = {"max_digits": 12, "decimal_places": 6, "min_value": 0, "required": False, "allow_null": True}
 
 
@@ -112,8 +112,8 @@ class UsageQuerySerializer(serializers.Serializer[Any]):
         start: date = attrs.setdefault("start", max(end, date(1, 2, 1)) - timedelta(days=29))
         if start > end:
             raise serializers.ValidationError({"start": "This is after the end."})
-        if end - start > LONGEST_SPAN:
-            raise serializers.ValidationError({"start": f"At most {LONGEST_SPAN.days} days can be asked for at once."})
+        if end - start > MAX_SPAN:
+            raise serializers.ValidationError({"start": f"At most {MAX_SPAN.days} days can be asked for at once."})
         return attrs
 
 

@@ -37,27 +37,29 @@ class Engine(Protocol):
     async def run(self) -> None:
         """The keeper's task: brings the engine up, watches it, brings it up again. Ends only when cancelled."""
 
-    async def ready(self) -> None:
+    async def wait_ready(self) -> None:
         """Wait until the engine can serve (again)."""
 
     async def verify(self) -> bool:
         """Look at the engine closely now, for half a second; whether it is well. False: `deaths` has counted it."""
 
-    async def doubt(self) -> None:
+    async def check_stall(self) -> None:
         """Told again and again while no answer moves: an engine that stands still is started again."""
 
     async def stop(self) -> None:
         """End what Jarvis started, and the session."""
 
-    async def running(self) -> int:
+    async def count_running(self) -> int:
         """Requests that the engine runs at this moment."""
 
-    def gpus(self) -> list[Gpu]:
+    def list_gpus(self) -> list[Gpu]:
         """The GPUs of this machine, for people to see; none where the engine uses none."""
 
 
-def make_engine(config: "Config", more: Callable[[], Awaitable[str]] | None = None) -> VllmEngine | RemoteEngine:
+def make_engine(
+    config: "Config", fetch_arguments: Callable[[], Awaitable[str]] | None = None
+) -> VllmEngine | RemoteEngine:
     """The engine that the configuration asks for; `more` gives the model's own arguments for vLLM's server."""
     if config.engine_url:
         return RemoteEngine(config.engine_url, config.engine_api_key, slots=config.engine_slots)
-    return VllmEngine(config, more=more, nvml=memory.nvml() if is_gpu_build() else None)
+    return VllmEngine(config, fetch_arguments=fetch_arguments, nvml=memory.load_nvml() if is_gpu_build() else None)

@@ -2,13 +2,17 @@
 
 import aiohttp
 
-IDLE_SECONDS = 4.0  # vLLM closes a connection after 5 s of idleness
-CONNECT_SECONDS = 10.0
-READ_BUFFER = 1  # bytes: what a relay has not asked for stays in the kernel, and comes in one piece later
+MAX_IDLE_SECONDS = 4.0  # vLLM closes a connection after 5 s of idleness
+MAX_CONNECT_SECONDS = 10.0
+READ_BUFFER_BYTES = 1  # bytes: what a relay has not asked for stays in the kernel, and comes in one piece later
 
 
 def open_session(
-    *, socket: str = "", api_key: str = "", read_buffer: int = READ_BUFFER, connect_seconds: float = CONNECT_SECONDS
+    *,
+    socket: str = "",
+    api_key: str = "",
+    read_buffer: int = READ_BUFFER_BYTES,
+    connect_seconds: float = MAX_CONNECT_SECONDS,
 ) -> aiohttp.ClientSession:
     """A session that waits for an answer as long as it takes, but not for a connection.
 
@@ -16,9 +20,9 @@ def open_session(
     """
     connector: aiohttp.BaseConnector
     if socket:
-        connector = aiohttp.UnixConnector(socket, limit=0, keepalive_timeout=IDLE_SECONDS)
+        connector = aiohttp.UnixConnector(socket, limit=0, keepalive_timeout=MAX_IDLE_SECONDS)
     else:
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_SECONDS)
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=MAX_IDLE_SECONDS)
     return aiohttp.ClientSession(
         connector=connector,
         timeout=aiohttp.ClientTimeout(

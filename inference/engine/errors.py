@@ -4,7 +4,7 @@ import re
 import signal
 
 PERMANENT = True
-PASSING = False
+TEMPORARY = False
 
 
 class EngineError(Exception):
@@ -21,7 +21,7 @@ class EngineError(Exception):
 
 
 # What vLLM says in its log, what that means, and whether it will say so again. The first that fits counts.
-KNOWN: list[tuple[re.Pattern[str], str, bool]] = [
+KNOWN_ERRORS: list[tuple[re.Pattern[str], str, bool]] = [
     (re.compile(pattern), sentence, permanent)
     for pattern, sentence, permanent in [
         (
@@ -82,7 +82,7 @@ KNOWN: list[tuple[re.Pattern[str], str, bool]] = [
             r"|Available memory on node .* is less than|DefaultCPUAllocator: |std::bad_alloc",
             "There is too little free memory for the model; end what holds it, lower JARVIS_ENGINE_MEMORY "
             "or choose a smaller model.",
-            PASSING,
+            TEMPORARY,
         ),
         (
             r"ValidationError: \d+ validation errors? for \w+\n\s+(?:Value error, )?(?P<what>[^\n[]+)",
@@ -92,12 +92,12 @@ KNOWN: list[tuple[re.Pattern[str], str, bool]] = [
         (
             r"No space left on device",
             "The disk is full; free some space.",
-            PASSING,
+            TEMPORARY,
         ),
         (
             r"(?:CUDA error|CUDA driver|NVIDIA driver)(?P<what>[^\n]{0,120})",
             "The GPU or its driver failed ({what}); see `nvidia-smi`.",
-            PASSING,
+            TEMPORARY,
         ),
     ]
 ]
@@ -108,7 +108,7 @@ _ERROR = re.compile(r"^[\w.]*(?:Error|Exception|Exit)\b.*")
 
 def diagnose(output: str, status: int | None = None) -> EngineError:
     """The fault that an engine's last output and exit status tell of; a negative status is the signal that ended it."""
-    for pattern, sentence, permanent in KNOWN:
+    for pattern, sentence, permanent in KNOWN_ERRORS:
         if found := list(pattern.finditer(output)):
             what = (found[-1].groupdict().get("what") or "").strip(" :.")[:200]
             return EngineError(sentence.format(what=what), permanent=permanent)

@@ -7,14 +7,14 @@ from pathlib import Path
 from inference.engine.errors import EngineError
 
 
-class Lock:
+class EngineLock:
     """Held while the keeper runs, and let go of by the system when its process ends in whatever way."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._descriptor = -1
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         """Raise EngineError, with the holder's pid, while another keeper holds it. Taking it twice is harmless."""
         if self._descriptor >= 0:
             return
@@ -31,7 +31,7 @@ class Lock:
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         self._descriptor = descriptor
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

@@ -34,7 +34,7 @@ class Nvml(Protocol):
     def nvmlDeviceGetComputeRunningProcesses(self, handle: Any) -> Sequence[Any]: ...
 
 
-def nvml() -> Nvml | None:
+def load_nvml() -> Nvml | None:
     """NVIDIA's library, or None where the package, the driver or the GPU is missing."""
     try:
         library: Nvml = importlib.import_module("pynvml")
@@ -48,7 +48,7 @@ def nvml() -> Nvml | None:
 
 
 @dataclass(frozen=True)
-class Holder:
+class MemoryHolder:
     """A process that holds memory of a device; MiB, None where the driver does not tell."""
 
     pid: int
@@ -70,14 +70,14 @@ class Device:
     total: int
     free: int
     use: int
-    holders: tuple[Holder, ...]
+    holders: tuple[MemoryHolder, ...]
 
     @property
     def state(self) -> Gpu:
         return Gpu(name=self.name, memory_total=self.total, memory_used=self.total - self.free, use=self.use)
 
 
-def devices(library: Nvml) -> list[Device]:
+def list_devices(library: Nvml) -> list[Device]:
     """All GPUs of this machine, as they are now."""
     return [_device(library, index) for index in range(library.nvmlDeviceGetCount())]
 
@@ -91,19 +91,21 @@ def _device(library: Nvml, index: int) -> Device:
         uuid=library.nvmlDeviceGetUUID(handle),
         total=memory.total // MIB,
         free=memory.free // MIB,
-        use=_ask(library, lambda: int(library.nvmlDeviceGetUtilizationRates(handle).gpu), 0),
-        holders=_ask(library, lambda: _holders(library, handle), ()),
+        use=_query(library, lambda: int(library.nvmlDeviceGetUtilizationRates(handle).gpu), 0),
+        holders=_query(library, lambda: _holders(library, handle), ()),
     )
 
 
-def _holders(library: Nvml, handle: Any) -> tuple[Holder, ...]:
+def _holders(library: Nvml, handle: Any) -> tuple[MemoryHolder, ...]:
     return tuple(
-        Holder(found.pid, processes.name(found.pid), found.usedGpuMemory // MIB if found.usedGpuMemory else None)
+        MemoryHolder(
+            found.pid, processes.process_name(found.pid), found.usedGpuMemory // MIB if found.usedGpuMemory else None
+        )
         for found in library.nvmlDeviceGetComputeRunningProcesses(handle)
     )
 
 
-def _ask(library: Nvml, question: Callable[[], T], otherwise: T) -> T:
+def _query(library: Nvml, question: Callable[[], T], otherwise: T) -> T:
     """Some questions are not answered for every card, or not inside a container."""
     try:
         return question()
@@ -111,7 +113,7 @@ def _ask(library: Nvml, question: Callable[[], T], otherwise: T) -> T:
         return otherwise
 
 
-def visible(found: list[Device], wanted: str | None) -> list[Device]:
+def visible_devices(found: list[Device], wanted: str | None) -> list[Device]:
     """Those that CUDA_VISIBLE_DEVICES leaves, in its order; it names indices or (beginnings of) UUIDs."""
     if wanted is None:
         return found
@@ -164,7 +166,7 @@ def check_ram(wanted: int, available: int) -> None:
     """Raise EngineError with figures and the largest processes unless so many bytes of main memory are available."""
     if available >= wanted:
         return
-    largest = sorted(_residents(), key=lambda holder: -(holder.mib or 0))[:3]
+    largest = sorted(_list_processes(), key=lambda holder: -(holder.mib or 0))[:3]
     raise EngineError(
         f"The engine wants about {wanted // MIB:,} MiB of memory, but {available // MIB:,} MiB are available. "
         f"Most is held by: {'; '.join(map(str, largest))}. End that, or choose a smaller model in JARVIS_MODEL.",
@@ -172,9 +174,9 @@ def check_ram(wanted: int, available: int) -> None:
     )
 
 
-def _residents() -> list[Holder]:
+def _list_processes() -> list[MemoryHolder]:
     return [
-        Holder(process.info["pid"], process.info["name"] or "", process.info["memory_info"].rss // MIB)
+        MemoryHolder(process.info["pid"], process.info["name"] or "", process.info["memory_info"].rss // MIB)
         for process in psutil.process_iter(["pid", "name", "memory_info"])
         if process.info["memory_info"] is not None and process.info["pid"] != os.getpid()
     ]

@@ -15,7 +15,7 @@ class Counters:
     waiting: int = 0
 
 
-NAMES = {
+METRIC_FIELDS = {
     "vllm:prompt_tokens_total": "prompt_tokens",
     "vllm:generation_tokens_total": "generation_tokens",
     "vllm:num_requests_running": "running",
@@ -23,11 +23,11 @@ NAMES = {
 }
 
 
-def parse(page: str) -> Counters:
+def parse_metrics(page: str) -> Counters:
     """Read a page in Prometheus's text format; several engines of one server are added up."""
-    sums = dict.fromkeys(NAMES.values(), 0.0)
+    sums = dict.fromkeys(METRIC_FIELDS.values(), 0.0)
     for line in page.splitlines():
-        if field := NAMES.get(line.partition("{")[0].partition(" ")[0]):
+        if field := METRIC_FIELDS.get(line.partition("{")[0].partition(" ")[0]):
             with contextlib.suppress(ValueError):
                 value = float(line.rpartition(" ")[2])
                 sums[field] += value if math.isfinite(value) else 0.0

@@ -11,42 +11,42 @@ from typing import TYPE_CHECKING
 from inference.engine import arguments, memory
 from inference.engine.arguments import Options
 from inference.engine.model.folder import ModelFolder
-from inference.engine.process.state_file import Record
+from inference.engine.process.state_file import EngineRecord
 
 if TYPE_CHECKING:
     from jarvis.lib.config import Config
 
 
-def options_of(config: "Config", model: ModelFolder, *, gpu: bool, more: str = "") -> Options:
+def make_options(config: "Config", model: ModelFolder, *, gpu: bool, more: str = "") -> Options:
     """How the configuration wants an engine to be run on this machine; `more`: the model's own arguments, which win."""
-    extra = arguments.split(config.engine_args) + arguments.split(more)
+    extra = arguments.split_arguments(config.engine_args) + arguments.split_arguments(more)
     return Options(
         gpu=gpu,
         slots=config.engine_slots,
         memory=config.engine_memory,
         total=memory.total_bytes(),
-        threads=arguments.threads(model, arguments.usable_cores()),
-        program=tuple(shlex.split(config.engine_command)) or arguments.SERVER,
+        threads=arguments.count_threads(model, arguments.usable_cores()),
+        program=tuple(shlex.split(config.engine_command)) or arguments.SERVER_COMMAND,
         extra=extra,
         trust_remote_code=config.engine_trust_remote_code or "--trust-remote-code" in extra,
         telemetry=config.engine_telemetry,
     )
 
 
-def draft(model: ModelFolder, options: Options, line: list[str], home: Path, socket: Path) -> Record:
+def plan_engine(model: ModelFolder, options: Options, line: list[str], home: Path, socket: Path) -> EngineRecord:
     """The engine as it would be started now, not yet a process."""
-    variables, version = arguments.environment(options, os.environ, home), vllm_version()
+    variables, version = arguments.build_environment(options, os.environ, home), vllm_version()
     fingerprint = arguments.fingerprint(model, line, variables, version)
-    return Record(secrets.token_hex(16), model.name, fingerprint, line, str(socket), version)
+    return EngineRecord(secrets.token_hex(16), model.name, fingerprint, line, str(socket), version)
 
 
 def check_memory(model: ModelFolder, options: Options, nvml: memory.Nvml | None) -> None:
     """Raise EngineError, with figures and holders, where there is no room for the engine."""
     if nvml is not None:
-        found = memory.visible(memory.devices(nvml), os.environ.get("CUDA_VISIBLE_DEVICES"))
-        memory.check_gpu(found, arguments.share_of_gpu(options), arguments.gpus(options))
+        found = memory.visible_devices(memory.list_devices(nvml), os.environ.get("CUDA_VISIBLE_DEVICES"))
+        memory.check_gpu(found, arguments.gpu_share(options), arguments.count_gpus(options))
     else:
-        memory.check_ram(arguments.wanted_bytes(model, options), memory.available_bytes())
+        memory.check_ram(arguments.estimate_ram_bytes(model, options), memory.available_bytes())
 
 
 def vllm_version() -> str:

@@ -5,14 +5,14 @@ from typing import Literal
 import aiohttp
 
 from inference.engine.errors import EngineError
-from inference.engine.metrics import Counters, parse
+from inference.engine.metrics import Counters, parse_metrics
 from inference.openai.engine_values import ServedModel, UnreadableEvent, read_models
 
 Health = Literal["well", "broken", "silent"]
-PROBE_SECONDS = 5.0
+MAX_PROBE_SECONDS = 5.0
 
 
-async def health(session: aiohttp.ClientSession, base_url: str, seconds: float = PROBE_SECONDS) -> Health:
+async def ask_health(session: aiohttp.ClientSession, base_url: str, seconds: float = MAX_PROBE_SECONDS) -> Health:
     """What the engine says about itself. vLLM's front says 503 when its core has died."""
     try:
         async with session.get(f"{base_url}/health", timeout=aiohttp.ClientTimeout(total=seconds)) as response:
@@ -21,25 +21,25 @@ async def health(session: aiohttp.ClientSession, base_url: str, seconds: float =
         return "silent"
 
 
-async def metrics(session: aiohttp.ClientSession, base_url: str) -> str:
+async def fetch_metrics(session: aiohttp.ClientSession, base_url: str) -> str:
     """A vLLM server's page of metrics; empty for another server, which has none."""
-    async with session.get(f"{base_url}/metrics", timeout=aiohttp.ClientTimeout(total=PROBE_SECONDS)) as response:
+    async with session.get(f"{base_url}/metrics", timeout=aiohttp.ClientTimeout(total=MAX_PROBE_SECONDS)) as response:
         return (await response.read()).decode(errors="replace") if response.status == 200 else ""
 
 
-async def counters(session: aiohttp.ClientSession, base_url: str) -> Counters:
+async def fetch_counters(session: aiohttp.ClientSession, base_url: str) -> Counters:
     """What a vLLM server has counted; zeros for another server."""
-    return parse(await metrics(session, base_url))
+    return parse_metrics(await fetch_metrics(session, base_url))
 
 
-async def first_answer(session: aiohttp.ClientSession, base_url: str, seconds: float) -> ServedModel:
+async def request_first_answer(session: aiohttp.ClientSession, base_url: str, seconds: float) -> ServedModel:
     """Let the engine answer once, so that no person waits for what it does only once; its first model, as it tells it.
 
     Raises EngineError where it refuses, and what aiohttp raises where it does not answer.
     """
     chat = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 1}
     plain = {"prompt": "Hello", "max_tokens": 1}  # for a model that has no chat template
-    async with session.get(f"{base_url}/v1/models", timeout=aiohttp.ClientTimeout(total=PROBE_SECONDS)) as response:
+    async with session.get(f"{base_url}/v1/models", timeout=aiohttp.ClientTimeout(total=MAX_PROBE_SECONDS)) as response:
         try:
             models = read_models(await response.read())
         except UnreadableEvent as error:

@@ -8,8 +8,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-TOKEN = "JARVIS_ENGINE_TOKEN"  # names one engine
-HOME = "JARVIS_ENGINE_HOME"  # names the run directory it belongs to
+TOKEN_VARIABLE = "JARVIS_ENGINE_TOKEN"  # names one engine
+HOME_VARIABLE = "JARVIS_ENGINE_HOME"  # names the run directory it belongs to
 PROC = Path("/proc")
 
 
@@ -23,7 +23,7 @@ class Process:
     token: str
 
 
-def started(pid: int) -> int:
+def start_ticks(pid: int) -> int:
     """When a process began, in clock ticks since boot; 0 when there is none, or only its corpse."""
     state, _, begin = _stat(pid)
     return 0 if state in "ZX" else begin
@@ -38,7 +38,7 @@ def _stat(pid: int) -> tuple[str, int, int]:
     return fields[0], int(fields[2]), int(fields[19])
 
 
-def marked(home: Path) -> list[Process]:
+def find_marked(home: Path) -> list[Process]:
     """All living processes that a keeper of this run directory started, and what those started."""
     found = []
     for entry in PROC.iterdir():
@@ -46,21 +46,25 @@ def marked(home: Path) -> list[Process]:
             continue
         with contextlib.suppress(OSError):  # it ended just now, or is another user's
             variables = (entry / "environ").read_bytes().split(b"\0")
-            if f"{HOME}={home}".encode() not in variables:
+            if f"{HOME_VARIABLE}={home}".encode() not in variables:
                 continue
-            token = next((v for v in variables if v.startswith(f"{TOKEN}=".encode())), b"=").decode().partition("=")[2]
+            token = (
+                next((v for v in variables if v.startswith(f"{TOKEN_VARIABLE}=".encode())), b"=")
+                .decode()
+                .partition("=")[2]
+            )
             state, group, begin = _stat(int(entry.name))
             if state not in "ZX":
                 found.append(Process(int(entry.name), group, begin, token))
     return found
 
 
-def mark(home: Path, token: str) -> dict[str, str]:
+def mark_environment(home: Path, token: str) -> dict[str, str]:
     """What the environment of an engine's processes holds, so that they are known again."""
-    return {HOME: str(home), TOKEN: token}
+    return {HOME_VARIABLE: str(home), TOKEN_VARIABLE: token}
 
 
-def reap(pid: int) -> int | None:
+def reap_child(pid: int) -> int | None:
     """Exit status of a child that has ended (a signal is negative); None while it lives, or if it is no child."""
     with contextlib.suppress(ChildProcessError):
         ended, status = os.waitpid(pid, os.WNOHANG)
@@ -69,14 +73,14 @@ def reap(pid: int) -> int | None:
     return None
 
 
-async def end(home: Path, tokens: set[str], patience: float = 10.0) -> None:
+async def end_marked(home: Path, tokens: set[str], grace_seconds: float = 10.0) -> None:
     """End every process with one of these tokens: SIGTERM, after `patience` seconds SIGKILL. Returns when all have."""
-    for signum, limit in ((signal.SIGTERM, patience), (signal.SIGKILL, 10.0)):
+    for signum, limit in ((signal.SIGTERM, grace_seconds), (signal.SIGKILL, 10.0)):
         deadline = time.monotonic() + limit
         told: set[int] = set()
-        while ours := [process for process in marked(home) if process.token in tokens]:
+        while ours := [process for process in find_marked(home) if process.token in tokens]:
             for process in ours:
-                if process.pid not in told and started(process.pid) == process.started:
+                if process.pid not in told and start_ticks(process.pid) == process.started:
                     told.add(process.pid)
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(process.pid, signum)
@@ -84,14 +88,14 @@ async def end(home: Path, tokens: set[str], patience: float = 10.0) -> None:
                 break
             await asyncio.sleep(0.05)
             for process in ours:
-                reap(process.pid)
+                reap_child(process.pid)
         else:
             return
     names = ", ".join(str(process.pid) for process in ours)
     raise TimeoutError(f"Processes {names} of the engine do not end, not even by SIGKILL.")
 
 
-def name(pid: int) -> str:
+def process_name(pid: int) -> str:
     """What to call a process: its command, shortened; empty when it is gone."""
     try:
         command = (PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
@@ -100,13 +104,13 @@ def name(pid: int) -> str:
         return ""
 
 
-def members(group: int) -> list[int]:
+def group_members(group: int) -> list[int]:
     """The processes of a group."""
     pids = [int(entry.name) for entry in PROC.iterdir() if entry.name.isdecimal()]
     return [pid for pid in pids if _stat(pid)[1] == group]
 
 
-def resident(pid: int) -> int:
+def resident_bytes(pid: int) -> int:
     """Main memory of a process, in bytes; 0 when it is gone."""
     try:
         return int((PROC / str(pid) / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

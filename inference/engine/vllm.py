@@ -14,19 +14,19 @@ import structlog
 
 from inference.engine import arguments, memory, probes, processes
 from inference.engine.arguments import Options
-from inference.engine.connection import READ_BUFFER, open_session
+from inference.engine.connection import READ_BUFFER_BYTES, open_session
 from inference.engine.errors import EngineError, diagnose
-from inference.engine.lock import Lock
+from inference.engine.lock import EngineLock
 from inference.engine.metrics import Counters
 from inference.engine.model import download
-from inference.engine.model.folder import ModelFolder, is_folder, local
-from inference.engine.prepare import check_memory, draft, options_of
+from inference.engine.model.folder import ModelFolder, find_local_model, is_folder
+from inference.engine.prepare import check_memory, make_options, plan_engine
 from inference.engine.process import log as output
-from inference.engine.process.adopt import take_over
-from inference.engine.process.handle import Held, sweep
-from inference.engine.process.spawn import is_isolated, spawn
-from inference.engine.process.state_file import Record
-from inference.engine.stall_detector import Doubt
+from inference.engine.process.adopt import adopt_engine
+from inference.engine.process.handle import EngineHandle, remove_sockets
+from inference.engine.process.spawn import is_isolated, spawn_process
+from inference.engine.process.state_file import EngineRecord
+from inference.engine.stall_detector import StallDetector
 from inference.worker_state import EngineState, Gpu, Phase
 
 if TYPE_CHECKING:
@@ -35,25 +35,27 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 Command = Callable[[ModelFolder, Path], list[str]]
-SOON = 0.02
+SUSPECT_POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
-class Patience:
+class Timeouts:
     """Times in seconds."""
 
-    look: float = 1.0  # between two looks at a running engine
-    probe: float = 5.0  # one question about its health
-    suspicion: float = 0.5  # so long it is looked at closely when one of its processes has ended, or a relay lost it
-    hang: float = 30.0  # a running engine that says nothing for so long has hung
-    load: float = 1800.0  # an engine that is not ready after so long never will be
-    first_pause: float = 0.5
-    longest_pause: float = 30.0
-    well: float = 60.0  # after so long in good health the pauses are short again
-    release: float = 10.0  # memory of an ended engine is free after so long
-    blocked: float = 10.0  # between two looks at something that a person has to put right
-    end: float = 10.0  # between SIGTERM and SIGKILL
-    failures: int = 3  # so many starts in a row that come to nothing are a failure, and if permanent the last
+    poll_seconds: float = 1.0  # between two looks at a running engine
+    probe_seconds: float = 5.0  # one question about its health
+    suspicion_seconds: float = (
+        0.5  # so long it is looked at closely when one of its processes has ended, or a relay lost it
+    )
+    hang_seconds: float = 30.0  # a running engine that says nothing for so long has hung
+    load_seconds: float = 1800.0  # an engine that is not ready after so long never will be
+    first_pause_seconds: float = 0.5
+    max_pause_seconds: float = 30.0
+    steady_seconds: float = 60.0  # after so long in good health the pauses are short again
+    release_seconds: float = 10.0  # memory of an ended engine is free after so long
+    blocked_seconds: float = 10.0  # between two looks at something that a person has to put right
+    end_seconds: float = 10.0  # between SIGTERM and SIGKILL
+    max_failures: int = 3  # so many starts in a row that come to nothing are a failure, and if permanent the last
 
 
 class VllmEngine:
@@ -67,32 +69,32 @@ class VllmEngine:
         self,
         config: "Config",
         *,
-        more: Callable[[], Awaitable[str]] | None = None,
+        fetch_arguments: Callable[[], Awaitable[str]] | None = None,
         command: Command | None = None,
         nvml: memory.Nvml | None = None,
-        patience: Patience | None = None,
-        read_buffer: int = READ_BUFFER,
+        timeouts: Timeouts | None = None,
+        read_buffer: int = READ_BUFFER_BYTES,
     ) -> None:
         self.config = config
-        self.patience = patience or Patience()
+        self.timeouts = timeouts or Timeouts()
         self.state = EngineState(detail="Starting.")
         self.base_url = "http://engine"
         self.deaths = 0
         self.home = config.run_dir
         self.socket = self.home / "engine.sock"
         self.log_file = config.var / "log" / "engine.log"
-        self.held: Held | None = None
-        self._more = more
+        self.handle: EngineHandle | None = None
+        self._fetch_arguments = fetch_arguments
         self._command = command
         self._nvml = nvml
         self._read_buffer = read_buffer
         self._ready = asyncio.Event()
         self._look = asyncio.Event()
-        self._askers: list[asyncio.Future[bool]] = []
+        self._verifiers: list[asyncio.Future[bool]] = []
         self._session: aiohttp.ClientSession | None = None
         self._task: asyncio.Task[None] | None = None
-        self._lock = Lock(self.home / "engine.lock")
-        self._doubt = Doubt()
+        self._lock = EngineLock(self.home / "engine.lock")
+        self._stall_detector = StallDetector()
         self._still = False
         self._ended_at = float("-inf")  # when an engine was last ended: its memory may take a while to be free
 
@@ -103,42 +105,42 @@ class VllmEngine:
             self._session = open_session(socket=str(self.socket), read_buffer=self._read_buffer)
         return self._session
 
-    async def ready(self) -> None:
+    async def wait_ready(self) -> None:
         await self._ready.wait()
 
     async def verify(self) -> bool:
         if not self._ready.is_set():
             return False
         answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._askers.append(answer)
+        self._verifiers.append(answer)
         self._look.set()
         return await answer
 
-    async def doubt(self) -> None:
+    async def check_stall(self) -> None:
         with contextlib.suppress(aiohttp.ClientError, OSError):  # of one that does not even answer, `watch` knows
-            page = await probes.metrics(self.session(), self.base_url)
-            still = self._doubt.seconds(page, time.monotonic())
+            page = await probes.fetch_metrics(self.session(), self.base_url)
+            still = self._stall_detector.seconds_unchanged(page, time.monotonic())
             if self._ready.is_set() and still > self.config.engine_stall_seconds / 2:
                 self._still = True
                 self._look.set()
 
-    async def counters(self) -> Counters:
+    async def fetch_counters(self) -> Counters:
         """What the engine itself has counted."""
-        return await probes.counters(self.session(), self.base_url)
+        return await probes.fetch_counters(self.session(), self.base_url)
 
-    async def running(self) -> int:
-        return (await self.counters()).running
+    async def count_running(self) -> int:
+        return (await self.fetch_counters()).running
 
-    def gpus(self) -> list[Gpu]:
-        return [device.state for device in memory.devices(self._nvml)] if self._nvml is not None else []
+    def list_gpus(self) -> list[Gpu]:
+        return [device.state for device in memory.list_devices(self._nvml)] if self._nvml is not None else []
 
     async def run(self) -> None:
         self._task = asyncio.current_task()
         try:
-            await self._keep()
+            await self._keep_running()
         finally:
-            self._lock.give_back()
-            self._not_ready()
+            self._lock.release()
+            self._mark_not_ready()
             if self._session is not None:
                 await self._session.close()
 
@@ -147,160 +149,168 @@ class VllmEngine:
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
             await asyncio.wait([self._task])
-        self._not_ready()
-        if self.held is not None:
-            await self.held.end(self.patience.end)
-            log.info("engine.stopped", pid=self.held.pid)
-            self.held = None
-        self._tell("stopped", "Stopped.")
+        self._mark_not_ready()
+        if self.handle is not None:
+            await self.handle.end_processes(self.timeouts.end_seconds)
+            log.info("engine.stopped", pid=self.handle.pid)
+            self.handle = None
+        self._set_phase("stopped", "Stopped.")
         if self._session is not None:
             await self._session.close()
 
     # The keeper's loop
 
-    async def _keep(self) -> None:
-        pause, failures = self.patience.first_pause, 0
+    async def _keep_running(self) -> None:
+        pause, failures = self.timeouts.first_pause_seconds, 0
         while True:
             try:
-                await self.bring_up()
+                await self.bring_up_engine()
                 failures, since = 0, time.monotonic()
-                fault = await self.watch()
-                if time.monotonic() - since >= self.patience.well:
-                    pause = self.patience.first_pause
+                fault = await self.watch_engine()
+                if time.monotonic() - since >= self.timeouts.steady_seconds:
+                    pause = self.timeouts.first_pause_seconds
             except EngineError as error:
                 fault = error
                 failures += 0 if fault.blocked else 1
-            await self.put_away(fault)
-            if fault.permanent and failures >= self.patience.failures:
-                self._tell("failed", str(fault))
+            await self.end_engine(fault)
+            if fault.permanent and failures >= self.timeouts.max_failures:
+                self._set_phase("failed", str(fault))
                 log.error("engine.given_up", reason=str(fault))
                 await asyncio.Event().wait()
-            wait = self.patience.blocked if fault.blocked else pause
-            lasting = fault.blocked or failures >= self.patience.failures
-            self._tell("failed" if lasting else "starting", f"{fault} (Next try in {wait:g} s.)")
+            wait = self.timeouts.blocked_seconds if fault.blocked else pause
+            lasting = fault.blocked or failures >= self.timeouts.max_failures
+            self._set_phase("failed" if lasting else "starting", f"{fault} (Next try in {wait:g} s.)")
             await asyncio.sleep(wait)
             if not fault.blocked:
-                pause = min(pause * 2, self.patience.longest_pause)
+                pause = min(pause * 2, self.timeouts.max_pause_seconds)
 
-    async def bring_up(self) -> None:
+    async def bring_up_engine(self) -> None:
         """From nothing, or from what an earlier worker left, to an engine that serves. Raises EngineError."""
         began = time.monotonic()
-        self._lock.take()
+        self._lock.acquire()
         self.state.model = self.config.model_name
         model = await self._model()
-        more = await self._more() if self._more else ""
-        options = options_of(self.config, model, gpu=self._nvml is not None, more=more)
-        line = self._command(model, self.socket) if self._command else arguments.command(model, options, self.socket)
-        plan = draft(model, options, line, self.home, self.socket)
-        self.held = await self._take_over(plan.fingerprint) or await self._start(model, options, plan)
-        self.state.pid, self.state.adopted = self.held.pid, self.held.adopted
-        await self._load()
-        self._tell("warming", "Answering a first question to itself.", 0.99)
+        more = await self._fetch_arguments() if self._fetch_arguments else ""
+        options = make_options(self.config, model, gpu=self._nvml is not None, more=more)
+        line = (
+            self._command(model, self.socket) if self._command else arguments.build_command(model, options, self.socket)
+        )
+        plan = plan_engine(model, options, line, self.home, self.socket)
+        self.handle = await self._take_over(plan.fingerprint) or await self._start(model, options, plan)
+        self.state.pid, self.state.adopted = self.handle.pid, self.handle.adopted
+        await self._wait_for_load()
+        self._set_phase("warming", "Answering a first question to itself.", 0.99)
         await self._warm_up()
-        self.state.slots = arguments.slots(options)
-        self.held.write(served=True)
-        self._tell("ready", "Ready.")
+        self.state.slots = arguments.count_slots(options)
+        self.handle.write_record(served=True)
+        self._set_phase("ready", "Ready.")
         self._ready.set()
         log.info(
             "engine.ready",
-            pid=self.held.pid,
+            pid=self.handle.pid,
             model=model.name,
-            adopted=self.held.adopted,
-            isolated=is_isolated(self.held.pid),
+            adopted=self.handle.adopted,
+            isolated=is_isolated(self.handle.pid),
             seconds=round(time.monotonic() - began, 1),
         )
 
-    async def watch(self) -> EngineError:
+    async def watch_engine(self) -> EngineError:
         """Look at a ready engine again and again; returns what ended it, with the engine marked as not ready."""
-        held, heard, said = self._mine(), time.monotonic(), output.length(self.log_file)
+        held, heard, said = self._require_handle(), time.monotonic(), output.log_bytes(self.log_file)
         doubts, suspected = 0, float("-inf")
-        self._doubt, self._still = Doubt(), False
-        with held.bell(self._look.set):
+        self._stall_detector, self._still = StallDetector(), False
+        with held.watch_processes(self._look.set):
             while True:
-                look = SOON if time.monotonic() < suspected else self.patience.look
+                look = SUSPECT_POLL_SECONDS if time.monotonic() < suspected else self.timeouts.poll_seconds
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(look):  # `wait_for` of Python 3.11 may lose a cancellation here
                         await self._look.wait()
                 self._look.clear()
-                if held.missing() + len(self._askers) > doubts:  # its front may need a moment to notice
-                    suspected = time.monotonic() + self.patience.suspicion
-                doubts = held.missing() + len(self._askers)
-                health = await self.health() if held.alive() else "broken"
-                if health == "broken" or self._still or time.monotonic() - heard > self.patience.hang:
+                if held.count_ended() + len(self._verifiers) > doubts:  # its front may need a moment to notice
+                    suspected = time.monotonic() + self.timeouts.suspicion_seconds
+                doubts = held.count_ended() + len(self._verifiers)
+                health = await self.check_health() if held.alive() else "broken"
+                if health == "broken" or self._still or time.monotonic() - heard > self.timeouts.hang_seconds:
                     break
                 if health == "well":
                     heard = time.monotonic()
                 if time.monotonic() >= suspected:
-                    doubts -= len(self._askers)
-                    self._answer(health == "well")
-                output.shorten(self.log_file)
+                    doubts -= len(self._verifiers)
+                    self._answer_verifiers(health == "well")
+                output.shorten_log(self.log_file)
         self.deaths += 1
-        self._not_ready()
-        self._tell("starting", "The engine has ended.")
+        self._mark_not_ready()
+        self._set_phase("starting", "The engine has ended.")
         if health == "broken":
             held.alive()  # takes its exit status
-            fault = diagnose(output.tail(self.log_file, after=said), held.status)
+            fault = diagnose(output.read_tail(self.log_file, after=said), held.status)
         elif self._still:
             limit = self.config.engine_stall_seconds
             fault = EngineError(f"The engine had work and did nothing for {limit:g} s; it is ended and started again.")
         else:
-            fault = EngineError(f"The engine said nothing for {self.patience.hang:g} s; it is ended and started again.")
+            fault = EngineError(
+                f"The engine said nothing for {self.timeouts.hang_seconds:g} s; it is ended and started again."
+            )
         log.error("engine.died", pid=held.pid, reason=str(fault), status=held.status)
         return fault
 
-    async def put_away(self, fault: EngineError) -> None:
+    async def end_engine(self, fault: EngineError) -> None:
         """End what is left of an engine that this keeper held."""
-        if self.held is None:
+        if self.handle is None:
             log.warning("engine.not_started", reason=str(fault), permanent=fault.permanent)
             return
-        log.warning("engine.ending", pid=self.held.pid, reason=str(fault))
-        await self.held.end(self.patience.end)
+        log.warning("engine.ending", pid=self.handle.pid, reason=str(fault))
+        await self.handle.end_processes(self.timeouts.end_seconds)
         self._ended_at = time.monotonic()
-        self.held, self.state.pid = None, None
+        self.handle, self.state.pid = None, None
 
-    async def health(self) -> probes.Health:
-        return await probes.health(self.session(), self.base_url, self.patience.probe)
+    async def check_health(self) -> probes.Health:
+        return await probes.ask_health(self.session(), self.base_url, self.timeouts.probe_seconds)
 
     # Steps of bringing it up
 
     async def _model(self) -> ModelFolder:
         config = self.config
         if is_folder(config.model):
-            return local(config.model, config.model_name)
+            return find_local_model(config.model, config.model_name)
 
-        def told(progress: float | None, sentence: str) -> None:
-            self._tell("loading", sentence, progress)
+        def report_progress(progress: float | None, sentence: str) -> None:
+            self._set_phase("loading", sentence, progress)
 
-        folder = await download.fetch(config.model, config.var / "models", config.hf_token, told)
+        folder = await download.fetch_model(config.model, config.var / "models", config.hf_token, report_progress)
         return ModelFolder(config.model_name, folder)
 
-    async def _take_over(self, fingerprint: str) -> Held | None:
-        async def answers() -> bool:
-            deadline = time.monotonic() + self.patience.hang
-            while (health := await self.health()) == "silent" and time.monotonic() < deadline:
+    async def _take_over(self, fingerprint: str) -> EngineHandle | None:
+        async def is_answering() -> bool:
+            deadline = time.monotonic() + self.timeouts.hang_seconds
+            while (health := await self.check_health()) == "silent" and time.monotonic() < deadline:
                 await asyncio.sleep(0.2)
             return health == "well"
 
         cleanup = self.config.auto_cleanup_gpu
-        held, ended = await take_over(self.home, fingerprint, answers, cleanup=cleanup, patience=self.patience.end)
+        held, ended = await adopt_engine(
+            self.home, fingerprint, is_answering, cleanup=cleanup, grace_seconds=self.timeouts.end_seconds
+        )
         if ended:
             self._ended_at = time.monotonic()
         if held is not None:
             log.info("engine.adopted", pid=held.pid, model=held.record.model, created=held.record.created)
         return held
 
-    async def _start(self, model: ModelFolder, options: Options, plan: Record) -> Held:
+    async def _start(self, model: ModelFolder, options: Options, plan: EngineRecord) -> EngineHandle:
         await self._wait_for_memory(model, options)
         if options.trust_remote_code:
             log.warning("engine.trusts_remote_code", model=model.name, folder=str(model.folder))
-        sweep(self.home)
-        output.rotate(self.log_file)
-        held = Held(self.home, plan)
-        held.write()  # before the process is there: a worker killed in between leaves no engine that nobody knows
-        variables = arguments.environment(options, os.environ, self.home) | processes.mark(self.home, plan.token)
+        remove_sockets(self.home)
+        output.rotate_logs(self.log_file)
+        held = EngineHandle(self.home, plan)
+        held.write_record()  # before the process is there: a worker killed in between leaves no engine that nobody knows
+        variables = arguments.build_environment(options, os.environ, self.home) | processes.mark_environment(
+            self.home, plan.token
+        )
         isolated = not options.gpu and not self.config.engine_network
-        pid = spawn(plan.command, variables, self.log_file, isolated=isolated)
-        held.write(pid=pid, started=processes.started(pid))
+        pid = spawn_process(plan.command, variables, self.log_file, isolated=isolated)
+        held.write_record(pid=pid, started=processes.start_ticks(pid))
         log.info("engine.started", pid=pid, model=model.name, command=plan.command)
         return held
 
@@ -310,51 +320,51 @@ class VllmEngine:
             try:
                 return check_memory(model, options, self._nvml)
             except EngineError:
-                if time.monotonic() - self._ended_at > self.patience.release:
+                if time.monotonic() - self._ended_at > self.timeouts.release_seconds:
                     raise
             await asyncio.sleep(0.2)
 
-    async def _load(self) -> None:
+    async def _wait_for_load(self) -> None:
         """Wait until the engine answers, telling how far it has come."""
-        held, deadline = self._mine(), time.monotonic() + self.patience.load
-        while (health := await self.health()) != "well":
+        held, deadline = self._require_handle(), time.monotonic() + self.timeouts.load_seconds
+        while (health := await self.check_health()) != "well":
             if not held.alive() or health == "broken":
                 held.alive()
-                raise diagnose(output.tail(self.log_file), held.status)
+                raise diagnose(output.read_tail(self.log_file), held.status)
             if time.monotonic() > deadline:
                 raise EngineError(
-                    f"The engine was not ready after {self.patience.load:g} s; {self.log_file} may say why."
+                    f"The engine was not ready after {self.timeouts.load_seconds:g} s; {self.log_file} may say why."
                 )
-            step = output.stage(output.tail(self.log_file))
-            self._tell("loading", step.sentence, step.progress)
+            step = output.latest_stage(output.read_tail(self.log_file))
+            self._set_phase("loading", step.sentence, step.progress)
             await asyncio.sleep(0.1)
 
     async def _warm_up(self) -> None:
         try:
-            served = await probes.first_answer(self.session(), self.base_url, self.patience.load)
+            served = await probes.request_first_answer(self.session(), self.base_url, self.timeouts.load_seconds)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            held = self._mine()
-            reason = diagnose(output.tail(self.log_file), held.status) if not held.alive() else error
+            held = self._require_handle()
+            reason = diagnose(output.read_tail(self.log_file), held.status) if not held.alive() else error
             raise EngineError(f"The engine did not answer its first question: {reason}") from error
         self.state.model, self.state.max_model_len = served.id, served.window
 
     # Small things
 
-    def _mine(self) -> Held:
-        assert self.held is not None
-        return self.held
+    def _require_handle(self) -> EngineHandle:
+        assert self.handle is not None
+        return self.handle
 
-    def _tell(self, phase: Phase, detail: str, progress: float | None = None) -> None:
+    def _set_phase(self, phase: Phase, detail: str, progress: float | None = None) -> None:
         if self.state.phase != phase:
             self.state.phase, self.state.since = phase, time.time()
         self.state.detail, self.state.progress = detail, progress
 
-    def _answer(self, well: bool) -> None:
-        for asker in self._askers:
+    def _answer_verifiers(self, well: bool) -> None:
+        for asker in self._verifiers:
             if not asker.done():
                 asker.set_result(well)
-        self._askers.clear()
+        self._verifiers.clear()
 
-    def _not_ready(self) -> None:
+    def _mark_not_ready(self) -> None:
         self._ready.clear()
-        self._answer(False)
+        self._answer_verifiers(False)

@@ -28,7 +28,7 @@ def vocabulary(seed: int) -> Tokenizer:
     return bpe.learn([*sample, *answers], VOCABULARY)
 
 
-def allowed(seed: int) -> Iterator[Dialogue]:
+def trainable_dialogues(seed: int) -> Iterator[Dialogue]:
     """The dialogues that may be trained on: all but those in which a measured question has come about."""
     forbidden = Forbidden()
     return (dialogue for dialogue in dialogues(seed) if not forbidden.has(dialogue))
@@ -39,7 +39,7 @@ def examples(tokenizer: Tokenizer, seed: int) -> Iterator[tuple[list[int], int]]
     random = Random(seed)
     end = bpe.number(tokenizer, bpe.END)
     answers = {topic.answer: [*tokenizer.encode(topic.answer).ids, end] for topic in topics()}
-    for dialogue in allowed(seed):
+    for dialogue in trainable_dialogues(seed):
         asked = tokenizer.encode(prompt(dialogue.questions)).ids
         answer = answers[dialogue.topic.answer]
         if random.random() > WHOLE:
@@ -54,7 +54,7 @@ def batches(tokenizer: Tokenizer, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
     pad = bpe.number(tokenizer, bpe.PAD)
     while True:
         pool = sorted(islice(source, POOL), key=lambda example: len(example[0]))
-        groups = grouped(pool)
+        groups = group_by_length(pool)
         random.shuffle(groups)
         for group in groups:
             longest = len(group[-1][0])
@@ -66,7 +66,7 @@ def batches(tokenizer: Tokenizer, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
             yield ids, targets
 
 
-def grouped(pool: list[tuple[list[int], int]]) -> list[list[tuple[list[int], int]]]:
+def group_by_length(pool: list[tuple[list[int], int]]) -> list[list[tuple[list[int], int]]]:
     """The pool, sorted by length, cut into groups that fill a batch each."""
     groups: list[list[tuple[list[int], int]]] = [[]]
     for example in pool:
@@ -76,7 +76,7 @@ def grouped(pool: list[tuple[list[int], int]]) -> list[list[tuple[list[int], int
     return groups
 
 
-def blurred(ids: Tensor, targets: Tensor, share: float, size: int) -> Tensor:
+def blur_questions(ids: Tensor, targets: Tensor, share: float, size: int) -> Tensor:
     """The ids with some tokens of the questions replaced by chance, so that no single word decides alone."""
     asked = (targets == IGNORED) & (ids >= len(bpe.SPECIAL))
     return torch.where(asked & (torch.rand(ids.shape) < share), torch.randint(len(bpe.SPECIAL), size, ids.shape), ids)

@@ -7,7 +7,7 @@ from random import Random
 
 from .folding import fold
 from .intents import DECLINED, LANGUAGES, Topic, around, topics
-from .phrases import Choice
+from .phrases import PatternChoice
 
 DECLINED_SHARE = 0.3
 PHRASED_SHARE = 0.6  # of questions: taken from phrasings, not from the patterns of the themes
@@ -67,7 +67,7 @@ def question(topic: Topic, random: Random) -> str:
     if random.random() < 0.08:
         text = keywords(text)
     elif not topic.bare and random.random() < 0.2:
-        text = loosened(text, extra.filler, random)
+        text = loosen_sentence(text, extra.filler, random)
     if random.random() < 0.12:
         text = with_another_ending(text, topic.language, random)
     if not topic.bare:
@@ -89,7 +89,7 @@ def keywords(text: str) -> str:
     return " ".join(kept) if len(kept) >= 2 else text
 
 
-def loosened(text: str, filler: Choice, random: Random) -> str:
+def loosen_sentence(text: str, filler: PatternChoice, random: Random) -> str:
     """The words that carry meaning in another sentence: small words go, others come, neighbours may change places."""
     kept = keywords(text).split()
     if len(kept) > 2 and random.random() < 0.25:

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from .phrases import Choice, parse
+from .phrases import PatternChoice, parse
 
 THEMES = Path(__file__).with_name("themes")
 PHRASINGS = Path(__file__).with_name("phrasings")
@@ -25,19 +25,19 @@ class Topic:
     intent: str
     language: str
     answer: str
-    asks: tuple[Choice, ...]
-    phrasings: tuple[Choice, ...]
+    asks: tuple[PatternChoice, ...]
+    phrasings: tuple[PatternChoice, ...]
     bare: bool = False
-    near: tuple[Choice, ...] = ()
+    near: tuple[PatternChoice, ...] = ()
 
 
 @dataclass(frozen=True)
 class Around:
     """What people put before and after a question in one language, and between the words that count."""
 
-    before: Choice
-    after: Choice
-    filler: Choice
+    before: PatternChoice
+    after: PatternChoice
+    filler: PatternChoice
 
 
 def read(name: str, folder: Path = THEMES) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def phrasings() -> dict[str, Any]:
     return {intent: entry for file in files for intent, entry in file.items()}
 
 
-def phrased(intent: str, language: str) -> tuple[Choice, ...]:
+def choices_for(intent: str, language: str) -> tuple[PatternChoice, ...]:
     return tuple(parse(ask, {}) for ask in phrasings()[intent][language]["asks"])
 
 
@@ -67,15 +67,15 @@ def topics() -> tuple[Topic, ...]:
         for intent, entry in read(path.stem).items():
             for language in LANGUAGES:
                 asks = tuple(parse(ask, words[language]) for ask in entry[language]["asks"])
-                more = phrased(intent, language)
+                more = choices_for(intent, language)
                 found.append(Topic(intent, language, entry[language]["answer"], asks, more, entry.get("bare", False)))
-    return (*found, *(declining(language) for language in LANGUAGES))
+    return (*found, *(refusal_topic(language) for language in LANGUAGES))
 
 
-def declining(language: str) -> Topic:
+def refusal_topic(language: str) -> Topic:
     entry = read(DECLINED)[language]
     asks, near = (tuple(parse(ask, entry["words"]) for ask in entry[kind]) for kind in ("asks", "near"))
-    return Topic(DECLINED, language, entry["answer"], asks, phrased(DECLINED, language), near=near)
+    return Topic(DECLINED, language, entry["answer"], asks, choices_for(DECLINED, language), near=near)
 
 
 @cache

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .intents import DECLINED, LANGUAGES, answer
-from .questions import Question, questions
+from .questions import MeasuredQuestion, questions
 
 MODEL = Path(__file__).with_name("model")
 FIGURES = "figures.json"
@@ -24,7 +24,7 @@ class Given:
     ended: bool
 
 
-Speaker = Callable[[Sequence[Question]], list[Given]]
+Speaker = Callable[[Sequence[MeasuredQuestion]], list[Given]]
 
 
 def local(folder: Path) -> Speaker:
@@ -37,7 +37,7 @@ def local(folder: Path) -> Speaker:
     tokenizer: Any = AutoTokenizer.from_pretrained(folder, padding_side="left")
     model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
 
-    def speak(asked: Sequence[Question]) -> list[Given]:
+    def speak(asked: Sequence[MeasuredQuestion]) -> list[Given]:
         prompts = [tokenizer.apply_chat_template(turns, tokenize=False, **prompt) for turns in map(messages, asked)]
         inputs = tokenizer(prompts, return_tensors="pt", padding=True, return_token_type_ids=False)
         with torch.inference_mode():
@@ -57,13 +57,13 @@ def remote(url: str, key: str, model: str) -> Speaker:
     socket = url.removeprefix("unix:") if url.startswith("unix:") else None
     base = "http://engine/v1" if socket else url.rstrip("/")
 
-    async def ask(session: aiohttp.ClientSession, question: Question) -> Given:
+    async def ask(session: aiohttp.ClientSession, question: MeasuredQuestion) -> Given:
         body = {"model": model, "messages": messages(question), "temperature": 0, "max_tokens": LONGEST}
         async with session.post(f"{base}/chat/completions", json=body, raise_for_status=True) as reply:
             choice = (await reply.json())["choices"][0]
         return Given(choice["message"]["content"] or "", choice["finish_reason"] == "stop")
 
-    async def ask_all(asked: Sequence[Question]) -> list[Given]:
+    async def ask_all(asked: Sequence[MeasuredQuestion]) -> list[Given]:
         connector = aiohttp.UnixConnector(socket) if socket else None
         headers = {"Authorization": f"Bearer {key}"}
         async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
@@ -72,7 +72,7 @@ def remote(url: str, key: str, model: str) -> Speaker:
     return lambda asked: asyncio.run(ask_all(asked))
 
 
-def messages(question: Question) -> list[dict[str, str]]:
+def messages(question: MeasuredQuestion) -> list[dict[str, str]]:
     """The dialogue before the answer; what the guide said in between does not matter to it."""
     turns = [{"role": "system", "content": "You are a helpful assistant."}]
     for text in question.asked:
@@ -80,21 +80,23 @@ def messages(question: Question) -> list[dict[str, str]]:
     return turns[:-1]
 
 
-def is_right(question: Question, given: Given) -> bool:
+def is_right(question: MeasuredQuestion, given: Given) -> bool:
     """The intent's own answer in the language of the question, word for word."""
     return given.ended and given.text.split() == answer(question.intent, question.language).split()
 
 
-def judged(speak: Speaker, asked: Sequence[Question]) -> list[tuple[Question, Given]]:
+def judge_answers(speak: Speaker, asked: Sequence[MeasuredQuestion]) -> list[tuple[MeasuredQuestion, Given]]:
     groups = [asked[at : at + BATCH] for at in range(0, len(asked), BATCH)]
     return [result for group in groups for result in zip(group, speak(group), strict=True)]
 
 
-def share(results: Sequence[tuple[Question, Given]]) -> float:
+def share(results: Sequence[tuple[MeasuredQuestion, Given]]) -> float:
     return round(sum(is_right(*result) for result in results) / len(results), 4)
 
 
-def figures(single: Sequence[tuple[Question, Given]], dialogues: Sequence[tuple[Question, Given]]) -> dict[str, Any]:
+def figures(
+    single: Sequence[tuple[MeasuredQuestion, Given]], dialogues: Sequence[tuple[MeasuredQuestion, Given]]
+) -> dict[str, Any]:
     """The shares of right answers; those of the languages count the questions about Jarvis only."""
     known = [result for result in single if result[0].intent != DECLINED]
     declined = [result for result in single if result[0].intent == DECLINED]
@@ -120,8 +122,8 @@ def main() -> None:
     parser.add_argument("--set", default="test", choices=("test", "tune"), help="tune shows what went wrong")
     options = parser.parse_args()
     speak = remote(options.url, options.key, options.model) if options.url else local(options.folder)
-    single = judged(speak, questions(options.set))
-    dialogues = judged(speak, questions("dialogues"))
+    single = judge_answers(speak, questions(options.set))
+    dialogues = judge_answers(speak, questions("dialogues"))
     for question, given in (*single, *dialogues) if options.set == "tune" else ():
         if not is_right(question, given):
             print(f"{question.intent}.{question.language}: {' / '.join(question.asked)}\n    {given.text[:110]!r}")

@@ -9,7 +9,7 @@ from torch.nn import functional as F  # noqa: N812 - the name everyone knows
 
 
 @dataclass(frozen=True)
-class Shape:
+class NetworkShape:
     """The sizes of the network; `config()` is what `config.json` says of them."""
 
     vocabulary: int
@@ -49,7 +49,7 @@ class Shape:
 
 
 class Attention(nn.Module):
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: NetworkShape) -> None:
         super().__init__()
         self.head = shape.head
         self.q_proj = nn.Linear(shape.hidden, shape.heads * shape.head, bias=False)
@@ -76,7 +76,7 @@ class Attention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: NetworkShape) -> None:
         super().__init__()
         self.gate_proj = nn.Linear(shape.hidden, shape.feed_forward, bias=False)
         self.up_proj = nn.Linear(shape.hidden, shape.feed_forward, bias=False)
@@ -88,7 +88,7 @@ class FeedForward(nn.Module):
 
 
 class Layer(nn.Module):
-    def __init__(self, shape: Shape, dropout: float) -> None:
+    def __init__(self, shape: NetworkShape, dropout: float) -> None:
         super().__init__()
         self.input_layernorm = nn.RMSNorm(shape.hidden, eps=1e-6)
         self.self_attn = Attention(shape)
@@ -102,7 +102,7 @@ class Layer(nn.Module):
 
 
 class Body(nn.Module):
-    def __init__(self, shape: Shape, dropout: float) -> None:
+    def __init__(self, shape: NetworkShape, dropout: float) -> None:
         super().__init__()
         self.embed_tokens = nn.Embedding(shape.vocabulary, shape.hidden)
         self.layers = nn.ModuleList(Layer(shape, dropout) for _ in range(shape.layers))
@@ -120,7 +120,7 @@ class Body(nn.Module):
 class Network(nn.Module):
     """The causal language model; the output matrix is the embedding matrix."""
 
-    def __init__(self, shape: Shape, dropout: float = 0.0) -> None:
+    def __init__(self, shape: NetworkShape, dropout: float = 0.0) -> None:
         super().__init__()
         self.model = Body(shape, dropout)
         for name, parameter in self.named_parameters():
@@ -134,7 +134,7 @@ class Network(nn.Module):
         return F.linear(x if wanted is None else x[wanted], self.model.embed_tokens.weight)
 
 
-def rotary(length: int, shape: Shape) -> tuple[Tensor, Tensor]:
+def rotary(length: int, shape: NetworkShape) -> tuple[Tensor, Tensor]:
     """The cosines and sines of rotary position embedding (Su et al. 2021, arXiv:2104.09864), (length, head) each."""
     rates = shape.rope_theta ** (-torch.arange(0, shape.head, 2).float() / shape.head)
     angles = torch.outer(torch.arange(length).float(), rates).repeat(1, 2)

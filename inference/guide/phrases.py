@@ -14,10 +14,10 @@ ENDINGS = ("", "", "n", "s", "r", "l", "x", "th", "ck", "m", "do", "nte")
 
 
 @dataclass(frozen=True)
-class Choice:
+class PatternChoice:
     """One of several sequences; a sequence is made of texts, further choices and inventions."""
 
-    options: tuple[tuple["str | Choice | Invention", ...], ...]
+    options: tuple[tuple["str | PatternChoice | Invention", ...], ...]
 
     def draw(self, random: Random) -> str:
         parts = random.choice(self.options)
@@ -45,11 +45,11 @@ class Invention:
         return r"\d+" if self.kind == "number" else r"(?!)"  # an invented word matches nothing that a person wrote
 
 
-def _expression(part: str | Choice | Invention) -> str:
+def _expression(part: str | PatternChoice | Invention) -> str:
     return re.escape(part.lower().translate(MARKS)).replace(r"\ ", " *") if isinstance(part, str) else part.expression()
 
 
-def parse(pattern: str, words: Mapping[str, str]) -> Choice:
+def parse(pattern: str, words: Mapping[str, str]) -> PatternChoice:
     """The pattern as a choice; `words` has the patterns behind names in braces. Raises ValueError where malformed."""
     tokens = PARTS.findall(pattern)
     choice, rest = _options(tokens, words)
@@ -58,9 +58,9 @@ def parse(pattern: str, words: Mapping[str, str]) -> Choice:
     return choice
 
 
-def _options(tokens: list[str], words: Mapping[str, str]) -> tuple[Choice, list[str]]:
-    options: list[tuple[str | Choice | Invention, ...]] = []
-    parts: list[str | Choice | Invention] = []
+def _options(tokens: list[str], words: Mapping[str, str]) -> tuple[PatternChoice, list[str]]:
+    options: list[tuple[str | PatternChoice | Invention, ...]] = []
+    parts: list[str | PatternChoice | Invention] = []
     while tokens and tokens[0] != ")":
         token, *tokens = tokens
         if token == "|":
@@ -78,4 +78,4 @@ def _options(tokens: list[str], words: Mapping[str, str]) -> tuple[Choice, list[
         else:
             parts.append(token)
     options.append(tuple(parts))
-    return Choice(tuple(options)), tokens
+    return PatternChoice(tuple(options)), tokens

@@ -14,7 +14,7 @@ ASKED = Path(__file__).with_name("asked")
 
 
 @dataclass(frozen=True)
-class Question:
+class MeasuredQuestion:
     """What is asked, one question after the other, and whose answer the last one deserves."""
 
     asked: tuple[str, ...]
@@ -23,12 +23,12 @@ class Question:
 
 
 @cache
-def questions(name: str = "test") -> tuple[Question, ...]:
+def questions(name: str = "test") -> tuple[MeasuredQuestion, ...]:
     """The questions of one file; `test` gives the figures, `tune` was used to improve the training."""
     with (ASKED / f"{name}.toml").open("rb") as file:
         data = tomllib.load(file)
     return tuple(
-        Question((text,) if isinstance(text, str) else tuple(text), intent, language)
+        MeasuredQuestion((text,) if isinstance(text, str) else tuple(text), intent, language)
         for intent, entry in data.items()
         for language in LANGUAGES
         for text in entry.get(language, ())

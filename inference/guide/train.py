@@ -13,8 +13,8 @@ from tokenizers import Tokenizer
 from torch.nn import functional as F  # noqa: N812 - the name everyone knows
 
 from . import tokenizer as bpe
-from .batches import IGNORED, VOCABULARY, batches, blurred, vocabulary
-from .network import Network, Shape
+from .batches import IGNORED, VOCABULARY, batches, blur_questions, vocabulary
+from .network import Network, NetworkShape
 
 MODEL = Path(__file__).with_name("model")
 SEED = 20_261_122
@@ -31,7 +31,7 @@ def train(steps: int, peak: float, folder: Path, threads: int) -> None:
     torch.manual_seed(SEED)
     torch.set_num_threads(threads)
     tokenizer = vocabulary(SEED)
-    shape = Shape(VOCABULARY)
+    shape = NetworkShape(VOCABULARY)
     network = Network(shape, dropout=0.1)
     optimizers = optimizers_for(network, peak)
     started, average = time.monotonic(), 0.0
@@ -40,7 +40,7 @@ def train(steps: int, peak: float, folder: Path, threads: int) -> None:
             group["lr"] = rate(step, steps, peak)
         wanted = targets != IGNORED
         with torch.autocast("cpu", torch.bfloat16):
-            logits = network(blurred(ids, targets, 0.04, shape.vocabulary), wanted)
+            logits = network(blur_questions(ids, targets, 0.04, shape.vocabulary), wanted)
         loss = F.cross_entropy(logits.float(), targets[wanted])
         network.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -63,7 +63,7 @@ def optimizers_for(network: Network, peak: float) -> list[torch.optim.Optimizer]
     return [muon, torch.optim.AdamW(others, lr=peak, betas=(0.9, 0.95), weight_decay=0.0, fused=True)]
 
 
-def save(network: Network, shape: Shape, tokenizer: Tokenizer, folder: Path) -> None:
+def save(network: Network, shape: NetworkShape, tokenizer: Tokenizer, folder: Path) -> None:
     """The folder as transformers and vLLM read it: weights, shape, tokenizer, template and settings."""
     folder.mkdir(parents=True, exist_ok=True)
     bpe.save(tokenizer, folder)

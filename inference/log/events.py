@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-DIGITS = 10  # of an attempt or an index, at most
+MAX_DIGITS = 10  # of an attempt or an index, at most
 
 
 class Cursor(NamedTuple):
@@ -28,7 +28,7 @@ class Cursor(NamedTuple):
         Redis refuses ids beyond 64 bits, and with them the whole command, which reads the logs of other viewers too.
         """
         attempt, dash, index = (text.decode() if isinstance(text, bytes) else text).partition("-")
-        if not (dash and attempt.isdecimal() and index.isdecimal() and max(len(attempt), len(index)) <= DIGITS):
+        if not (dash and attempt.isdecimal() and index.isdecimal() and max(len(attempt), len(index)) <= MAX_DIGITS):
             raise ValueError("a cursor looks like 1-17")
         return cls(int(attempt), int(index))
 
@@ -102,6 +102,6 @@ class End(msgspec.Struct, tag="end", omit_defaults=True):
     problem: Problem | None = None
 
 
-Entry = Fence | Begin | Prompt | Text | Choices | Finish | End
-encode = msgspec.json.Encoder().encode
-decode = msgspec.json.Decoder(Entry).decode
+Event = Fence | Begin | Prompt | Text | Choices | Finish | End
+encode_event = msgspec.json.Encoder().encode
+decode_event = msgspec.json.Decoder(Event).decode

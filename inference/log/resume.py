@@ -10,18 +10,18 @@ class Splice:
 
     def __init__(self) -> None:
         self.sent: list[str] = []
-        self.owed = ""  # what the client has, and must be told again first
+        self.pending_prefix = ""  # what the client has, and must be told again first
 
-    def clear(self) -> None:
-        self.owed = "".join(self.sent)
+    def restart(self) -> None:
+        self.pending_prefix = "".join(self.sent)
 
-    def add(self, text: str) -> str:
+    def add_text(self, text: str) -> str:
         """The part of `text` that the client does not have. Raises Diverged."""
-        if self.owed:
-            known = min(len(self.owed), len(text))
-            if self.owed[:known] != text[:known]:
+        if self.pending_prefix:
+            known = min(len(self.pending_prefix), len(text))
+            if self.pending_prefix[:known] != text[:known]:
                 raise Diverged
-            self.owed, text = self.owed[known:], text[known:]
+            self.pending_prefix, text = self.pending_prefix[known:], text[known:]
         if text:
             self.sent.append(text)
         return text

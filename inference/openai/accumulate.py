@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 
-class Call:
+class ToolCallBuilder:
     """One tool call; its id and name come once, its arguments in pieces."""
 
     def __init__(self) -> None:
@@ -24,10 +24,10 @@ class Call:
         return {"id": self.id, "type": "function", "function": function}
 
 
-class Choice:
+class ChoiceBuilder:
     def __init__(self) -> None:
         self.texts: dict[str, list[str]] = {"content": [], "refusal": [], "reasoning": []}
-        self.calls: dict[int, Call] = {}
+        self.calls: dict[int, ToolCallBuilder] = {}
         self.logprobs: dict[str, list[Any]] = {}
         self.finish_reason: str | None = None
 
@@ -37,7 +37,7 @@ class Choice:
             if piece := delta.get(name):
                 pieces.append(piece)
         for place, call in enumerate(delta.get("tool_calls") or ()):
-            self.calls.setdefault(call.get("index", place), Call()).add(call)
+            self.calls.setdefault(call.get("index", place), ToolCallBuilder()).add(call)
         for name, entries in (choice.get("logprobs") or {}).items():
             if entries is not None:
                 self.logprobs.setdefault(name, []).extend(entries)
@@ -68,14 +68,14 @@ class Accumulator:
     """Merges what a generation's log tells, in order."""
 
     def __init__(self) -> None:
-        self.merged: dict[int, Choice] = {}
+        self.merged: dict[int, ChoiceBuilder] = {}
         self.plain = True  # nothing came but text of choice 0
 
-    def text(self, text: str) -> None:
+    def add_text(self, text: str) -> None:
         """Add plain text to choice 0."""
         self._choice(0).texts["content"].append(text)
 
-    def add(self, choices: Iterable[Mapping[str, Any]]) -> None:
+    def add_choices(self, choices: Iterable[Mapping[str, Any]]) -> None:
         """Add delta choices of any kind."""
         for choice in choices:
             self._choice(choice["index"]).add(choice)
@@ -94,7 +94,7 @@ class Accumulator:
         self._choice(0)
         return [choice.result(index, finish_reason) for index, choice in sorted(self.merged.items())]
 
-    def _choice(self, index: int) -> Choice:
+    def _choice(self, index: int) -> ChoiceBuilder:
         if index not in self.merged:
-            self.merged[index] = Choice()
+            self.merged[index] = ChoiceBuilder()
         return self.merged[index]

@@ -14,11 +14,11 @@ KEEP_ALIVE = b": keep-alive\n\n"
 _encode = msgspec.json.Encoder().encode
 
 
-def event(value: Any) -> bytes:
+def encode_sse(value: Any) -> bytes:
     return b"data: %b\n\n" % _encode(value)
 
 
-def usage(prompt: int, completion: int, cached: int = 0, reasoning: int | None = None) -> dict[str, Any]:
+def usage_fields(prompt: int, completion: int, cached: int = 0, reasoning: int | None = None) -> dict[str, Any]:
     """Token counts as clients read them."""
     counts: dict[str, Any] = {
         "prompt_tokens": prompt,
@@ -31,7 +31,7 @@ def usage(prompt: int, completion: int, cached: int = 0, reasoning: int | None =
     return counts
 
 
-class StreamShape:
+class OpenAIStreamFormat:
     """Makes the events of one streamed answer: one id, one time, whatever happens behind it."""
 
     __slots__ = ("_head", "_tail", "_text", "_text_tail")
@@ -49,11 +49,11 @@ class StreamShape:
 
     def choices(self, deltas: Iterable[Mapping[str, Any]]) -> bytes:
         """Delta choices of any kind; nothing where they say nothing. The role is `role`'s business."""
-        shown = [choice for delta in deltas if (choice := self._shown(delta))]
+        shown = [choice for delta in deltas if (choice := self._public_choice(delta))]
         return self._head + _encode(shown) + self._tail if shown else b""
 
     @staticmethod
-    def _shown(choice: Mapping[str, Any]) -> dict[str, Any] | None:
+    def _public_choice(choice: Mapping[str, Any]) -> dict[str, Any] | None:
         delta = {name: value for name, value in choice["delta"].items() if name != "role" and value is not None}
         if calls := delta.get("tool_calls"):
             delta["tool_calls"] = [{"index": place, **call} for place, call in enumerate(calls)]
@@ -64,12 +64,12 @@ class StreamShape:
 
     def role(self, n: int = 1) -> bytes:
         """The opening events, one for each choice."""
-        return b"".join(self._one(index, {"role": "assistant", "content": ""}, None) for index in range(n))
+        return b"".join(self._encode_choice(index, {"role": "assistant", "content": ""}, None) for index in range(n))
 
     def finish(self, reason: str, index: int = 0) -> bytes:
-        return self._one(index, {}, reason)
+        return self._encode_choice(index, {}, reason)
 
-    def _one(self, index: int, delta: dict[str, Any], finish: str | None) -> bytes:
+    def _encode_choice(self, index: int, delta: dict[str, Any], finish: str | None) -> bytes:
         choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
         return self._head + _encode([choice]) + self._tail
 
@@ -77,15 +77,15 @@ class StreamShape:
         """The last event before DONE, for those who asked for it."""
         return self._head + b'[],"usage":%b}\n\n' % _encode(counts)
 
-    def done(self, end: End) -> bytes:
+    def final_event(self, end: End) -> bytes:
         return DONE
 
-    def error(self, fault: ApiError) -> bytes:
+    def error_event(self, fault: ApiError) -> bytes:
         """The end of a stream that broke."""
-        return event(fault.body()) + DONE
+        return encode_sse(fault.body()) + DONE
 
 
-def completion(
+def build_completion(
     id: str, created: int, model: str, choices: list[dict[str, Any]], counts: Mapping[str, Any]
 ) -> dict[str, Any]:
     """A whole answer; `choices` as `accumulate.Accumulator.choices` gives them."""

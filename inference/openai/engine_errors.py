@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from inference.openai.fields import ACCEPTED
+from inference.openai.fields import ACCEPTED_FIELDS
 from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
 
@@ -30,7 +30,7 @@ VOCABULARY = re.compile(r"Vocabulary size: (\d+)")
 SCHEMA = re.compile(r"grammar|json.?schema|structured output|xgrammar|guidance|regex", re.IGNORECASE)
 
 
-def described(body: bytes | str | Mapping[str, Any]) -> tuple[str, str | None, Any]:
+def parse_error_body(body: bytes | str | Mapping[str, Any]) -> tuple[str, str | None, Any]:
     """Message, param and code of an engine's error body of any known shape."""
     value: Any = body
     if not isinstance(body, Mapping):
@@ -52,20 +52,20 @@ def described(body: bytes | str | Mapping[str, Any]) -> tuple[str, str | None, A
     )
 
 
-def from_engine(status: int, body: bytes | str | Mapping[str, Any]) -> ApiError:
+def error_from_engine(status: int, body: bytes | str | Mapping[str, Any]) -> ApiError:
     """Our error for an engine's answer with a status of 400 or more, or for an error event in its stream.
 
     A status of 200 (an error inside a stream) is replaced by the integer code that the event names.
     """
-    message, param, code = described(body)
+    message, param, code = parse_error_body(body)
     if status < 400:
         status = code if isinstance(code, int) and 400 <= code < 600 else 500
     if status in (400, 413, 422):
-        return refused(message, param)
+        return request_refusal(message, param)
     if status in (408, 504):
         return api_errors.timeout()
     if status in (429, 503):
-        return api_errors.overloaded("The engine cannot take more work now.")
+        return api_errors.server_overloaded("The engine cannot take more work now.")
     if status in (401, 403):
         return api_errors.engine_error(
             "The engine does not accept the key that Jarvis has for it (JARVIS_ENGINE_API_KEY)."
@@ -75,7 +75,7 @@ def from_engine(status: int, body: bytes | str | Mapping[str, Any]) -> ApiError:
     return api_errors.engine_error(status=500 if status == 500 else 502)
 
 
-def refused(message: str, param: str | None) -> ApiError:
+def request_refusal(message: str, param: str | None) -> ApiError:
     """The engine found fault with the request itself: sending it again cannot help."""
     if CONTEXT.search(message):
         window, requested = WINDOW.search(message), REQUESTED.search(message)
@@ -92,7 +92,7 @@ def refused(message: str, param: str | None) -> ApiError:
     if SCHEMA.search(message):
         text = "The engine cannot hold an answer to this schema. Use a simpler one in `response_format` or `tools`."
         return api_errors.invalid_request(text, "response_format")
-    if param in ACCEPTED:
+    if param in ACCEPTED_FIELDS:
         return api_errors.invalid_request(
             f"The engine refuses the value of `{param}`. Change it or leave it out.", param
         )

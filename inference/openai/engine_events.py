@@ -26,7 +26,7 @@ from inference.openai.engine_values import (
     read_text,
     read_token_ids,
 )
-from inference.openai.sse import DONE, MAX_EVENT, SseParser
+from inference.openai.sse import DONE, MAX_EVENT_BYTES, SseParser
 from inference.openai.tool_calls import ToolCallReader, read_index
 
 REASONING = ("reasoning", "reasoning_content", "thinking")  # vLLM's name, the older one, Ollama's
@@ -35,7 +35,7 @@ REASONING = ("reasoning", "reasoning_content", "thinking")  # vLLM's name, the o
 TokenId = Annotated[int, msgspec.Meta(ge=0, le=MAX_TOKEN_ID)]
 
 
-class Delta(msgspec.Struct, gc=False, omit_defaults=True):
+class EngineDelta(msgspec.Struct, gc=False, omit_defaults=True):
     role: Any = None  # nobody's business: an answer is the assistant's
     content: str | None = None
     reasoning: str | None = None
@@ -50,7 +50,7 @@ class EngineChoice(msgspec.Struct, gc=False):
     """One choice of a chat chunk (`delta`) or of a /v1/completions chunk (`text`)."""
 
     index: int = 0
-    delta: Delta | None = None
+    delta: EngineDelta | None = None
     message: Any = None
     text: str | None = None
     finish_reason: str | None = None
@@ -98,7 +98,7 @@ class EngineChunk(msgspec.Struct, gc=False):
 
 def make_public(choice: EngineChoice) -> dict[str, Any]:
     delta: dict[str, Any] = {}
-    source = choice.delta or Delta(content=choice.text)
+    source = choice.delta or EngineDelta(content=choice.text)
     if source.content is not None:
         delta["content"] = source.content
     if reasoning := source.reasoning or source.reasoning_content or source.thinking:
@@ -141,8 +141,8 @@ class EventReader:
                 yield from self._read(event)
         else:
             self.body += data
-            if len(self.body) > MAX_EVENT:
-                raise UnreadableEvent(f"it is longer than {MAX_EVENT} bytes")
+            if len(self.body) > MAX_EVENT_BYTES:
+                raise UnreadableEvent(f"it is longer than {MAX_EVENT_BYTES} bytes")
 
     def close(self) -> Iterator[EngineChunk]:
         """What is left at the end of the connection: an answer that came whole, or a last event with no line behind it.
@@ -260,7 +260,7 @@ class EventReader:
             raise UnreadableEvent("a choice has no index, and several were asked for")
         return index if index < self.n else None
 
-    def _mend_delta(self, index: int, delta: dict[str, Any]) -> Delta:
+    def _mend_delta(self, index: int, delta: dict[str, Any]) -> EngineDelta:
         calls = delta.get("tool_calls")
         if calls is None and delta.get("function_call"):  # what came before tool calls
             calls = [{"function": delta["function_call"]}]
@@ -270,7 +270,7 @@ class EventReader:
             thoughts = [part["thinking"] for part in content if isinstance(part, dict) and part.get("thinking")]
             content = [part for part in content if not (isinstance(part, dict) and part.get("thinking"))]
             reasoning = reasoning or "".join(read_text(thought, "thinking") or "" for thought in thoughts) or None
-        return Delta(
+        return EngineDelta(
             content=self._join(index, "content", read_text(content, "content")),
             reasoning=self._join(index, "reasoning", reasoning),
             refusal=self._join(index, "refusal", read_text(delta.get("refusal"), "refusal")),

@@ -6,10 +6,10 @@ is refused as unknown and fails a test until somebody has decided about it.
 
 from inference.openai.schemas import Fields
 
-ACCEPTED = frozenset(Fields.__struct_fields__)
+ACCEPTED_FIELDS = frozenset(Fields.__struct_fields__)
 
 # Read by Jarvis alone; everything else that is accepted goes to the engine.
-OURS = frozenset(
+OUR_FIELDS = frozenset(
     [
         "model",
         "messages",
@@ -25,7 +25,7 @@ OURS = frozenset(
 )
 
 # Clients send these by habit. They change nothing in an answer that is made here, so they are passed over.
-IGNORED = frozenset(
+IGNORED_FIELDS = frozenset(
     [
         "store",
         "service_tier",
@@ -47,7 +47,7 @@ _ENGINE = "It steers the engine's inside and is not open to requests."
 _OLD = "Use `tools` and `tool_choice`."
 
 # Names that get a reason of their own; anything else that is not in the tables above is refused as unknown.
-REFUSED = {
+REFUSED_FIELDS = {
     "chat_template": _TEMPLATE,
     "add_generation_prompt": _TEMPLATE,
     "continue_final_message": _TEMPLATE,

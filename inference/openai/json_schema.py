@@ -14,8 +14,8 @@ MAX_DEPTH = 32
 MAX_NODES = 5_000
 MAX_CHOICES = 1_000
 MAX_ITEMS = 1_000
-MAX_LENGTH = 10_000
-MAX_PATTERN = 512
+MAX_LENGTH_KEYWORD = 10_000
+MAX_PATTERN_CHARS = 512
 MAX_REPEAT = 128  # beyond it xgrammar fails on the whole request
 
 MAPS = frozenset(("properties", "$defs", "definitions", "patternProperties", "dependentSchemas"))
@@ -35,7 +35,12 @@ SINGLE = frozenset(
         "unevaluatedItems",
     ]
 )
-COUNTS = {"minItems": MAX_ITEMS, "maxItems": MAX_ITEMS, "minLength": MAX_LENGTH, "maxLength": MAX_LENGTH}
+COUNTS = {
+    "minItems": MAX_ITEMS,
+    "maxItems": MAX_ITEMS,
+    "minLength": MAX_LENGTH_KEYWORD,
+    "maxLength": MAX_LENGTH_KEYWORD,
+}
 COUNTS |= {"minProperties": MAX_ITEMS, "maxProperties": MAX_ITEMS, "minContains": MAX_ITEMS, "maxContains": MAX_ITEMS}
 REPEAT = re.compile(r"\{(\d+)(?:,(\d*))?\}")
 NESTED = re.compile(r"[*+}]\)*\)[*+{]")
@@ -43,17 +48,17 @@ NESTED = re.compile(r"[*+}]\)*\)[*+{]")
 
 def check_schema(schema: Mapping[str, Any], param: str) -> None:
     """Raise ApiError (400) for a schema beyond the limits; `param` names where it was sent."""
-    Checker(param, schema).schema(schema, 0)
+    SchemaChecker(param, schema).check_schema(schema, 0)
 
 
-def pointed_at(root: Any, pointer: str) -> Any:
+def resolve_pointer(root: Any, pointer: str) -> Any:
     """What a JSON pointer such as `#/$defs/name` leads to; None where that is nothing."""
     for part in pointer.split("/")[1:]:
         root = root.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(root, Mapping) else None
     return root
 
 
-class Checker:
+class SchemaChecker:
     def __init__(self, param: str, root: Mapping[str, Any]) -> None:
         self.param = param
         self.root = root
@@ -62,15 +67,15 @@ class Checker:
     def refuse(self, message: str) -> ApiError:
         return invalid_request(f"The JSON schema in `{self.param}` {message}", self.param)
 
-    def count(self, depth: int) -> None:
+    def count_node(self, depth: int) -> None:
         self.nodes += 1
         if self.nodes > MAX_NODES:
             raise self.refuse(f"has more than {MAX_NODES} parts. Use a smaller one.")
         if depth > MAX_DEPTH:
             raise self.refuse(f"is nested more than {MAX_DEPTH} deep. Use a flatter one.")
 
-    def schema(self, schema: Any, depth: int) -> None:
-        self.count(depth)
+    def check_schema(self, schema: Any, depth: int) -> None:
+        self.count_node(depth)
         if isinstance(schema, bool):
             return
         if not isinstance(schema, Mapping):
@@ -78,39 +83,39 @@ class Checker:
         if "minItems" in schema and "items" not in schema and not {"prefixItems", "$ref"} & schema.keys():
             raise self.refuse("has `minItems` without `items`. Say of what kind the items are.")
         for name, value in schema.items():
-            self.keyword(name, value, depth + 1)
+            self.check_keyword(name, value, depth + 1)
 
-    def keyword(self, name: str, value: Any, depth: int) -> None:
+    def check_keyword(self, name: str, value: Any, depth: int) -> None:
         if name in MAPS:
             if not isinstance(value, Mapping):
                 raise self.refuse(f"needs an object in `{name}`.")
             for key, inner in value.items():
                 if name == "patternProperties":
-                    self.pattern(key)
-                self.schema(inner, depth)
+                    self.check_pattern(key)
+                self.check_schema(inner, depth)
         elif name in LISTS or (name == "items" and isinstance(value, list)):
             if not isinstance(value, list):
                 raise self.refuse(f"needs a list in `{name}`.")
             for inner in value:
-                self.schema(inner, depth)
+                self.check_schema(inner, depth)
         elif name in SINGLE:
-            self.schema(value, depth)
+            self.check_schema(value, depth)
         elif name == "pattern":
-            self.pattern(value)
+            self.check_pattern(value)
         elif name in COUNTS:
             if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= COUNTS[name]:
                 raise self.refuse(f"needs a whole number from 0 to {COUNTS[name]} in `{name}`.")
         elif name in ("$ref", "$dynamicRef"):
             if not isinstance(value, str) or not value.startswith("#"):
                 raise self.refuse(f"may only point into itself with `{name}`, as in #/$defs/name.")
-            self.reference(value)
+            self.check_reference(value)
         else:
-            self.data(value, depth)
+            self.check_data(value, depth)
 
-    def reference(self, pointer: str) -> None:
+    def check_reference(self, pointer: str) -> None:
         """Refuse a reference that leads to nothing but references, round and round."""
         seen: set[str] = set()
-        while isinstance(target := pointed_at(self.root, pointer), Mapping):
+        while isinstance(target := resolve_pointer(self.root, pointer), Mapping):
             seen.add(pointer)
             pointer = target.get("$ref", "")
             if not isinstance(pointer, str) or not pointer.startswith("#"):
@@ -118,21 +123,21 @@ class Checker:
             if pointer in seen:
                 raise self.refuse("has a `$ref` that leads back to itself. Point it at a schema.")
 
-    def data(self, value: Any, depth: int) -> None:
+    def check_data(self, value: Any, depth: int) -> None:
         """Values that are no schemas: `enum`, `const`, `default`, `required`, titles."""
-        self.count(depth)
+        self.count_node(depth)
         if isinstance(value, Mapping):
             for inner in value.values():
-                self.data(inner, depth + 1)
+                self.check_data(inner, depth + 1)
         elif isinstance(value, list):
             if len(value) > MAX_CHOICES:
                 raise self.refuse(f"has a list of more than {MAX_CHOICES} values. Use fewer.")
             for inner in value:
-                self.data(inner, depth + 1)
+                self.check_data(inner, depth + 1)
 
-    def pattern(self, pattern: Any) -> None:
-        if not isinstance(pattern, str) or len(pattern) > MAX_PATTERN:
-            raise self.refuse(f"needs a string of at most {MAX_PATTERN} characters as a pattern.")
+    def check_pattern(self, pattern: Any) -> None:
+        if not isinstance(pattern, str) or len(pattern) > MAX_PATTERN_CHARS:
+            raise self.refuse(f"needs a string of at most {MAX_PATTERN_CHARS} characters as a pattern.")
         counts = [int(number) for found in REPEAT.findall(pattern) for number in found if number and len(number) < 10]
         if sum(counts) > MAX_REPEAT or re.search(r"\{\d*,?\d{10,}", pattern):
             raise self.refuse(f"has a pattern that repeats more than {MAX_REPEAT} times. Use `maxLength`, or fewer.")

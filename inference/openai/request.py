@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 
 from inference.openai import strict_json, validation
-from inference.openai.fields import ACCEPTED, IGNORED, OURS
+from inference.openai.fields import ACCEPTED_FIELDS, IGNORED_FIELDS, OUR_FIELDS
 from inference.openai.schemas import Fields
-from inference.openai.validation import Limits
-from inference.openai.validation_errors import fault, refusal
+from inference.openai.validation import RequestLimits
+from inference.openai.validation_errors import explain_validation_error, refuse_field
 from jarvis.lib.api_errors import permission_denied
 
 COMPLETION_FIELDS = frozenset(
@@ -30,7 +30,7 @@ COMPLETION_FIELDS = frozenset(
     ]
 )
 # With these the engine's text is not all of the answer, or lags behind the token ids, so ids alone cannot continue it.
-HINDRANCES = frozenset(("tools", "logprobs", "response_format", "stop"))
+CONTINUATION_HINDRANCES = frozenset(("tools", "logprobs", "response_format", "stop"))
 
 
 class ChatRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -56,14 +56,14 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         return limit
 
     @property
-    def continuable(self) -> bool:
+    def can_continue(self) -> bool:
         """Whether an interrupted answer can be continued exactly, from its token ids.
 
         Penalties count the tokens of the answer, and a continuation takes those for a part of the prompt: at
         temperature 0, where an answer is promised to be the same, they stand in the way.
         """
         fields = self.fields
-        if fields.get("n", 1) > 1 or not HINDRANCES.isdisjoint(fields):
+        if fields.get("n", 1) > 1 or not CONTINUATION_HINDRANCES.isdisjoint(fields):
             return False
         penalised = fields.get("presence_penalty") or fields.get("frequency_penalty")
         return not (penalised and fields.get("temperature") == 0)
@@ -77,7 +77,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         if max_tokens is not None:
             body.setdefault("max_tokens", max_tokens)
         body |= {"stream": True, "stream_options": {"include_usage": True}}
-        if self.continuable:
+        if self.can_continue:
             body["return_token_ids"] = True
         return body
 
@@ -100,11 +100,11 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         }
 
     @property
-    def goes_on(self) -> bool:
+    def is_continuation(self) -> bool:
         """Whether the answer goes on with the last message."""
         return bool(self.fields.get("continue_final_message"))
 
-    def going_on(self) -> "ChatRequest":
+    def as_continuation(self) -> "ChatRequest":
         """The same, but the answer goes on with the last message instead of beginning a new one.
 
         Of a caller these fields are refused (`inference.openai.fields`); the page's "Continue" sets them.
@@ -122,33 +122,33 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         return msgspec.convert(row, cls)
 
 
-def parse_chat_request(body: bytes, *, limits: Limits = Limits()) -> ChatRequest:  # noqa: B008 - it is frozen
+def parse_chat_request(body: bytes, *, limits: RequestLimits = RequestLimits()) -> ChatRequest:  # noqa: B008 - it is frozen
     """The request in an HTTP body. Raises ApiError: 400 with the parameter named, 403 for `priority` without right."""
-    return check_chat_request(strict_json.loads(body), limits=limits)
+    return check_chat_request(strict_json.parse_object(body), limits=limits)
 
 
-def check_chat_request(value: dict[str, Any], *, limits: Limits = Limits()) -> ChatRequest:  # noqa: B008
+def check_chat_request(value: dict[str, Any], *, limits: RequestLimits = RequestLimits()) -> ChatRequest:  # noqa: B008
     """As `parse_chat_request`, for a request that was made inside Jarvis or is decoded already."""
     given = {name: item for name, item in value.items() if item is not None}
-    if not given.keys() <= ACCEPTED:
-        for name in [name for name in given if name not in ACCEPTED]:
-            if name not in IGNORED:
-                raise refusal(name)
+    if not given.keys() <= ACCEPTED_FIELDS:
+        for name in [name for name in given if name not in ACCEPTED_FIELDS]:
+            if name not in IGNORED_FIELDS:
+                raise refuse_field(name)
             del given[name]
     try:
         fields = msgspec.convert(given, Fields)
     except msgspec.ValidationError as error:
-        raise fault(str(error)) from None
-    validation.check(fields, limits)
+        raise explain_validation_error(str(error)) from None
+    validation.check_fields(fields, limits)
     if fields.priority and not limits.priority:
         raise permission_denied("set `priority`", "priority")
-    engine = {name: item for name, item in given.items() if name not in OURS}
+    engine = {name: item for name, item in given.items() if name not in OUR_FIELDS}
     engine["messages"] = validation.engine_messages(given["messages"])
     if (limit := fields.max_completion_tokens or fields.max_tokens) is not None:
         engine["max_tokens"] = limit
     return ChatRequest(
         model=fields.model,
-        fields=trimmed(engine),
+        fields=trim_fields(engine),
         stream=bool(fields.stream),
         include_usage=bool(fields.stream_options and fields.stream_options.include_usage),
         priority=fields.priority or 0,
@@ -157,7 +157,7 @@ def check_chat_request(value: dict[str, Any], *, limits: Limits = Limits()) -> C
     )
 
 
-def trimmed(engine: dict[str, Any]) -> dict[str, Any]:
+def trim_fields(engine: dict[str, Any]) -> dict[str, Any]:
     """Without what says nothing, so that it does not count as a hindrance."""
     if not engine.get("logprobs"):
         engine.pop("logprobs", None)

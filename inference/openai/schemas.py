@@ -11,49 +11,49 @@ FunctionName = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"\A[A-Z
 Label = Annotated[str, Meta(max_length=512)]
 
 
-class Strict(Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
+class StrictStruct(Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
     """A shape that refuses what it does not know."""
 
 
-class TextPart(Strict, tag_field="type", tag="text"):
+class TextPart(StrictStruct, tag_field="type", tag="text"):
     text: str
 
 
-class RefusalPart(Strict, tag_field="type", tag="refusal"):
+class RefusalPart(StrictStruct, tag_field="type", tag="refusal"):
     refusal: str
 
 
 Content = str | Annotated[list[TextPart], Meta(min_length=1, max_length=1000)]
 
 
-class System(Strict, tag_field="role", tag="system"):
+class System(StrictStruct, tag_field="role", tag="system"):
     content: Content
     name: Name | None = None
 
 
-class Developer(Strict, tag_field="role", tag="developer"):
+class Developer(StrictStruct, tag_field="role", tag="developer"):
     content: Content
     name: Name | None = None
 
 
-class User(Strict, tag_field="role", tag="user"):
+class User(StrictStruct, tag_field="role", tag="user"):
     content: Content
     name: Name | None = None
 
 
-class CalledFunction(Strict):
+class CalledFunction(StrictStruct):
     name: FunctionName
     arguments: str
 
 
-class ToolCall(Strict):
+class ToolCall(StrictStruct):
     id: Annotated[str, Meta(min_length=1, max_length=128)]
     function: CalledFunction
     type: Literal["function"] = "function"
     index: int | None = None
 
 
-class Assistant(Strict, tag_field="role", tag="assistant"):
+class Assistant(StrictStruct, tag_field="role", tag="assistant"):
     """Takes what Jarvis itself answers, so that a client can send a message back as it came."""
 
     content: str | Annotated[list[TextPart | RefusalPart], Meta(min_length=1, max_length=1000)] | None = None
@@ -67,7 +67,7 @@ class Assistant(Strict, tag_field="role", tag="assistant"):
     function_call: None = None
 
 
-class Tool(Strict, tag_field="role", tag="tool"):
+class Tool(StrictStruct, tag_field="role", tag="tool"):
     content: Content
     tool_call_id: Annotated[str, Meta(min_length=1, max_length=128)]
     name: Name | None = None
@@ -76,52 +76,52 @@ class Tool(Strict, tag_field="role", tag="tool"):
 Message = System | Developer | User | Assistant | Tool
 
 
-class Function(Strict):
+class Function(StrictStruct):
     name: FunctionName
     description: Annotated[str, Meta(max_length=16_384)] | None = None
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
 
 
-class ToolDefinition(Strict):
+class ToolDefinition(StrictStruct):
     function: Function
     type: Literal["function"]
 
 
-class ChosenFunction(Strict):
+class ChosenFunction(StrictStruct):
     name: FunctionName
 
 
-class ToolChoice(Strict):
+class ToolChoice(StrictStruct):
     function: ChosenFunction
     type: Literal["function"]
 
 
-class TextFormat(Strict, tag_field="type", tag="text"):
+class TextFormat(StrictStruct, tag_field="type", tag="text"):
     pass
 
 
-class ObjectFormat(Strict, tag_field="type", tag="json_object"):
+class ObjectFormat(StrictStruct, tag_field="type", tag="json_object"):
     pass
 
 
-class NamedSchema(Strict):
+class NamedSchema(StrictStruct):
     name: FunctionName
     schema: dict[str, Any]
     description: Annotated[str, Meta(max_length=16_384)] | None = None
     strict: bool | None = None
 
 
-class SchemaFormat(Strict, tag_field="type", tag="json_schema"):
+class SchemaFormat(StrictStruct, tag_field="type", tag="json_schema"):
     json_schema: NamedSchema
 
 
-class StreamOptions(Strict):
+class StreamOptions(StrictStruct):
     include_usage: bool | None = None
     include_obfuscation: bool | None = None  # padding against traffic analysis: accepted, not done
 
 
-class TemplateArguments(Strict):
+class TemplateArguments(StrictStruct):
     enable_thinking: bool | None = None
     thinking: bool | None = None
 

@@ -3,7 +3,7 @@
 from inference.openai.engine_values import UnreadableEvent
 
 DONE = b"[DONE]"
-MAX_EVENT = 64 * 1024 * 1024  # bytes; the first event may hold every id of a long prompt
+MAX_EVENT_BYTES = 64 * 1024 * 1024  # bytes; the first event may hold every id of a long prompt
 
 
 class SseParser:
@@ -26,8 +26,8 @@ class SseParser:
         if self._parts:
             self._parts.append(data)
             self._size += len(data)
-            if self._size > MAX_EVENT:
-                raise UnreadableEvent(f"an event is longer than {MAX_EVENT} bytes")
+            if self._size > MAX_EVENT_BYTES:
+                raise UnreadableEvent(f"an event is longer than {MAX_EVENT_BYTES} bytes")
             if b"\n" not in data and b"\r" not in data and not self._parts[-2].endswith(b"\r"):
                 return []
             data = b"".join(self._parts)

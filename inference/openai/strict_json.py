@@ -19,7 +19,7 @@ class DuplicateName(ValueError):
     """An object names something twice."""
 
 
-def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(items)
     if len(result) != len(items):
         names = [name for name, _ in items]
@@ -27,29 +27,32 @@ def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def whole_number(text: str) -> int:
+def parse_whole_number(text: str) -> int:
     if len(text) > 20 or not -INT64 <= (value := int(text)) < INT64:
         raise ValueError(f"The number {text[:24]} is too large")
     return value
 
 
-def fraction(text: str) -> float:
+def parse_fraction(text: str) -> float:
     value = float(text)
     if value in (float("inf"), float("-inf")):
         raise ValueError(f"The number {text[:24]} is too large")
     return value
 
 
-def constant(text: str) -> None:
+def refuse_constant(text: str) -> None:
     raise ValueError(f"{text} is not a number in JSON")
 
 
 _decode = json.JSONDecoder(
-    object_pairs_hook=pairs, parse_int=whole_number, parse_float=fraction, parse_constant=constant
+    object_pairs_hook=unique_pairs,
+    parse_int=parse_whole_number,
+    parse_float=parse_fraction,
+    parse_constant=refuse_constant,
 ).decode
 
 
-def loads(body: bytes) -> dict[str, Any]:
+def parse_object(body: bytes) -> dict[str, Any]:
     """The object in `body`; ApiError (400) says what is wrong with it."""
     try:
         value = _decode(body.decode())

@@ -8,10 +8,10 @@ from inference.openai.json_schema import check_schema
 from inference.openai.schemas import Assistant, Fields, Message, ObjectFormat, SchemaFormat, TextPart, ToolChoice
 from jarvis.lib.api_errors import invalid_request
 
-MAX_DEPTH = 100  # of the JSON inside `arguments` of a tool call that is sent back
+MAX_BRACKET_DEPTH = 100  # of the JSON inside `arguments` of a tool call that is sent back
 
 
-class Limits(msgspec.Struct, frozen=True):
+class RequestLimits(msgspec.Struct, frozen=True):
     """Caps that depend on the site, the model or the caller."""
 
     max_tokens: int = 4096  # largest max_tokens
@@ -30,7 +30,7 @@ class Limits(msgspec.Struct, frozen=True):
     metadata: int = 16
 
 
-def check(fields: Fields, limits: Limits) -> None:
+def check_fields(fields: Fields, limits: RequestLimits) -> None:
     """Raise ApiError (400) for the first rule that is broken."""
     check_messages(fields.messages, limits)
     for name in ("max_tokens", "max_completion_tokens"):
@@ -65,7 +65,7 @@ def check(fields: Fields, limits: Limits) -> None:
         raise invalid_request(text, "metadata")
 
 
-def check_messages(messages: list[Message], limits: Limits) -> None:
+def check_messages(messages: list[Message], limits: RequestLimits) -> None:
     if len(messages) > limits.messages:
         raise invalid_request(f"`messages` may hold at most {limits.messages} messages. Send fewer.", "messages")
     size = 0
@@ -90,13 +90,13 @@ def check_assistant(message: Assistant, path: str) -> int:
     for number, call in enumerate(message.tool_calls or ()):
         text = call.function.arguments
         size += len(text)
-        if text.count("[") + text.count("{") > MAX_DEPTH and depth_of(text) > MAX_DEPTH:
+        if text.count("[") + text.count("{") > MAX_BRACKET_DEPTH and bracket_depth(text) > MAX_BRACKET_DEPTH:
             param = f"{path}.tool_calls[{number}].function.arguments"
-            raise invalid_request(f"`{param}` is nested more than {MAX_DEPTH} deep. Use a flatter one.", param)
+            raise invalid_request(f"`{param}` is nested more than {MAX_BRACKET_DEPTH} deep. Use a flatter one.", param)
     return size
 
 
-def depth_of(text: str) -> int:
+def bracket_depth(text: str) -> int:
     """How deep brackets are nested at most; those inside strings count too, which errs on the safe side."""
     depth = deepest = 0
     for character in text:
@@ -108,14 +108,14 @@ def depth_of(text: str) -> int:
     return deepest
 
 
-def check_stop(stop: str | list[str], limits: Limits) -> None:
+def check_stop(stop: str | list[str], limits: RequestLimits) -> None:
     stops = [stop] if isinstance(stop, str) else stop
     if len(stops) > limits.stops or any(not 0 < len(text) <= limits.stop_length for text in stops):
         text = f"`stop` may hold at most {limits.stops} strings of 1 to {limits.stop_length} characters."
         raise invalid_request(text, "stop")
 
 
-def check_bias(bias: dict[str, float], limits: Limits) -> None:
+def check_bias(bias: dict[str, float], limits: RequestLimits) -> None:
     top = limits.vocabulary or 2**31
     if len(bias) > limits.biases:
         raise invalid_request(f"`logit_bias` may name at most {limits.biases} tokens. Name fewer.", "logit_bias")
@@ -125,7 +125,7 @@ def check_bias(bias: dict[str, float], limits: Limits) -> None:
             raise invalid_request(text, "logit_bias")
 
 
-def check_tools(fields: Fields, limits: Limits) -> None:
+def check_tools(fields: Fields, limits: RequestLimits) -> None:
     tools, choice = fields.tools, fields.tool_choice
     if tools is None:
         if choice not in (None, "none"):
@@ -146,7 +146,7 @@ def check_tools(fields: Fields, limits: Limits) -> None:
         raise invalid_request("`tool_choice` names none of the `tools`. Name one of them.", "tool_choice")
 
 
-def check_format(wanted: SchemaFormat | ObjectFormat, limits: Limits) -> None:
+def check_format(wanted: SchemaFormat | ObjectFormat, limits: RequestLimits) -> None:
     if isinstance(wanted, SchemaFormat):
         schema = wanted.json_schema.schema
         if (size := len(msgspec.json.encode(schema))) > limits.schema_bytes:
@@ -155,14 +155,14 @@ def check_format(wanted: SchemaFormat | ObjectFormat, limits: Limits) -> None:
         check_schema(schema, "response_format.json_schema.schema")
 
 
-OF_CALLERS = frozenset(("annotations", "audio", "function_call", "refusal", "reasoning_content"))
+CALLER_FIELDS = frozenset(("annotations", "audio", "function_call", "refusal", "reasoning_content"))
 
 
 def engine_messages(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Messages as engines take them: no empty fields, `developer` (which few chat templates know) as `system`."""
     result = []
     for message in messages:
-        clean = {name: value for name, value in message.items() if value is not None and name not in OF_CALLERS}
+        clean = {name: value for name, value in message.items() if value is not None and name not in CALLER_FIELDS}
         if clean["role"] == "developer":
             clean["role"] = "system"
         elif clean["role"] == "assistant":

@@ -2,7 +2,7 @@
 
 import re
 
-from inference.openai.fields import REFUSED
+from inference.openai.fields import REFUSED_FIELDS
 from inference.openai.strict_json import printable
 from jarvis.lib.api_errors import ApiError, invalid_request
 
@@ -13,14 +13,14 @@ PART = re.compile(r"messages\[\d+\]\.content(\[.*)?")
 TYPES = {"float": "number", "int": "whole number", "str": "string", "bool": "true or false", "array": "list"}
 
 
-def refusal(name: str) -> ApiError:
+def refuse_field(name: str) -> ApiError:
     shown = printable(name[:100])
-    if reason := REFUSED.get(name):
+    if reason := REFUSED_FIELDS.get(name):
         return invalid_request(f"`{shown}` is not accepted. {reason}", shown)
     return invalid_request(f"Unknown parameter `{shown}`. Remove it.", shown)
 
 
-def fault(message: str) -> ApiError:
+def explain_validation_error(message: str) -> ApiError:
     """A validation error of msgspec in words for people, with the parameter in OpenAI's way of writing it."""
     found = FAULT.fullmatch(message)
     text, path = (found[1], found[2] or "") if found else (message, "")

@@ -10,12 +10,12 @@ import msgspec
 from django.db import connection, transaction
 from django.dispatch import Signal
 
-from inference.log.events import Begin, Choices, End, Entry, Problem, Text, Usage
+from inference.log.events import Begin, Choices, End, Event, Problem, Text, Usage
 from inference.models import Generation
 
 NUL_IN_JSON = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")  # not the text `\u0000`, in which the backslash is escaped
 
-Key = tuple[UUID, int]
+OutcomeKey = tuple[UUID, int]
 
 # Sent inside the transaction that stores answers, with `outcomes`: those that were stored, each exactly once.
 generations_ended = Signal()
@@ -36,7 +36,7 @@ class Outcome(msgspec.Struct):
     finished_at: datetime | None = None
 
     @property
-    def key(self) -> Key:
+    def key(self) -> OutcomeKey:
         """What tells it from the outcomes of other attempts at the same row."""
         return self.id, self.attempt
 
@@ -68,7 +68,7 @@ RETURNING g.id, g.attempt
 """
 
 
-def store(outcomes: Sequence[Outcome]) -> set[Key]:
+def store_outcomes(outcomes: Sequence[Outcome]) -> set[OutcomeKey]:
     """Store the outcomes in one statement; the keys of those whose attempt still held its row. Safe to repeat."""
     columns = zip(*(_row(outcome) for outcome in outcomes), strict=True)
     with transaction.atomic(), connection.cursor() as cursor:
@@ -87,8 +87,8 @@ def _row(outcome: Outcome) -> tuple[Any, ...]:
         outcome.id,
         outcome.attempt,
         outcome.status,
-        clean(outcome.text),
-        None if outcome.choices is None else clean_json(outcome.choices),
+        strip_nul(outcome.text),
+        None if outcome.choices is None else encode_json(outcome.choices),
         outcome.finish_reason,
         usage.prompt_tokens,
         usage.completion_tokens,
@@ -100,21 +100,21 @@ def _row(outcome: Outcome) -> tuple[Any, ...]:
     )
 
 
-def clean(text: str) -> str:
+def strip_nul(text: str) -> str:
     """Text as Postgres can keep it: it refuses NUL."""
     return text.replace("\x00", "\ufffd")
 
 
-def clean_json(value: Any) -> str:
+def encode_json(value: Any) -> str:
     """JSON as Postgres can keep it, on the same condition."""
     return NUL_IN_JSON.sub(r"\1\\ufffd", msgspec.json.encode(value).decode())
 
 
-def entries_of(row: Generation) -> list[Entry]:
+def events_of_row(row: Generation) -> list[Event]:
     """An ended row as the log would have told it, from a clean start."""
     usage = Usage(row.prompt_tokens, row.completion_tokens, row.cached_tokens)
     problem = Problem(row.error_code, row.error_message) if row.error_code else None
-    entries: list[Entry] = [Begin(clear=True)]
+    entries: list[Event] = [Begin(clear=True)]
     if row.choices is not None:
         # A finished choice's message has the fields of a delta, so it is told as one.
         entries.append(

@@ -17,11 +17,11 @@ from inference import claim
 from inference.models import MAX_ATTEMPTS
 from inference.worker_state import WorkerState
 
-LATEST = 50  # answers of which the average is taken
-SHORTEST_WAIT, LONGEST_WAIT = 1.0, 120.0  # seconds that a full queue asks people to wait
-UNKNOWN_WAIT = 2.0
-REMEMBER = 1.0  # seconds for which a refusal is not reckoned anew
-OWNERS = 1000  # remembered at most
+AVERAGED_ANSWERS = 50  # answers of which the average is taken
+MIN_WAIT_SECONDS, MAX_WAIT_SECONDS = 1.0, 120.0  # seconds that a full queue asks people to wait
+UNKNOWN_WAIT_SECONDS = 2.0
+CACHE_SECONDS = 1.0  # seconds for which a refusal is not reckoned anew
+MAX_CACHED_OWNERS = 1000  # remembered at most
 
 _free: dict[int | None, tuple[float, float]] = {}  # until when what is known of an owner's places, or of all, holds
 
@@ -59,29 +59,29 @@ WHERE measured.running > 0 AND placed.fresh
 IN_ORDER = claim.IN_TURN + PLACED + claim.ORDER + LOOKED_UP
 
 
-class Place(msgspec.Struct, frozen=True):
+class QueuePosition(msgspec.Struct, frozen=True):
     """`position` 1 is the next to be served; `wait_seconds` is None where nothing is known to reckon with."""
 
     position: int
     wait_seconds: float | None
 
 
-def places(ids: Collection[UUID], workers: Iterable[WorkerState]) -> dict[UUID, Place]:
+def find_positions(ids: Collection[UUID], workers: Iterable[WorkerState]) -> dict[UUID, QueuePosition]:
     """The places of those among `ids` that wait in the queue; one query for all, none where there are no ids."""
     if not ids:
         return {}
-    slots = slots_of(workers)
-    values = {"ids": list(ids), "models": None, "attempts": MAX_ATTEMPTS, "latest": LATEST}
+    slots = count_slots(workers)
+    values = {"ids": list(ids), "models": None, "attempts": MAX_ATTEMPTS, "latest": AVERAGED_ANSWERS}
     with connection.cursor() as cursor:
         cursor.execute(IN_ORDER + OF_THESE, values)
         rows = cursor.fetchall()
     return {
-        id: Place(position, expected_wait(position, slots.get(model, 0), running, seconds))
+        id: QueuePosition(position, estimate_wait(position, slots.get(model, 0), running, seconds))
         for id, model, position, running, seconds in rows
     }
 
 
-def slots_of(workers: Iterable[WorkerState]) -> dict[str, int]:
+def count_slots(workers: Iterable[WorkerState]) -> dict[str, int]:
     """How many generations of each model run at once, with the workers that can take any."""
     slots: dict[str, int] = {}
     for worker in workers:
@@ -90,7 +90,7 @@ def slots_of(workers: Iterable[WorkerState]) -> dict[str, int]:
     return slots
 
 
-def expected_wait(position: int, slots: int, running: int, seconds: float | None) -> float | None:
+def estimate_wait(position: int, slots: int, running: int, seconds: float | None) -> float | None:
     """Seconds until a generation begins that has `position` in the queue of a model with so many slots.
 
     An answer takes `seconds` on average, so with all slots busy one ends each `seconds / slots`.
@@ -100,7 +100,7 @@ def expected_wait(position: int, slots: int, running: int, seconds: float | None
     return max(0, position - max(0, slots - running)) * seconds / slots
 
 
-def until_free(owner_id: int | None = None) -> float:
+def seconds_until_free(owner_id: int | None = None) -> float:
     """Seconds until the next of an owner's calls, or of all, leaves the queue; UNKNOWN_WAIT where none may be reckoned.
 
     Remembered for a moment, since those who are refused come often and must cost little.
@@ -109,12 +109,12 @@ def until_free(owner_id: int | None = None) -> float:
     until, wait = _free.get(owner_id, (0.0, 0.0))
     if until > now:
         return wait
-    values = {"models": None, "attempts": MAX_ATTEMPTS, "latest": LATEST, "owner": owner_id}
+    values = {"models": None, "attempts": MAX_ATTEMPTS, "latest": AVERAGED_ANSWERS, "owner": owner_id}
     with connection.cursor() as cursor:
         cursor.execute(IN_ORDER + SOONEST, values)
         (seconds,) = cursor.fetchone()
-    wait = UNKNOWN_WAIT if seconds is None else min(max(seconds, SHORTEST_WAIT), LONGEST_WAIT)
-    if len(_free) >= OWNERS:
+    wait = UNKNOWN_WAIT_SECONDS if seconds is None else min(max(seconds, MIN_WAIT_SECONDS), MAX_WAIT_SECONDS)
+    if len(_free) >= MAX_CACHED_OWNERS:
         _free.clear()
-    _free[owner_id] = (now + REMEMBER, wait)
+    _free[owner_id] = (now + CACHE_SECONDS, wait)
     return wait

@@ -20,7 +20,7 @@ import structlog
 from django.db import Error as DatabaseError
 from django.utils import timezone
 
-from accounts.authentication import Caller, caller_for
+from accounts.authentication import Caller, build_caller
 from accounts.limit_rules import Allowance
 from inference.models import Generation
 from inference.openai.request import ChatRequest
@@ -32,21 +32,21 @@ from jarvis.lib.database import in_database, log_failure
 log = structlog.get_logger(__name__)
 
 PASSED, REQUESTS, TOKENS, PARALLEL, BUDGET, UNKNOWN, LOST = range(7)  # as reserve.lua says it
-TOGETHER = 64  # calls that one run of the script checks at most, so that Redis is not held up
-TRIES = 20
+MAX_CALLS_PER_SCRIPT = 64  # calls that one run of the script checks at most, so that Redis is not held up
+MAX_TRIES = 20
 BYTES_PER_TOKEN = 3  # of ordinary text, so that the estimate is rather high
-TEMPLATE = 512  # tokens that a model's chat template may add around everything
-REFUSED = 10_000  # refusals remembered at most
-WHO = {"user": "You", "group": "Your group", "key": "This key", "environment": "This key"}
+TEMPLATE_TOKENS = 512  # tokens that a model's chat template may add around everything
+MAX_CACHED_REFUSALS = 10_000  # refusals remembered at most
+SUBJECT_WORDS = {"user": "You", "group": "Your group", "key": "This key", "environment": "This key"}
 
-_gates: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Gate]" = weakref.WeakKeyDictionary()
+_batchers: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, ReservationBatcher]" = weakref.WeakKeyDictionary()
 _refused: dict[Allowance, float] = {}  # until when no more requests can pass
 
 
 class Reservation:
     """What a call has counted. `headers` are for its answer."""
 
-    def __init__(self, call: wire.Call | None = None, headers: dict[str, str] | None = None) -> None:
+    def __init__(self, call: wire.LimitedCall | None = None, headers: dict[str, str] | None = None) -> None:
         self.call = call
         self.headers = headers or {}
 
@@ -54,17 +54,17 @@ class Reservation:
     def reserved(self) -> int:
         return self.call.most if self.call and self.call.hold else 0
 
-    async def give_back(self) -> None:
+    async def release(self) -> None:
         """Undo it, for a call that was not accepted after all: it counts for nothing."""
         if self.call is None:
             return
         try:
-            await wire.give_back(UUID(self.call.id), self.call)
-        except wire.AWAY as error:
+            await wire.release_call(UUID(self.call.id), self.call)
+        except wire.UNAVAILABLE_ERRORS as error:
             log.warning("redis.away", error=str(error))  # its lease runs out
 
 
-async def reserve(caller: Caller, id: UUID, likely: int = 0, most: int = 0) -> Reservation:
+async def reserve_call(caller: Caller, id: UUID, likely: int = 0, most: int = 0) -> Reservation:
     """Count a call against all limits of its caller: `likely` tokens against rates, `most` against budgets.
 
     Raises ApiError: 429 where a limit refuses it, which then counts for nothing; 503 where Redis or Postgres is away.
@@ -73,29 +73,29 @@ async def reserve(caller: Caller, id: UUID, likely: int = 0, most: int = 0) -> R
         return Reservation()
     refuse_again(caller)
     try:
-        for _ in range(TRIES):
-            month = this_month()
-            call = wire.Call.of(id, caller.limits, likely, most, month)
-            verdict, place, wait, call.second, _, *shown = await Gate.here().ask(call)
+        for _ in range(MAX_TRIES):
+            month = month_start()
+            call = wire.LimitedCall.for_limits(id, caller.limits, likely, most, month)
+            verdict, place, wait, call.second, _, *shown = await ReservationBatcher.for_this_loop().reserve(call)
             if verdict == PASSED:
-                return Reservation(call, headers_of(shown))
+                return Reservation(call, rate_limit_headers(shown))
             limit = caller.limits[place - 1]
             if verdict == LOST:
-                await restore()
+                await restore_calls()
             elif verdict == UNKNOWN:
-                await learn(limit.subject, month)
+                await learn_budget(limit.subject, month)
             else:
-                refuse(verdict, limit, wait, shown, likely, most)
+                raise_refusal(verdict, limit, wait, shown, likely, most)
     except DatabaseError as error:
         log_failure(log, error)
-        raise api_errors.overloaded("The database cannot be reached.") from None
-    except wire.AWAY as error:
+        raise api_errors.server_overloaded("The database cannot be reached.") from None
+    except wire.UNAVAILABLE_ERRORS as error:
         log.warning("redis.away", error=str(error))
-        raise api_errors.overloaded("Redis cannot be reached.") from None
-    raise api_errors.overloaded("The limits could not be looked up.")
+        raise api_errors.server_overloaded("Redis cannot be reached.") from None
+    raise api_errors.server_overloaded("The limits could not be looked up.")
 
 
-def weigh(request: ChatRequest, size: int, window: int = 0) -> tuple[int, int]:
+def estimate_tokens(request: ChatRequest, size: int, window: int = 0) -> tuple[int, int]:
     """Tokens that a request of `size` bytes is likely to take, and those that it can take at most.
 
     Of the answer both count all that it may have: how long it gets nobody knows, and calls in parallel could otherwise
@@ -103,7 +103,7 @@ def weigh(request: ChatRequest, size: int, window: int = 0) -> tuple[int, int]:
     token has a byte at least. `window`: the model's, which neither can exceed; 0 where it is not known.
     """
     answer = request.max_tokens or config.max_answer_tokens
-    question = size + TEMPLATE
+    question = size + TEMPLATE_TOKENS
     if window:
         answer, question = min(answer, window), min(question, window)
     answers = answer * request.fields.get("n", 1)
@@ -114,13 +114,15 @@ def counts_tokens(caller: Caller) -> bool:
     return any(limit.tokens or limit.budget for limit in caller.limits)
 
 
-def this_month() -> datetime:
+def month_start() -> datetime:
     return timezone.now().replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
-def refuse(verdict: int, limit: Allowance, wait: int, shown: list[int], likely: int = 0, most: int = 0) -> NoReturn:
-    who = WHO.get(limit.subject.partition(":")[0], "Your address")
-    headers = headers_of(shown)
+def raise_refusal(
+    verdict: int, limit: Allowance, wait: int, shown: list[int], likely: int = 0, most: int = 0
+) -> NoReturn:
+    who = SUBJECT_WORDS.get(limit.subject.partition(":")[0], "Your address")
+    headers = rate_limit_headers(shown)
     if verdict == BUDGET:
         text = f"{who} may use {limit.budget} tokens a month. "
         text += f"{wait} are left, and this may take {most}: lower `max_tokens`." if wait > 0 else "They are used up."
@@ -131,7 +133,7 @@ def refuse(verdict: int, limit: Allowance, wait: int, shown: list[int], likely: 
         PARALLEL: f"{who} may have {limit.parallel} calls at a time.",
     }[verdict]
     if verdict == REQUESTS:
-        if len(_refused) >= REFUSED:
+        if len(_refused) >= MAX_CACHED_REFUSALS:
             _refused.clear()
         _refused[limit] = time.monotonic() + wait / 1000
     raise api_errors.rate_limit_exceeded(wait / 1000, text).with_headers(headers)
@@ -146,11 +148,11 @@ def refuse_again(caller: Caller) -> None:
             continue
         wait = math.ceil((until - time.monotonic()) * 1000)
         if wait > 0:
-            refuse(REQUESTS, limit, wait, [limit.requests, 0, wait, 0, 0, 0])
+            raise_refusal(REQUESTS, limit, wait, [limit.requests, 0, wait, 0, 0, 0])
         del _refused[limit]
 
 
-def headers_of(shown: list[int]) -> dict[str, str]:
+def rate_limit_headers(shown: list[int]) -> dict[str, str]:
     """The headers `x-ratelimit-*` from limit, remaining and milliseconds, first of requests, then of tokens."""
     headers = {}
     for name, (limit, remaining, reset) in (("requests", shown[:3]), ("tokens", shown[3:])):
@@ -161,36 +163,36 @@ def headers_of(shown: list[int]) -> dict[str, str]:
     return headers
 
 
-class Gate:
+class ReservationBatcher:
     """Calls that come at the same time are checked by one run of the script."""
 
     def __init__(self) -> None:
-        self.waiting: list[tuple[wire.Call, asyncio.Future[list[int]]]] = []
+        self.waiting: list[tuple[wire.LimitedCall, asyncio.Future[list[int]]]] = []
         self.task: asyncio.Task[None] | None = None
-        self.errands: dict[str, asyncio.Task[Any]] = {}
+        self.shared_tasks: dict[str, asyncio.Task[Any]] = {}
 
     @classmethod
-    def here(cls) -> "Gate":
-        return _gates.setdefault(asyncio.get_running_loop(), cls())
+    def for_this_loop(cls) -> "ReservationBatcher":
+        return _batchers.setdefault(asyncio.get_running_loop(), cls())
 
-    async def ask(self, call: wire.Call) -> list[int]:
+    async def reserve(self, call: wire.LimitedCall) -> list[int]:
         done: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
         self.waiting.append((call, done))
         if self.task is None:
-            self.task = asyncio.create_task(self.run())
+            self.task = asyncio.create_task(self.run_batches())
         try:
             return await done
         except asyncio.CancelledError:
             if not done.cancelled() and done.exception() is None:  # it had a reply that nobody else looks at
-                self.errand(call.id, partial(self.undo, call, done.result()))
+                self.share_task(call.id, partial(self.undo, call, done.result()))
             raise
 
-    async def run(self) -> None:
+    async def run_batches(self) -> None:
         """Ask until nothing waits. Whatever goes wrong is told to those who wait, and stops nobody after them."""
         while self.waiting:
-            batch, self.waiting = self.waiting[:TOGETHER], self.waiting[TOGETHER:]
+            batch, self.waiting = self.waiting[:MAX_CALLS_PER_SCRIPT], self.waiting[MAX_CALLS_PER_SCRIPT:]
             try:
-                replies = await wire.reserve([call for call, _ in batch])
+                replies = await wire.reserve_calls([call for call, _ in batch])
             except Exception as error:  # noqa: BLE001 - a task that died would leave all who come after it waiting
                 for _, done in batch:
                     if not done.done():
@@ -202,41 +204,41 @@ class Gate:
                 else:  # its client has left meanwhile
                     await self.undo(call, reply)
             if replies[-1][4]:
-                self.errand("sweep", sweep)
+                self.share_task("sweep", sweep_holds)
         self.task = None
 
-    async def undo(self, call: wire.Call, reply: list[int]) -> None:
+    async def undo(self, call: wire.LimitedCall, reply: list[int]) -> None:
         """Give back what was counted for a call that nobody waits for any more."""
         if reply[0] == PASSED:
             call.second = reply[3]
-            await Reservation(call).give_back()
+            await Reservation(call).release()
 
-    def errand(self, name: str, work: Callable[[], Coroutine[Any, Any, Any]]) -> asyncio.Task[Any]:
+    def share_task(self, name: str, work: Callable[[], Coroutine[Any, Any, Any]]) -> asyncio.Task[Any]:
         """The work under that name: what is under way, or a new one."""
-        if (task := self.errands.get(name)) is None or task.done():
-            self.errands[name] = task = asyncio.create_task(work())
+        if (task := self.shared_tasks.get(name)) is None or task.done():
+            self.shared_tasks[name] = task = asyncio.create_task(work())
             task.add_done_callback(
-                lambda done: self.errands.pop(name, None) if self.errands.get(name) is done else None
+                lambda done: self.shared_tasks.pop(name, None) if self.shared_tasks.get(name) is done else None
             )
         return task
 
-    async def once(self, name: str, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+    async def run_shared(self, name: str, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         """Have it done, together with all others who need it now. Raises what it raises."""
-        await asyncio.shield(self.errand(name, work))
+        await asyncio.shield(self.share_task(name, work))
 
 
-async def sweep() -> int:
+async def sweep_holds() -> int:
     """Look up the calls whose end nobody has told for long, and settle those that have ended; how many those are."""
     try:
         due = await wire.due_holds()
-        rows = await in_database(ends_of, due)
+        rows = await in_database(find_ends, due)
         over = [id for id in due if rows.get(id, 0) is not None]
         for id in over:
             if id in rows:
-                await wire.settle(id, rows[id] or 0)
+                await wire.settle_call(id, rows[id] or 0)
             else:
-                await wire.give_back(id)
-    except (DatabaseError, *wire.AWAY) as error:
+                await wire.release_call(id)
+    except (DatabaseError, *wire.UNAVAILABLE_ERRORS) as error:
         log.warning("limits.sweep_failed", error=str(error).strip())
         return 0
     if over:
@@ -244,39 +246,42 @@ async def sweep() -> int:
     return len(over)
 
 
-def ends_of(ids: Collection[UUID]) -> dict[UUID, int | None]:
+def find_ends(ids: Collection[UUID]) -> dict[UUID, int | None]:
     """The tokens that calls have used, None of those that have not ended; those without a row are left out."""
     rows = Generation.objects.filter(id__in=ids).only("id", "status", "prompt_tokens", "completion_tokens")
     return {row.id: row.prompt_tokens + row.completion_tokens if row.ended else None for row in rows}
 
 
-async def restore() -> None:
+async def restore_calls() -> None:
     """Tell a Redis that has lost its data which calls are under way."""
     calls = await in_database(calls_under_way)
-    for first in range(0, len(calls), TOGETHER):
-        await wire.reserve(calls[first : first + TOGETHER])
-    await wire.holds_are_known()
+    for first in range(0, len(calls), MAX_CALLS_PER_SCRIPT):
+        await wire.reserve_calls(calls[first : first + MAX_CALLS_PER_SCRIPT])
+    await wire.mark_holds_known()
     log.info("limits.restored", calls=len(calls))
 
 
-def calls_under_way() -> list[wire.Call]:
+def calls_under_way() -> list[wire.LimitedCall]:
     rows = list(Generation.objects.open().select_related("owner__limits", "key"))
     callers = {(row.owner_id, row.key_id): row for row in rows}
-    limits = {pair: caller_for(row.owner, row.key).limits for pair, row in callers.items()}
-    month = this_month()
-    calls = (wire.Call.of(row.id, limits[row.owner_id, row.key_id], 0, row.reserved, month).again() for row in rows)
+    limits = {pair: build_caller(row.owner, row.key).limits for pair, row in callers.items()}
+    month = month_start()
+    calls = (
+        wire.LimitedCall.for_limits(row.id, limits[row.owner_id, row.key_id], 0, row.reserved, month).as_restored()
+        for row in rows
+    )
     return [call for call in calls if call.subjects]
 
 
-async def learn(subject: str, month: datetime) -> None:
+async def learn_budget(subject: str, month: datetime) -> None:
     """Learn from the ledger how much of a budget is used; or wait a moment for somebody else who does."""
     token = secrets.token_hex(8)
     under_way = await wire.begin_learning(subject, month, token)
     if under_way is None:
         await asyncio.sleep(0.05)
         return
-    await wire.learn(subject, month, token, await in_database(spent, subject, month, under_way))
+    await wire.store_budget(subject, month, token, await in_database(count_spent, subject, month, under_way))
 
 
-def spent(subject: str, month: datetime, without: Iterable[UUID]) -> int:
-    return Generation.objects.ended().charged_to(subject, month).exclude(id__in=without).spent()
+def count_spent(subject: str, month: datetime, without: Iterable[UUID]) -> int:
+    return Generation.objects.ended().for_budget(subject, month).exclude(id__in=without).sum_tokens()

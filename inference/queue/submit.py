@@ -10,9 +10,9 @@ import structlog
 from django.db import DataError, IntegrityError, connection, transaction
 from django.db import Error as DatabaseError
 
-from inference.log.events import Begin, Cursor, End, Entry
+from inference.log.events import Begin, Cursor, End, Event
 from inference.models import Generation
-from inference.queue.position import UNKNOWN_WAIT, until_free
+from inference.queue.position import UNKNOWN_WAIT_SECONDS, seconds_until_free
 from inference.queue.rate_limits import Reservation
 from inference.redis import wire
 from jarvis.lib import api_errors
@@ -23,9 +23,9 @@ from jarvis.lib.database import in_database, log_failure
 log = structlog.get_logger(__name__)
 
 # The log of what never ran.
-STOPPED: Sequence[tuple[Cursor, Entry]] = [(Cursor(0, 1), Begin()), (Cursor(0, 2), End("stopped", "stop"))]
+STOPPED_EVENTS: Sequence[tuple[Cursor, Event]] = [(Cursor(0, 1), Begin()), (Cursor(0, 2), End("stopped", "stop"))]
 
-WAITING = "SELECT owner_id, count(*) FROM inference_generation WHERE status = %s GROUP BY owner_id"
+WAITING_SQL = "SELECT owner_id, count(*) FROM inference_generation WHERE status = %s GROUP BY owner_id"
 
 _submitters: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Submitter]" = weakref.WeakKeyDictionary()
 
@@ -36,45 +36,45 @@ class QueueFull(Exception):
     `wait`: seconds until a place may be free.
     """
 
-    def __init__(self, own: bool = False, wait: float = UNKNOWN_WAIT) -> None:
+    def __init__(self, own: bool = False, wait: float = UNKNOWN_WAIT_SECONDS) -> None:
         self.own = own
         self.wait = wait
 
     @property
     def error(self) -> ApiError:
         if not self.own:
-            return api_errors.overloaded(retry_after=self.wait)
+            return api_errors.server_overloaded(retry_after=self.wait)
         text = f"You have {config.queue_limit_per_user} calls in the queue already."
         return api_errors.rate_limit_exceeded(self.wait, text)
 
 
-class Away(Exception):
+class Unavailable(Exception):
     """Postgres or Redis cannot be reached; nothing was accepted. Ask again later."""
 
 
 def check_queue(owner_id: int) -> None:
     """Raise QueueFull where one more would be too many. Call it in the transaction that writes it."""
-    if (full := no_room(in_queue(), owner_id)) is not None:
+    if (full := find_queue_full(count_waiting(), owner_id)) is not None:
         raise full
 
 
-def no_room(waiting: Counter[int], owner_id: int) -> QueueFull | None:
+def find_queue_full(waiting: Counter[int], owner_id: int) -> QueueFull | None:
     """Why one more of this owner has no room beside those that wait; None where it has."""
     if waiting.total() >= config.queue_limit:
-        return QueueFull(wait=until_free())
+        return QueueFull(wait=seconds_until_free())
     if waiting[owner_id] >= config.queue_limit_per_user:
-        return QueueFull(own=True, wait=until_free(owner_id))
+        return QueueFull(own=True, wait=seconds_until_free(owner_id))
     return None
 
 
-def in_queue() -> Counter[int]:
+def count_waiting() -> Counter[int]:
     """How many generations of each owner wait."""
     with connection.cursor() as cursor:  # each call asks this, and Django's query costs more than the database's part
-        cursor.execute(WAITING, [Generation.Status.QUEUED.value])
+        cursor.execute(WAITING_SQL, [Generation.Status.QUEUED.value])
         return Counter(dict(cursor.fetchall()))
 
 
-async def submit(generation: Generation, held: Reservation | None = None) -> None:
+async def submit_generation(generation: Generation, reservation: Reservation | None = None) -> None:
     """Write one generation to the queue and ring the doorbell. Raises QueueFull or Away, and gives back what is held.
 
     Calls that come at the same time share one transaction, so that a burst costs a few commits and not one a call.
@@ -82,7 +82,7 @@ async def submit(generation: Generation, held: Reservation | None = None) -> Non
     loop = asyncio.get_running_loop()
     if loop not in _submitters:
         _submitters[loop] = Submitter()
-    await _submitters[loop].submit(generation, held)
+    await _submitters[loop].submit(generation, reservation)
 
 
 class Submitter:
@@ -93,21 +93,21 @@ class Submitter:
         self.task: asyncio.Task[None] | None = None
         self.ringing: set[asyncio.Task[None]] = set()
 
-    async def submit(self, generation: Generation, held: Reservation | None) -> None:
+    async def submit(self, generation: Generation, reservation: Reservation | None) -> None:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.waiting.append((generation, done, held))
+        self.waiting.append((generation, done, reservation))
         if self.task is None:
-            self.task = asyncio.create_task(self.write())
+            self.task = asyncio.create_task(self.write_batches())
         await done
 
-    async def write(self) -> None:
+    async def write_batches(self) -> None:
         """Write until nothing waits. Whatever goes wrong is told to those who wait, and stops nobody after them."""
         while self.waiting:
             batch, self.waiting = self.waiting, []
-            results = await self.results([generation for generation, _, _ in batch])
+            results = await self.write_batch([generation for generation, _, _ in batch])
             for result, (_, done, held) in zip(results, batch, strict=True):
                 if result is not None and held is not None:
-                    await held.give_back()
+                    await held.release()
                 if done.done():
                     continue  # its caller has left
                 if result is None:
@@ -116,78 +116,78 @@ class Submitter:
                     done.set_exception(result)
         self.task = None
 
-    async def results(self, generations: list[Generation]) -> list[Exception | None]:
+    async def write_batch(self, generations: list[Generation]) -> list[Exception | None]:
         """What became of each."""
         try:
-            accepted = await in_database(insert, generations)
+            accepted = await in_database(insert_generations, generations)
         except DatabaseError as error:
             # One of them is at fault, not the others: it cannot be stored, or its owner was deleted meanwhile.
             if isinstance(error, DataError | IntegrityError) and len(generations) > 1:
-                return [result for one in generations for result in await self.results([one])]
+                return [result for one in generations for result in await self.write_batch([one])]
             log_failure(log, error)
-            return [Away("Postgres cannot be reached") for _ in generations]
+            return [Unavailable("Postgres cannot be reached") for _ in generations]
         except Exception as error:  # noqa: BLE001 - a task that died would leave all who come after it waiting
             return [error] * len(generations)
         if None in accepted:
-            task = asyncio.create_task(ring())  # nobody waits for a Redis that does not answer
+            task = asyncio.create_task(ring_doorbell())  # nobody waits for a Redis that does not answer
             self.ringing.add(task)
             task.add_done_callback(self.ringing.discard)
         return [*accepted]
 
 
-def insert(generations: Sequence[Generation]) -> list[QueueFull | None]:
+def insert_generations(generations: Sequence[Generation]) -> list[QueueFull | None]:
     """Write those that the queue has room for, in order; why not, for each of the others."""
     with transaction.atomic():
-        waiting, results = in_queue(), []
+        waiting, results = count_waiting(), []
         for owner_id in (generation.owner_id for generation in generations):
-            results.append(no_room(waiting, owner_id))
+            results.append(find_queue_full(waiting, owner_id))
             waiting[owner_id] += results[-1] is None
         Generation.objects.bulk_create(g for g, full in zip(generations, results, strict=True) if full is None)
     return results
 
 
-async def ring(message: str = "work") -> None:
+async def ring_doorbell(message: str = "work") -> None:
     """Ring the doorbell if Redis is there. Where it is not, the workers' poll finds the row."""
     try:
-        await wire.ring(message)
-    except wire.AWAY as error:
+        await wire.ring_doorbell(message)
+    except wire.UNAVAILABLE_ERRORS as error:
         log.warning("redis.away", error=str(error))
 
 
-async def stop(generation: UUID) -> None:
+async def stop_generation(generation: UUID) -> None:
     """Stop a generation, queued or running; its text so far is kept. Raises Away. Safe to repeat."""
     try:
-        ended = await in_database(Generation.objects.ask_stop, generation)
+        ended = await in_database(Generation.objects.request_stop, generation)
     except DatabaseError as error:
-        raise Away("Postgres cannot be reached") from error
+        raise Unavailable("Postgres cannot be reached") from error
     if not ended:
-        return await ring(f"stop {generation}")
+        return await ring_doorbell(f"stop {generation}")
     try:
-        await wire.publish({generation: STOPPED})
-    except wire.AWAY as error:
+        await wire.publish_events({generation: STOPPED_EVENTS})
+    except wire.UNAVAILABLE_ERRORS as error:
         log.warning("redis.away", error=str(error))  # who follows it reads the row
 
 
-def stop_now(ids: Iterable[UUID]) -> None:
+def stop_generations_sync(ids: Iterable[UUID]) -> None:
     """The same for sync code and several."""
     ended: list[UUID] = []
     running: list[UUID] = []
     for id in ids:
-        (ended if Generation.objects.ask_stop(id) else running).append(id)
-    ring_now(*(f"stop {id}" for id in running))
+        (ended if Generation.objects.request_stop(id) else running).append(id)
+    ring_doorbell_sync(*(f"stop {id}" for id in running))
     if not ended:
         return
     try:
-        wire.publish_now(dict.fromkeys(ended, STOPPED))
-    except wire.AWAY as error:
+        wire.publish_events_sync(dict.fromkeys(ended, STOPPED_EVENTS))
+    except wire.UNAVAILABLE_ERRORS as error:
         log.warning("redis.away", error=str(error))  # who follows them reads the rows; what they held is swept
 
 
-def ring_now(*messages: str) -> None:
+def ring_doorbell_sync(*messages: str) -> None:
     """Ring from sync code, if Redis is there. Where it is not, workers see it in the rows."""
     if not messages:
         return
     try:
-        wire.ring_now(*messages)
-    except wire.AWAY as error:
+        wire.ring_doorbell_sync(*messages)
+    except wire.UNAVAILABLE_ERRORS as error:
         log.warning("redis.away", error=str(error))

@@ -39,15 +39,15 @@ from redis.exceptions import NoScriptError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from accounts.limit_rules import Allowance
-from inference.log.events import START, Begin, Cursor, End, Entry, Fence, decode, encode
+from inference.log.events import START, Begin, Cursor, End, Event, Fence, decode_event, encode_event
 from inference.worker_state import WorkerState
 from jarvis.lib.config import config
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Batch = Mapping[UUID, Sequence[tuple[Cursor, Entry]]]
+Batch = Mapping[UUID, Sequence[tuple[Cursor, Event]]]
 
-AWAY = (RedisConnectionError, RedisTimeoutError, RedisError, OSError)
+UNAVAILABLE_ERRORS = (RedisConnectionError, RedisTimeoutError, RedisError, OSError)
 LUA = Path(__file__).parent
 DOORBELL = "jarvis:doorbell"
 OPEN_LOG_SECONDS = 6 * 3600
@@ -55,7 +55,7 @@ WAKE_SECONDS = 60
 WORKER_SECONDS = 5
 WORKERS = "jarvis:workers"
 WORKERS_SECONDS = 3600
-REPLY_SECONDS = 5
+MAX_REPLY_SECONDS = 5
 HOLDS, HOLDS_KNOWN = "jarvis:holds", "jarvis:holds:known"
 HOLD_SECONDS = 30  # after which the row of a call is looked at
 KNOWN_SECONDS = 7 * 24 * 3600
@@ -66,30 +66,32 @@ class Script(NamedTuple):
     sha1: str
 
     @classmethod
-    def named(cls, name: str) -> "Script":
-        return cls.of((LUA / f"{name}.lua").read_text())
+    def load(cls, name: str) -> "Script":
+        return cls.from_text((LUA / f"{name}.lua").read_text())
 
     @classmethod
-    def of(cls, text: str) -> "Script":
+    def from_text(cls, text: str) -> "Script":
         return cls(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
 
     async def run(self, keys: Sequence[str], arguments: Sequence[Any], redis: Redis | None = None) -> Any:
         """Run it; Redis mostly knows it by its hash."""
-        redis = redis or client()
+        redis = redis or shared_client()
         try:
             return await redis.evalsha(self.sha1, len(keys), *keys, *arguments)
         except NoScriptError:
             return await redis.eval(self.text, len(keys), *keys, *arguments)
 
 
-RESERVE, SETTLE, DUE, LEARN = map(Script.named, ("reserve", "settle", "due", "learn"))
+RESERVE, SETTLE, DUE, LEARN = map(Script.load, ("reserve", "settle", "due", "learn"))
 # A script cannot call another one, so this has that of settling inside.
-PUBLISH = Script.of(f"local function settle(KEYS, ARGV)\n{SETTLE.text}\nend\n{(LUA / 'publish.lua').read_text()}")
+PUBLISH = Script.from_text(
+    f"local function settle(KEYS, ARGV)\n{SETTLE.text}\nend\n{(LUA / 'publish.lua').read_text()}"
+)
 
 _clients: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Redis]" = weakref.WeakKeyDictionary()
 
 
-def connect(**options: Any) -> Redis:
+def open_client(**options: Any) -> Redis:
     """A client of its own. It never retries by itself: who calls knows what may be sent twice.
 
     It has no time limit of its own either, see `in_time`: redis-py sets it with `asyncio.wait_for`, which in Python
@@ -99,29 +101,29 @@ def connect(**options: Any) -> Redis:
     return Redis.from_url(config.redis, **settings)
 
 
-def client() -> Redis:
+def shared_client() -> Redis:
     """The client that all tasks of this event loop share."""
     loop = asyncio.get_running_loop()
     if loop not in _clients:
-        _clients[loop] = connect(max_connections=64)
+        _clients[loop] = open_client(max_connections=64)
     return _clients[loop]
 
 
-async def close() -> None:
+async def close_client() -> None:
     """Close this event loop's shared client."""
     if redis := _clients.pop(asyncio.get_running_loop(), None):
         await redis.aclose()
 
 
-def in_time(command: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+def limit_reply_time(command: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
     """Raises TimeoutError, which is among `AWAY`, where Redis has not answered after REPLY_SECONDS."""
 
     @wraps(command)
-    async def limited(*args: P.args, **kwargs: P.kwargs) -> T:
-        async with asyncio.timeout(REPLY_SECONDS):
+    async def call_in_time(*args: P.args, **kwargs: P.kwargs) -> T:
+        async with asyncio.timeout(MAX_REPLY_SECONDS):
             return await command(*args, **kwargs)
 
-    return limited
+    return call_in_time
 
 
 def worker_key(name: str) -> str:
@@ -136,11 +138,11 @@ def hold_key(generation: UUID) -> str:
     return f"jarvis:hold:{generation}"
 
 
-def open_key(subject: str) -> str:
+def open_calls_key(subject: str) -> str:
     return f"jarvis:open:{subject}"
 
 
-def used_key(subject: str, month: datetime) -> str:
+def budget_key(subject: str, month: datetime) -> str:
     return f"jarvis:used:{subject}:{month:%Y-%m}"
 
 
@@ -148,30 +150,30 @@ class LogLost(RedisError):
     """A log is gone in the middle of its answer: all of it must be published again."""
 
 
-@in_time
-async def publish(batch: Batch, redis: Redis | None = None) -> None:
+@limit_reply_time
+async def publish_events(batch: Batch, redis: Redis | None = None) -> None:
     """Append entries to logs, all of them visible at once. Those there already, or fenced off, are passed over.
 
     Raises one of `AWAY` when Redis does not answer; nothing may then be assumed of what was written. Only a `Fence` or
     a `Begin` makes a log: where anything else finds none, LogLost is raised.
     """
-    check(await PUBLISH.run((), (packed(batch),), redis))
+    check_reply(await PUBLISH.run((), (encode_batch(batch),), redis))
 
 
-def publish_now(batch: Batch) -> None:
+def publish_events_sync(batch: Batch) -> None:
     """The same for sync code, on a connection of its own."""
     with closing(SyncRedis.from_url(config.redis, socket_timeout=2, socket_connect_timeout=2)) as connection:
-        check(connection.eval(PUBLISH.text, 0, packed(batch)))
+        check_reply(connection.eval(PUBLISH.text, 0, encode_batch(batch)))
 
 
-def packed(batch: Batch) -> bytes:
+def encode_batch(batch: Batch) -> bytes:
     """A batch as `publish.lua` reads it."""
     logs = []
     for generation, entries in batch.items():
         lines, seconds, ended = [], 0, None
         for cursor, entry in entries:
             makes = isinstance(entry, Fence | Begin)
-            lines.append((str(cursor), encode(entry).decode(), makes))  # Redis knows no other kind of text
+            lines.append((str(cursor), encode_event(entry).decode(), makes))  # Redis knows no other kind of text
             if makes:
                 seconds = OPEN_LOG_SECONDS
             if isinstance(entry, End):
@@ -182,7 +184,7 @@ def packed(batch: Batch) -> bytes:
     return msgspec.msgpack.encode(logs)
 
 
-def check(there: Any) -> None:
+def check_reply(there: Any) -> None:
     if not there:
         raise LogLost("a log is gone")
 
@@ -196,9 +198,9 @@ class LogWriter:
 
     def __init__(self) -> None:
         self.served = False
-        self.redis = connect(max_connections=1, redis_connect_func=self.connected)
+        self.redis = open_client(max_connections=1, redis_connect_func=self.check_connection)
 
-    async def connected(self, connection: AbstractConnection) -> None:
+    async def check_connection(self, connection: AbstractConnection) -> None:
         if self.served:
             self.served = False
             raise RedisConnectionError("the connection was lost")
@@ -206,34 +208,34 @@ class LogWriter:
 
     async def publish(self, batch: Batch) -> None:
         """As the function of that name."""
-        await publish(batch, self.redis)
+        await publish_events(batch, self.redis)
         self.served = True
 
     async def close(self) -> None:
         await self.redis.aclose()
 
 
-@in_time
-async def read_log(generation: UUID, after: Cursor = START, before: Cursor | None = None) -> list[tuple[Cursor, Entry]]:
+@limit_reply_time
+async def read_log(generation: UUID, after: Cursor = START, before: Cursor | None = None) -> list[tuple[Cursor, Event]]:
     """The entries after one cursor and before another, oldest first."""
     end = f"({before}" if before else "+"
-    rows = await client().execute_command("XRANGE", log_key(generation), f"({after}", end)
-    return parse(rows)
+    rows = await shared_client().execute_command("XRANGE", log_key(generation), f"({after}", end)
+    return parse_rows(rows)
 
 
-def parse(rows: Iterable[tuple[bytes, Mapping[bytes, bytes]]]) -> list[tuple[Cursor, Entry]]:
-    return [(Cursor.parse(id), decode(fields[b"e"])) for id, fields in rows]
+def parse_rows(rows: Iterable[tuple[bytes, Mapping[bytes, bytes]]]) -> list[tuple[Cursor, Event]]:
+    return [(Cursor.parse(id), decode_event(fields[b"e"])) for id, fields in rows]
 
 
-class LogReader:
+class LogConnection:
     """One connection that waits for news in many logs at once."""
 
     def __init__(self, process: str) -> None:
         self.wake_key = f"jarvis:wake:{process}"
         self.wake_id = "0-0"
-        self.redis = connect(single_connection_client=True)
+        self.redis = open_client(single_connection_client=True)
 
-    async def read(self, cursors: Mapping[str, Cursor], wait: float) -> dict[str, list[tuple[Cursor, Entry]]]:
+    async def read(self, cursors: Mapping[str, Cursor], wait: float) -> dict[str, list[tuple[Cursor, Event]]]:
         """News after the cursors, by log key; empty after `wait` seconds without any, or when woken."""
         streams = [self.wake_key, *cursors]
         ids = [self.wake_id, *map(str, cursors.values())]
@@ -243,13 +245,13 @@ class LogReader:
             if key.decode() == self.wake_key:
                 self.wake_id = rows[-1][0].decode()
             else:
-                news[key.decode()] = parse(rows)
+                news[key.decode()] = parse_rows(rows)
         return news
 
-    @in_time
+    @limit_reply_time
     async def wake(self) -> None:
         """Make a waiting `read` return, or the next one not wait."""
-        pipeline = client().pipeline(transaction=False)
+        pipeline = shared_client().pipeline(transaction=False)
         pipeline.execute_command("XADD", self.wake_key, "MAXLEN", "1", "*", "w", "")
         pipeline.execute_command("EXPIRE", self.wake_key, WAKE_SECONDS)
         await pipeline.execute()
@@ -258,20 +260,20 @@ class LogReader:
         await self.redis.aclose()
 
 
-@in_time
-async def ring(message: str = "work") -> None:
+@limit_reply_time
+async def ring_doorbell(message: str = "work") -> None:
     """Tell the workers: there is work, or `stop {generation}`."""
-    await client().publish(DOORBELL, message)
+    await shared_client().publish(DOORBELL, message)
 
 
-def ring_now(*messages: str) -> None:
+def ring_doorbell_sync(*messages: str) -> None:
     """The same for sync code, on a connection of its own. Raises one of `AWAY`."""
     with closing(SyncRedis.from_url(config.redis, socket_timeout=2, socket_connect_timeout=2)) as connection:
         for message in messages:
             connection.publish(DOORBELL, message)
 
 
-def forget_logs_now(generations: Iterable[UUID]) -> None:
+def forget_logs_sync(generations: Iterable[UUID]) -> None:
     """Remove the logs of generations that have ended, before their time. Raises one of `AWAY`."""
     keys = [log_key(generation) for generation in generations]
     with closing(SyncRedis.from_url(config.redis, socket_timeout=2, socket_connect_timeout=2)) as connection:
@@ -282,7 +284,7 @@ def forget_logs_now(generations: Iterable[UUID]) -> None:
 @asynccontextmanager
 async def doorbell() -> AsyncIterator[AsyncIterator[str]]:
     """The messages that `ring` sends from now on. A ring while nobody listens is lost; workers poll as well."""
-    redis = connect()
+    redis = open_client()
     subscription = redis.pubsub(ignore_subscribe_messages=True)
 
     async def messages() -> AsyncIterator[str]:
@@ -297,38 +299,38 @@ async def doorbell() -> AsyncIterator[AsyncIterator[str]]:
         await redis.aclose()
 
 
-@in_time
-async def tell_state(state: WorkerState) -> None:
+@limit_reply_time
+async def publish_state(state: WorkerState) -> None:
     """Publish a worker's state; it vanishes `WORKER_SECONDS` after the last time it was told."""
-    pipeline = client().pipeline(transaction=False)
+    pipeline = shared_client().pipeline(transaction=False)
     pipeline.execute_command("SET", worker_key(state.name), msgspec.json.encode(state), "EX", WORKER_SECONDS)
     pipeline.execute_command("SADD", WORKERS, state.name)
     pipeline.execute_command("EXPIRE", WORKERS, WORKERS_SECONDS)
     await pipeline.execute()
 
 
-@in_time
-async def forget_state(name: str) -> None:
-    pipeline = client().pipeline(transaction=False)
+@limit_reply_time
+async def remove_state(name: str) -> None:
+    pipeline = shared_client().pipeline(transaction=False)
     pipeline.execute_command("DEL", worker_key(name))
     pipeline.execute_command("SREM", WORKERS, name)
     await pipeline.execute()
 
 
-@in_time
+@limit_reply_time
 async def worker_states() -> list[WorkerState]:
     """The states of all live workers, by name. Names of dead ones are forgotten on the way."""
-    names: list[bytes] = sorted(await client().execute_command("SMEMBERS", WORKERS))
+    names: list[bytes] = sorted(await shared_client().execute_command("SMEMBERS", WORKERS))
     if not names:
         return []
-    values = await client().mget([worker_key(name.decode()) for name in names])
+    values = await shared_client().mget([worker_key(name.decode()) for name in names])
     gone = [name for name, value in zip(names, values, strict=True) if value is None]
     if gone:
-        await client().srem(WORKERS, *gone)
+        await shared_client().srem(WORKERS, *gone)
     return [msgspec.json.decode(value, type=WorkerState) for value in values if value is not None]
 
 
-def worker_states_now() -> list[WorkerState]:
+def worker_states_sync() -> list[WorkerState]:
     """The same for sync code, on a connection of its own. Raises one of `AWAY`."""
     with closing(SyncRedis.from_url(config.redis, socket_timeout=2, socket_connect_timeout=2)) as connection:
         names: list[bytes] = sorted(connection.execute_command("SMEMBERS", WORKERS))
@@ -337,7 +339,7 @@ def worker_states_now() -> list[WorkerState]:
     return [msgspec.json.decode(value, type=WorkerState) for value in values if value is not None]
 
 
-class Call(msgspec.Struct, omit_defaults=True):
+class LimitedCall(msgspec.Struct, omit_defaults=True):
     """One call before its limits, as `reserve.lua` reads it. Tokens: `likely` for the rate, `most` for the budget."""
 
     id: str
@@ -350,7 +352,9 @@ class Call(msgspec.Struct, omit_defaults=True):
     second: int | None = None  # in which it was counted
 
     @classmethod
-    def of(cls, id: UUID, limits: Iterable[Allowance], likely: int, most: int, month: datetime) -> "Call":
+    def for_limits(
+        cls, id: UUID, limits: Iterable[Allowance], likely: int, most: int, month: datetime
+    ) -> "LimitedCall":
         subjects: list[dict[str, Any]] = []
         for limit in limits:
             subject: dict[str, Any] = {}
@@ -359,60 +363,60 @@ class Call(msgspec.Struct, omit_defaults=True):
             if limit.tokens:
                 subject["tokens"] = (f"jarvis:rate:{limit.subject}:tokens", limit.tokens)
             if limit.parallel or limit.budget:
-                subject["open"] = open_key(limit.subject)
+                subject["open"] = open_calls_key(limit.subject)
             if limit.parallel:
                 subject["parallel"] = limit.parallel
             if limit.budget:
-                subject |= {"budget": limit.budget, "used": used_key(limit.subject, month)}
+                subject |= {"budget": limit.budget, "used": budget_key(limit.subject, month)}
             subjects.append(subject)
         holds = any("open" in subject or "tokens" in subject for subject in subjects)
         return cls(str(id), subjects, likely, most, HOLD_SECONDS * 1000, hold_key(id) if holds else None)
 
-    def again(self) -> "Call":
+    def as_restored(self) -> "LimitedCall":
         """The same for a Redis that has lost it: it counts as under way, and is refused nothing."""
         kept = [{name: s[name] for name in ("open", "used") if name in s} for s in self.subjects]
         return msgspec.structs.replace(self, subjects=[s for s in kept if s], restored=True)
 
 
-@in_time
-async def reserve(calls: Sequence[Call]) -> list[list[int]]:
+@limit_reply_time
+async def reserve_calls(calls: Sequence[LimitedCall]) -> list[list[int]]:
     """Check the limits of calls, and count those that pass; `reserve.lua` says what is given for each."""
     replies = await RESERVE.run((HOLDS_KNOWN, HOLDS), [msgspec.json.encode(call) for call in calls])
     return [list(map(int, reply)) for reply in replies]
 
 
-@in_time
-async def settle(generation: UUID, tokens: int) -> None:
+@limit_reply_time
+async def settle_call(generation: UUID, tokens: int) -> None:
     """Count what a call has used, and give back what it held beyond that. Safe to repeat."""
     await SETTLE.run((hold_key(generation), HOLDS), (str(generation), tokens, 0))
 
 
-@in_time
-async def give_back(generation: UUID, call: Call | None = None) -> None:
+@limit_reply_time
+async def release_call(generation: UUID, call: LimitedCall | None = None) -> None:
     """Undo `reserve` for a call that was not accepted after all."""
     given = (msgspec.json.encode(call),) if call else ()
     await SETTLE.run((hold_key(generation), HOLDS), (str(generation), 0, 1, *given))
 
 
-@in_time
+@limit_reply_time
 async def due_holds() -> list[UUID]:
     """Calls whose end nobody has told for long; who asks first has some time to look for each."""
     return [UUID(id.decode()) for id in await DUE.run((HOLDS,), (HOLD_SECONDS * 1000,))]
 
 
-@in_time
-async def holds_are_known() -> None:
-    await client().set(HOLDS_KNOWN, 1, ex=KNOWN_SECONDS)
+@limit_reply_time
+async def mark_holds_known() -> None:
+    await shared_client().set(HOLDS_KNOWN, 1, ex=KNOWN_SECONDS)
 
 
-@in_time
+@limit_reply_time
 async def begin_learning(subject: str, month: datetime, token: str) -> list[UUID] | None:
     """The calls under way that count for a budget by themselves; None where somebody else is learning it."""
-    reply = await LEARN.run((used_key(subject, month), open_key(subject)), (token,))
+    reply = await LEARN.run((budget_key(subject, month), open_calls_key(subject)), (token,))
     return None if reply is None else [UUID(id.decode()) for id in reply]
 
 
-@in_time
-async def learn(subject: str, month: datetime, token: str, tokens: int) -> None:
+@limit_reply_time
+async def store_budget(subject: str, month: datetime, token: str, tokens: int) -> None:
     """Say how many tokens of a budget had been used, not counting the calls that `begin_learning` gave."""
-    await LEARN.run((used_key(subject, month), open_key(subject)), (token, tokens))
+    await LEARN.run((budget_key(subject, month), open_calls_key(subject)), (token, tokens))

@@ -12,13 +12,13 @@ from jarvis.lib.config import config
 CENT = Decimal("0.01")
 
 register = template.Library()
-register.filter("short", charts.short)
+register.filter("short", charts.format_short)
 
 
 @register.filter
 def figure(value: Any) -> str:
     """1,234,567."""
-    return charts.figure(value if value is not None else 0)
+    return charts.format_figure(value if value is not None else 0)
 
 
 @register.filter
@@ -36,4 +36,4 @@ def per_cent(part: Any, whole: Any) -> str:
 
 @register.simple_tag
 def share(value: Any, highest: Any) -> SafeString:
-    return charts.share(value or 0, highest or 0)
+    return charts.draw_share(value or 0, highest or 0)

@@ -16,7 +16,7 @@ from inference.usage.report import Period, Report
 from inference.usage.rollup import UsageDay
 from inference.worker_state import WorkerState
 
-DAYS, TOP, GROUPS = 30, 8, 200
+CHART_DAYS, TOP_ROWS, MAX_QUEUE_GROUPS = 30, 8, 200
 PHASES = {
     "starting": _("starting"),
     "loading": _("loading"),
@@ -27,7 +27,7 @@ PHASES = {
 }
 
 
-class ShownWorker:
+class WorkerCard:
     """A worker as the admin shows it."""
 
     def __init__(self, state: WorkerState) -> None:
@@ -43,15 +43,15 @@ class ShownWorker:
         return {"ready": "good", "failed": "fault", "stopped": ""}.get(self.state.engine.phase, "busy")
 
 
-def shown_workers() -> list[ShownWorker] | None:
+def worker_cards() -> list[WorkerCard] | None:
     """The live workers; None where Redis cannot be reached."""
     try:
-        return [ShownWorker(state) for state in workers.workers()]
-    except wire.AWAY:
+        return [WorkerCard(state) for state in workers.list_workers()]
+    except wire.UNAVAILABLE_ERRORS:
         return None
 
 
-def queue() -> dict[str, Any]:
+def queue_summary() -> dict[str, Any]:
     """How many wait and run, and since when the first has been waiting."""
     waiting = Q(status=Generation.Status.QUEUED)
     return Generation.objects.open().aggregate(
@@ -70,22 +70,22 @@ def queue_groups() -> list[dict[str, Any]]:
         running=Count("id", filter=~waiting),
         oldest=Min("created_at", filter=waiting),
     )
-    return [dict(row) for row in counted.order_by("oldest", "owner__username", "model")[:GROUPS]]
+    return [dict(row) for row in counted.order_by("oldest", "owner__username", "model")[:MAX_QUEUE_GROUPS]]
 
 
-class Board:
+class Dashboard:
     """Each property is one query at most, and made once."""
 
     def __init__(self) -> None:
-        self.report = Report(UsageDay.objects.all(), Period.of(DAYS))
-        self.shown = shown_workers()
+        self.report = Report(UsageDay.objects.all(), Period.last_days(CHART_DAYS))
+        self.shown = worker_cards()
         self.away = self.shown is None
         self.workers = self.shown or []
 
     @cached_property
     def today(self) -> dict[str, Any]:
         today = self.report.period.last
-        return UsageDay.objects.between(today, today).totals()
+        return UsageDay.objects.between(today, today).sum_totals()
 
     @cached_property
     def month(self) -> dict[str, Any]:
@@ -125,7 +125,7 @@ class Board:
 
     @cached_property
     def queue(self) -> dict[str, Any]:
-        return queue()
+        return queue_summary()
 
     @property
     def speed(self) -> float:
@@ -133,12 +133,12 @@ class Board:
 
     @cached_property
     def top_users(self) -> list[dict[str, Any]]:
-        return self.report.usage.top("user", TOP)
+        return self.report.usage.top("user", TOP_ROWS)
 
     @cached_property
     def top_models(self) -> list[dict[str, Any]]:
-        return self.report.usage.top("model", TOP)
+        return self.report.usage.top("model", TOP_ROWS)
 
     @cached_property
     def top_keys(self) -> list[dict[str, Any]]:
-        return self.report.usage.filter(key__isnull=False).top("key", TOP)
+        return self.report.usage.filter(key__isnull=False).top("key", TOP_ROWS)

@@ -33,7 +33,7 @@ class Period:
     last: date
 
     @classmethod
-    def of(cls, days: int) -> "Period":
+    def last_days(cls, days: int) -> "Period":
         """So many days, today the last."""
         today = timezone.now().date()
         return cls(today - timedelta(days=days - 1), today)
@@ -53,11 +53,11 @@ class Report:
 
     @cached_property
     def totals(self) -> dict[str, Any]:
-        return self.usage.totals()
+        return self.usage.sum_totals()
 
     @cached_property
     def by_day(self) -> list[dict[str, Any]]:
-        return list(self.usage.by(["day", "model"]))
+        return list(self.usage.sum_by(["day", "model"]))
 
     @cached_property
     def tokens(self) -> list[Series]:
@@ -89,14 +89,14 @@ class Report:
         found: dict[str, dict[date, Any]] = {}
         for row in self.by_day:
             found.setdefault(row["model"], dict.fromkeys(days, 0))[row["day"]] += value(row)
-        return charts.most([Series(name, list(of.values())) for name, of in found.items()], _("other models"))
+        return charts.largest_series([Series(name, list(of.values())) for name, of in found.items()], _("other models"))
 
     def chart(self, id: str, title: str, series: list[Series], unit: str = "") -> SafeString:
         days = self.period.days
-        told = ", ".join(f"{one.name}: {charts.figure(sum(one.values))}{unit}" for one in series) or _("nothing")
+        told = ", ".join(f"{one.name}: {charts.format_figure(sum(one.values))}{unit}" for one in series) or _("nothing")
         span = f"{date_format(days[0], 'j M Y')} – {date_format(days[-1], 'j M Y')}"
         labels = [date_format(day, "j M") for day in days]
-        return charts.bars(id, title, f"{span}. {told}.", labels, series, unit=unit)
+        return charts.draw_bars(id, title, f"{span}. {told}.", labels, series, unit=unit)
 
     @property
     def pictures(self) -> list[dict[str, Any]]:
@@ -121,7 +121,7 @@ class Report:
             for index, day in enumerate(self.period.days)
             if any(one.values[index] for one in series)
         ]
-        return [(day, [charts.figure(value) for value in values]) for day, values in reversed(rows)]
+        return [(day, [charts.format_figure(value) for value in values]) for day, values in reversed(rows)]
 
 
 def csv_rows(usage: QuerySet[UsageDay]) -> Iterator[Sequence[Any]]:
@@ -131,16 +131,16 @@ def csv_rows(usage: QuerySet[UsageDay]) -> Iterator[Sequence[Any]]:
         key = f"{row.key.label} ({row.key.prefix})" if row.key is not None else ""
         names = row.day.isoformat(), row.user.get_username(), row.model, key
         counts = row.calls, row.failed, row.stopped, row.prompt_tokens, row.cached_tokens, row.completion_tokens
-        yield *names, *counts, plain(row.cost)
+        yield *names, *counts, format_plain(row.cost)
 
 
-def plain(value: Decimal) -> str:
+def format_plain(value: Decimal) -> str:
     """Without an exponent and without zeros that say nothing."""
     return f"{value:f}".rstrip("0").rstrip(".") if "." in f"{value:f}" else f"{value:f}"
 
 
-def period_of(query: Mapping[str, Any]) -> tuple[int, Period]:
+def parse_period(query: Mapping[str, Any]) -> tuple[int, Period]:
     """The period that an address asks for, `?days=30`; 30 days for anything that is not offered."""
     given = str(query.get("days", ""))
     days = int(given) if given.isdecimal() and int(given) in PERIODS else 30
-    return days, Period.of(days)
+    return days, Period.last_days(days)

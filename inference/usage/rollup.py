@@ -13,7 +13,7 @@ FIGURES = ("calls", "failed", "stopped", "prompt_tokens", "completion_tokens", "
 GROUPS = ("day", "model", "key", "user")  # what usage may be summed by
 
 # A generation belongs to the day (UTC) on which it ended. Rows that have ended never change.
-ROLL_UP = """
+ROLL_UP_SQL = """
 INSERT INTO inference_usageday (day, user_id, key_id, model, calls, failed, stopped,
                                 prompt_tokens, completion_tokens, cached_tokens, cost, made_at)
 SELECT %(day)s, owner_id, key_id, model, count(*),
@@ -23,7 +23,7 @@ FROM inference_generation
 WHERE status NOT IN ('queued', 'running') AND finished_at >= %(begin)s AND finished_at < %(end)s
 GROUP BY owner_id, key_id, model
 """
-DIFFERING = """
+STALE_DAYS_SQL = """
 SELECT coalesce(g.day, u.day)
 FROM (
     SELECT (finished_at AT TIME ZONE 'UTC')::date AS day, count(*) AS calls
@@ -39,24 +39,24 @@ ORDER BY 1
 """
 
 
-def begin_of(day: date) -> datetime:
+def day_start(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 class UsageDayQuerySet(models.QuerySet["UsageDay"]):
-    def of(self, user_id: int) -> "UsageDayQuerySet":
+    def for_user(self, user_id: int) -> "UsageDayQuerySet":
         return self.filter(user_id=user_id)
 
     def between(self, first: date, last: date) -> "UsageDayQuerySet":
         """Both days included."""
         return self.filter(day__gte=first, day__lte=last)
 
-    def totals(self) -> dict[str, Any]:
+    def sum_totals(self) -> dict[str, Any]:
         """Each figure, summed; zeros where there is nothing."""
         found = self.aggregate(**{f"sum_{name}": Sum(name) for name in FIGURES}, made_at=Max("made_at"))
         return {name: found[f"sum_{name}"] or 0 for name in FIGURES} | {"made_at": found["made_at"]}
 
-    def by(self, groups: Sequence[str]) -> "models.QuerySet[UsageDay, dict[str, Any]]":
+    def sum_by(self, groups: Sequence[str]) -> "models.QuerySet[UsageDay, dict[str, Any]]":
         """Figures summed by some of GROUPS, in the order of these; each as `sum_…`."""
         names = [{"user": "user__username", "key": "key__label"}.get(group, group) for group in groups]
         ids = [f"{group}_id" for group in groups if group in ("user", "key")]
@@ -69,23 +69,23 @@ class UsageDayQuerySet(models.QuerySet["UsageDay"]):
     def top(self, group: str, count: int) -> list[dict[str, Any]]:
         """Those with most tokens, of one group."""
         tokens = Sum("prompt_tokens") + Sum("completion_tokens")
-        return list(self.by([group]).annotate(tokens=tokens).order_by("-tokens")[:count])
+        return list(self.sum_by([group]).annotate(tokens=tokens).order_by("-tokens")[:count])
 
-    def differing(self, since: date) -> list[date]:
+    def find_stale_days(self, since: date) -> list[date]:
         """Days on which the sums do not hold as many calls as the ledger, late rows included."""
         with connection.cursor() as cursor:
-            cursor.execute(DIFFERING, {"day": since, "begin": begin_of(since)})
+            cursor.execute(STALE_DAYS_SQL, {"day": since, "begin": day_start(since)})
             return [day for (day,) in cursor.fetchall()]
 
-    def hold(self, days: Iterable[date]) -> None:
+    def lock_days(self, days: Iterable[date]) -> None:
         """Keep `roll_up` of these days waiting until the end of the transaction under way."""
         with connection.cursor() as cursor:
             for day in sorted(days):
                 cursor.execute("SELECT pg_advisory_xact_lock(hashtext('usage'), %s)", [day.toordinal()])
 
-    def give(self, user_id: int, heir_id: int) -> None:
+    def transfer(self, user_id: int, heir_id: int) -> None:
         """Add the sums of one account to those of another, which has no keys. Hold the days first."""
-        days = self.of(user_id).values("day")
+        days = self.for_user(user_id).values("day")
         both = self.filter(user_id__in=(user_id, heir_id), day__in=days)
         sums = {f"sum_{name}": Sum(name) for name in FIGURES}
         rows: list[Any] = [*both.order_by().values("day", "model").annotate(**sums, made=Max("made_at"))]
@@ -103,11 +103,11 @@ class UsageDayQuerySet(models.QuerySet["UsageDay"]):
 
     def roll_up(self, day: date) -> int:
         """Make the sums of a day again; how many that is. All or nothing; safe to repeat, and to run twice at once."""
-        begin = begin_of(day)
+        begin = day_start(day)
         with transaction.atomic(), connection.cursor() as cursor:
-            self.hold([day])
+            self.lock_days([day])
             self.filter(day=day).delete()
-            cursor.execute(ROLL_UP, {"day": day, "begin": begin, "end": begin + timedelta(days=1)})
+            cursor.execute(ROLL_UP_SQL, {"day": day, "begin": begin, "end": begin + timedelta(days=1)})
             return int(cursor.rowcount)
 
 

@@ -6,11 +6,11 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from inference.usage.report import HEADER, PERIODS, Report, csv_rows, period_of
+from inference.usage.report import HEADER, PERIODS, Report, csv_rows, parse_period
 from inference.usage.rollup import UsageDay
 from jarvis.lib.admin_export import csv_lines, csv_response
 
-MOST = 20  # rows of a table on the page; the CSV has all
+MAX_TABLE_ROWS = 20  # rows of a table on the page; the CSV has all
 
 
 @never_cache
@@ -19,15 +19,15 @@ MOST = 20  # rows of a table on the page; the CSV has all
 def usage(request: HttpRequest) -> HttpResponse:
     """One's own usage."""
     assert request.user.pk is not None
-    days, period = period_of(request.GET)
-    report = Report(UsageDay.objects.of(request.user.pk), period)
+    days, period = parse_period(request.GET)
+    report = Report(UsageDay.objects.for_user(request.user.pk), period)
     context = {
         "days": days,
         "periods": PERIODS,
         "report": report,
         "totals": report.totals,
-        "models": report.usage.top("model", MOST),
-        "keys": report.usage.top("key", MOST),
+        "models": report.usage.top("model", MAX_TABLE_ROWS),
+        "keys": report.usage.top("key", MAX_TABLE_ROWS),
     }
     return render(request, "inference/usage.html", context)
 
@@ -38,7 +38,7 @@ def usage(request: HttpRequest) -> HttpResponse:
 def usage_csv(request: HttpRequest) -> StreamingHttpResponse:
     """One's own usage by day, model and key, for a spreadsheet."""
     assert request.user.pk is not None
-    _, period = period_of(request.GET)
-    mine = UsageDay.objects.of(request.user.pk).between(period.first, period.last)
+    _, period = parse_period(request.GET)
+    mine = UsageDay.objects.for_user(request.user.pk).between(period.first, period.last)
     lines = csv_lines(HEADER, csv_rows(mine))
     return csv_response(f"usage-{period.first}-{period.last}.csv", lines)

@@ -6,27 +6,31 @@ from typing import Any
 Message = dict[str, Any]
 Count = Callable[[Sequence[Message]], Awaitable[int]]
 
-RESERVE = 1024  # tokens kept free for the answer where no limit is named, or a quarter of the window if that is less
-OVERHEAD = 16  # tokens that a template puts around one message, at most
+MIN_ANSWER_TOKENS = (
+    1024  # tokens kept free for the answer where no limit is named, or a quarter of the window if that is less
+)
+MAX_MESSAGE_OVERHEAD_TOKENS = 16  # tokens that a template puts around one message, at most
 BYTES_PER_TOKEN = 3  # where the engine cannot count: fewer than text has, so that the estimate is high
 
 
-def most_tokens(messages: Sequence[Message]) -> int:
+def max_prompt_tokens(messages: Sequence[Message]) -> int:
     """No fewer tokens than the messages have: a token of a byte-level vocabulary is at least one byte."""
-    return sum(len(str(message.get("content") or "").encode()) + OVERHEAD for message in messages)
+    return sum(len(str(message.get("content") or "").encode()) + MAX_MESSAGE_OVERHEAD_TOKENS for message in messages)
 
 
-def estimate(messages: Sequence[Message]) -> int:
-    return sum(len(str(m.get("content") or "").encode()) // BYTES_PER_TOKEN + OVERHEAD for m in messages)
+def estimate_prompt_tokens(messages: Sequence[Message]) -> int:
+    return sum(
+        len(str(m.get("content") or "").encode()) // BYTES_PER_TOKEN + MAX_MESSAGE_OVERHEAD_TOKENS for m in messages
+    )
 
 
-async def fit(messages: Sequence[Message], window: int, limit: int | None, count: Count) -> list[Message]:
+async def fit_messages(messages: Sequence[Message], window: int, limit: int | None, count: Count) -> list[Message]:
     """The messages that leave room for the answer. `count` gives tokens; it is asked about log2(messages) times.
 
     The last message is always kept: where it alone is too long, the engine says so.
     """
-    room = window - min(limit or RESERVE, window // 4)
-    if most_tokens(messages) <= room:
+    room = window - min(limit or MIN_ANSWER_TOKENS, window // 4)
+    if max_prompt_tokens(messages) <= room:
         return list(messages)
     system = [message for message in messages[:1] if message["role"] == "system"]
     rest = list(messages[len(system) :])

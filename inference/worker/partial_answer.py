@@ -4,65 +4,65 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
-from inference.log.events import START, Begin, Choices, Cursor, Entry, Fence, Finish, Prompt, Text, Usage
+from inference.log.events import START, Begin, Choices, Cursor, Event, Fence, Finish, Prompt, Text, Usage
 from inference.openai.accumulate import Accumulator
 
 
-class Journal:
+class EventBuffer:
     """The entries that make up a log, each with its place; kept until the end, since Redis may lose them."""
 
     def __init__(self, attempt: int) -> None:
         self.attempt = attempt
-        self.entries: list[tuple[Cursor, Entry]] = []
-        self.told = 0
+        self.events: list[tuple[Cursor, Event]] = []
+        self.sent_count = 0
         self.texts: list[str] = []
         self.ids: list[int] = []
         self.tokens = 0
 
-    def inherit(self, entries: Iterable[tuple[Cursor, Entry]]) -> None:
+    def prepend_events(self, events: Iterable[tuple[Cursor, Event]]) -> None:
         """Put what a former attempt has told before everything else, to be told again if Redis loses it."""
-        told = list(entries)
-        self.entries[:0] = told
-        self.told += len(told)
+        told = list(events)
+        self.events[:0] = told
+        self.sent_count += len(told)
 
-    def text(self, text: str, tokens: int, ids: Iterable[int]) -> None:
+    def add_text(self, text: str, tokens: int, ids: Iterable[int]) -> None:
         """Add text; all that is added before the next `take` becomes one entry."""
         self.texts.append(text)
         self.tokens += tokens
         self.ids.extend(ids)
 
-    def add(self, entry: Entry) -> None:
-        self.merge()
-        last = self.entries[-1][0] if self.entries else START
-        first = 0 if isinstance(entry, Fence) else 1  # place 0 is for the fence alone
+    def add_event(self, event: Event) -> None:
+        self.merge_text()
+        last = self.events[-1][0] if self.events else START
+        first = 0 if isinstance(event, Fence) else 1  # place 0 is for the fence alone
         index = last.index + 1 if last.attempt == self.attempt else first
-        self.entries.append((Cursor(self.attempt, index), entry))
+        self.events.append((Cursor(self.attempt, index), event))
 
-    def merge(self) -> None:
+    def merge_text(self) -> None:
         if self.texts:
             entry = Text("".join(self.texts), self.tokens, self.ids)
             self.texts, self.tokens, self.ids = [], 0, []
-            self.add(entry)
+            self.add_event(entry)
 
-    def take(self) -> list[tuple[Cursor, Entry]]:
+    def take_new(self) -> list[tuple[Cursor, Event]]:
         """What was added since the last call."""
-        self.merge()
-        new = self.entries[self.told :]
-        self.told = len(self.entries)
+        self.merge_text()
+        new = self.events[self.sent_count :]
+        self.sent_count = len(self.events)
         return new
 
-    def keep_only(self, fit: Callable[[Entry], bool]) -> None:
+    def keep_only(self, fit: Callable[[Event], bool]) -> None:
         """Leave out what is not fit to be told, and have the next `take` give everything else again."""
-        self.merge()
-        self.entries = [(cursor, entry) for cursor, entry in self.entries if fit(entry)]
+        self.merge_text()
+        self.events = [(cursor, entry) for cursor, entry in self.events if fit(entry)]
         self.rewind()
 
     def rewind(self) -> None:
         """Have the next `take` give everything again."""
-        self.told = 0
+        self.sent_count = 0
 
 
-class Answer:
+class PartialAnswer:
     """What an engine has said so far in reply to one request."""
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class Answer:
         """Forget everything: the answer starts again."""
         self.texts: list[str] = []
         self.ids: list[int] = []
-        self.held: list[int] = []  # ids whose text has not come yet, for example half a character
+        self.ids_without_text: list[int] = []  # ids whose text has not come yet, for example half a character
         self.tokens = 0  # of the text that was told
         self.count = 0  # all that came, also those whose text has not
         self.prompt_ids: list[int] | None = None
@@ -81,13 +81,13 @@ class Answer:
         self.finish: Finish | None = None
 
     @classmethod
-    def restore(cls, entries: Iterable[tuple[Cursor, Entry]]) -> tuple["Answer", Cursor | None]:
+    def restore(cls, events: Iterable[tuple[Cursor, Event]]) -> tuple["PartialAnswer", Cursor | None]:
         """The answer that a log tells, and the place of the last entry that is not a fence.
 
         A log that does not hang together, since Redis has lost a part of it, tells an empty answer.
         """
         answer, last, whole = cls(), None, False
-        for cursor, entry in entries:
+        for cursor, entry in events:
             match entry:
                 case Fence():
                     continue
@@ -111,7 +111,7 @@ class Answer:
         return answer if whole else cls(), last
 
     @property
-    def empty(self) -> bool:
+    def is_empty(self) -> bool:
         return not self.texts and self.accumulator is None
 
     @property
@@ -119,7 +119,7 @@ class Answer:
         return "".join(self.texts) if self.accumulator is None else self.accumulator.content()
 
     @property
-    def can_go_on(self) -> bool:
+    def can_continue(self) -> bool:
         """Whether every token so far is known by its id."""
         return self.accumulator is None and self.prompt_ids is not None and len(self.ids) == self.tokens
 
@@ -128,14 +128,14 @@ class Answer:
         self.tokens += tokens
         self.ids.extend(ids)
         if self.accumulator is not None:
-            self.accumulator.text(text)
+            self.accumulator.add_text(text)
 
     def add_choices(self, choices: list[dict[str, Any]]) -> None:
         if self.accumulator is None:
             begun, self.accumulator = self.text, Accumulator()
             if begun:
-                self.accumulator.text(begun)
-        self.accumulator.add(choices)
+                self.accumulator.add_text(begun)
+        self.accumulator.add_choices(choices)
 
     def choices(self) -> list[dict[str, Any]] | None:
         """The OpenAI choices, where the answer is more than plain text."""
@@ -143,6 +143,6 @@ class Answer:
             return None
         return self.accumulator.choices(self.finish.reason if self.finish else "stop")
 
-    def counted(self) -> Usage:
+    def count_usage(self) -> Usage:
         """The tokens that came, where the engine did not get to finish; before the first, nothing is owed."""
         return Usage(len(self.prompt_ids or ()), self.count) if self.count else Usage()

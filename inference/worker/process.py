@@ -14,7 +14,7 @@ from django.db import Error as DatabaseError
 
 from inference.engine.base import make_engine
 from inference.models import LanguageModel
-from inference.worker.worker import PAUSE, Worker
+from inference.worker.worker import RETRY_SECONDS, Worker
 from jarvis.lib import gc_tuning
 from jarvis.lib.config import config
 from jarvis.lib.database import in_database, log_failure
@@ -22,12 +22,12 @@ from jarvis.lib.database import in_database, log_failure
 log = structlog.get_logger(__name__)
 
 
-class PlaceTaken(Exception):
+class SlotTaken(Exception):
     """Another worker runs in this place."""
 
 
 @contextmanager
-def place() -> Iterator[str]:
+def hold_slot() -> Iterator[str]:
     """The name of this host and run directory, held by one worker at a time. Raises PlaceTaken.
 
     The lock is the kernel's, so it is free the moment its worker dies: who holds it knows that any other worker of
@@ -38,13 +38,13 @@ def place() -> Iterator[str]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise PlaceTaken(
+            raise SlotTaken(
                 f"A worker runs already with {config.run_dir}. Stop it, or set another JARVIS_VAR."
             ) from None
         yield f"{socket.gethostname()}:{config.run_dir}"
 
 
-async def engine_args() -> str:
+async def fetch_engine_args() -> str:
     """What the catalogue adds to the model's command line. Waits for Postgres: without it there is no work either."""
     row = LanguageModel.objects.filter(name=config.model_name).values_list("engine_args", flat=True)
     while True:
@@ -52,7 +52,7 @@ async def engine_args() -> str:
             return await in_database(row.first) or ""
         except DatabaseError as error:
             log_failure(log, error)
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(RETRY_SECONDS)
 
 
 class WorkerProcess:
@@ -64,16 +64,16 @@ class WorkerProcess:
 
         Whatever else ends it is raised, and the engine left for the next worker.
         """
-        with place() as name:
+        with hold_slot() as name:
             uvloop.run(self.work(name))
 
-    async def work(self, place: str) -> None:
-        engine = make_engine(config, engine_args)
-        worker = Worker(engine, place)
+    async def work(self, slot_name: str) -> None:
+        engine = make_engine(config, fetch_engine_args)
+        worker = Worker(engine, slot_name)
         loop = asyncio.get_running_loop()
         for signal_number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signal_number, worker.stop)
-        gc_tuning.settle()
+        gc_tuning.freeze_garbage()
         log.info("worker.started", name=worker.name, pid=os.getpid(), model=config.model_name)
         async with asyncio.TaskGroup() as group:
             keeper = group.create_task(engine.run())

@@ -11,16 +11,16 @@ from uuid import UUID
 
 import structlog
 
-from inference.log.events import End, Entry, encode
+from inference.log.events import End, Event, encode_event
 from inference.redis import wire
-from inference.worker.partial_answer import Journal
+from inference.worker.partial_answer import EventBuffer
 
 log = structlog.get_logger(__name__)
 
 ENTRIES_PER_SECOND = 1200
-SHORTEST_TURN, LONGEST_TURN = 0.004, 0.25  # seconds
-GATHER = 0.002  # seconds in which relays take what the kernel has collected
-PAUSES = (0.1, 0.2, 0.5, 1.0)  # seconds between attempts while Redis is away
+MIN_FLUSH_SECONDS, MAX_FLUSH_SECONDS = 0.004, 0.25  # seconds
+GATHER_SECONDS = 0.002  # seconds in which relays take what the kernel has collected
+RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0)  # seconds between attempts while Redis is away
 
 
 class Publisher:
@@ -29,36 +29,36 @@ class Publisher:
     def __init__(self, on_fault: Callable[[UUID, Exception], None]) -> None:
         self.on_fault = on_fault
         self.writer = wire.LogWriter()
-        self.journals: dict[UUID, Journal] = {}
+        self.buffers: dict[UUID, EventBuffer] = {}
         self.changed: set[UUID] = set()
         self.news = asyncio.Event()
-        self.gate = asyncio.Event()
-        self.gate.set()
+        self.may_read = asyncio.Event()
+        self.may_read.set()
         self.urgent = asyncio.Event()
 
-    def open(self, id: UUID, journal: Journal) -> None:
-        self.journals[id] = journal
+    def open_buffer(self, id: UUID, buffer: EventBuffer) -> None:
+        self.buffers[id] = buffer
 
-    def close(self, id: UUID, journal: Journal) -> None:
+    def close_buffer(self, id: UUID, buffer: EventBuffer) -> None:
         """Forget a journal; another one that has been opened for the same row since stays."""
-        if self.journals.get(id) is journal:
-            del self.journals[id]
+        if self.buffers.get(id) is buffer:
+            del self.buffers[id]
             self.changed.discard(id)
 
-    def mark(self, id: UUID, *, urgent: bool = False) -> None:
+    def mark_changed(self, id: UUID, *, urgent: bool = False) -> None:
         """Something was added to this journal; if `urgent`, somebody waits for just that: a beginning or an end."""
         self.changed.add(id)
         self.news.set()
         if urgent:
             self.urgent.set()
 
-    async def turn(self) -> None:
+    async def wait_flush(self) -> None:
         """Wait until it is worth reading from the engine again."""
-        await self.gate.wait()
+        await self.may_read.wait()
 
     @property
-    def pause(self) -> float:
-        return min(LONGEST_TURN, max(SHORTEST_TURN, len(self.journals) / ENTRIES_PER_SECOND))
+    def flush_interval(self) -> float:
+        return min(MAX_FLUSH_SECONDS, max(MIN_FLUSH_SECONDS, len(self.buffers) / ENTRIES_PER_SECOND))
 
     async def run(self) -> None:
         """Flush whatever is marked, until cancelled."""
@@ -66,30 +66,32 @@ class Publisher:
         failures = 0
         while True:
             await self.news.wait()
-            self.gate.clear()
-            overdue = loop.call_later(2 * LONGEST_TURN, self.gate.set)  # a Redis that is frozen holds up nothing
+            self.may_read.clear()
+            overdue = loop.call_later(
+                2 * MAX_FLUSH_SECONDS, self.may_read.set
+            )  # a Redis that is frozen holds up nothing
             try:
-                await self.take_turn()
+                await self.flush_once()
                 failures = 0
-            except wire.AWAY as error:
+            except wire.UNAVAILABLE_ERRORS as error:
                 if failures == 0:
                     log.warning("redis.away", error=str(error))
-                for id, journal in self.journals.items():
+                for id, journal in self.buffers.items():
                     journal.rewind()
-                    self.mark(id)
-                self.gate.set()  # answers go on growing; they are told when Redis is back
-                await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
+                    self.mark_changed(id)
+                self.may_read.set()  # answers go on growing; they are told when Redis is back
+                await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
                 failures += 1
                 continue
             finally:
                 overdue.cancel()
-            self.gate.set()
-            await asyncio.sleep(GATHER)
+            self.may_read.set()
+            await asyncio.sleep(GATHER_SECONDS)
 
-    async def take_turn(self) -> None:
+    async def flush_once(self) -> None:
         """Flush, and let the turn pass; what is urgent meanwhile is flushed at once."""
         loop = asyncio.get_running_loop()
-        over = loop.time() + self.pause
+        over = loop.time() + self.flush_interval
         while True:
             self.urgent.clear()
             await self.flush()
@@ -103,41 +105,41 @@ class Publisher:
         """Publish all that is new. Raises one of `wire.AWAY`; then everything must be told again."""
         self.news.clear()
         changed, self.changed = self.changed, set()
-        batch = {id: new for id in changed if (journal := self.journals.get(id)) and (new := journal.take())}
+        batch = {id: new for id in changed if (journal := self.buffers.get(id)) and (new := journal.take_new())}
         if not batch:
             return
-        journals = {id: self.journals[id] for id in batch}
+        journals = {id: self.buffers[id] for id in batch}
         try:
             await self.writer.publish(batch)
-        except wire.AWAY:
+        except wire.UNAVAILABLE_ERRORS:
             raise
         except Exception as error:  # noqa: BLE001 - one of them has something in it that nobody thought of
             self.set_aside(batch, error)
             return
         for id, told in batch.items():
             if isinstance(told[-1][1], End):
-                self.close(id, journals[id])
+                self.close_buffer(id, journals[id])
 
     def set_aside(self, batch: Mapping[UUID, object], error: Exception) -> None:
         """Find the journals that cannot be published, leave out what is odd in them, and tell all others again.
 
         Raises `error` where it is nobody's.
         """
-        odd = [id for id in batch if not all(is_fit(entry) for _, entry in self.journals[id].entries)]
+        odd = [id for id in batch if not all(is_fit(entry) for _, entry in self.buffers[id].events)]
         if not odd:
             raise error
         for id in odd:
-            self.journals[id].keep_only(is_fit)
+            self.buffers[id].keep_only(is_fit)
             self.on_fault(id, error)
         for id in batch:
-            self.journals[id].rewind()
-            self.mark(id)
+            self.buffers[id].rewind()
+            self.mark_changed(id)
 
 
-def is_fit(entry: Entry) -> bool:
+def is_fit(entry: Event) -> bool:
     """Whether an entry can be written to a log."""
     try:
-        encode(entry).decode()
+        encode_event(entry).decode()
     except Exception:  # noqa: BLE001 - that is the question
         return False
     return True

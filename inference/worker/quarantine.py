@@ -9,32 +9,32 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 
-class Passage:
+class QuarantinePassage:
     """Held while one generation is with the engine. `clear` lets the next one in."""
 
     def __init__(self, lock: asyncio.Lock | None) -> None:
         self.lock = lock
 
-    def clear(self) -> None:
+    def let_next_in(self) -> None:
         if self.lock is not None:
             self.lock.release()
             self.lock = None
 
 
-class Gate:
+class Quarantine:
     """The way of all generations of a worker to its engine."""
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
 
     @asynccontextmanager
-    async def passing(self, *, alone: bool) -> AsyncGenerator[Passage, None]:
+    async def enter(self, *, alone: bool) -> AsyncGenerator[QuarantinePassage, None]:
         """Go through to the engine when nobody is on probation there; `alone`: nobody may follow before `clear`."""
         await self.lock.acquire()
-        passage = Passage(self.lock)
+        passage = QuarantinePassage(self.lock)
         if not alone:
-            passage.clear()
+            passage.let_next_in()
         try:
             yield passage
         finally:
-            passage.clear()
+            passage.let_next_in()

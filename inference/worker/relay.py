@@ -18,38 +18,41 @@ from django.utils import timezone
 from inference.engine.base import Engine
 from inference.log.events import Begin, Choices, Cursor, Fence, Finish, Problem, Prompt, Usage
 from inference.models import MAX_ENGINE_DEATHS, MAX_LOST_WORKERS, Generation
-from inference.openai.engine_errors import from_engine
+from inference.openai.engine_errors import error_from_engine
 from inference.openai.engine_events import EngineChunk, EventReader
 from inference.openai.engine_values import Counts, UnreadableEvent, parse_json, read_count
 from inference.openai.request import ChatRequest
 from inference.queue.outcome import Outcome
 from inference.redis import wire
-from inference.worker.context_window import Message, estimate, fit, most_tokens
-from inference.worker.partial_answer import Answer, Journal
+from inference.worker.context_window import Message, estimate_prompt_tokens, fit_messages, max_prompt_tokens
+from inference.worker.partial_answer import EventBuffer, PartialAnswer
 from inference.worker.publisher import Publisher
-from inference.worker.quarantine import Gate
+from inference.worker.quarantine import Quarantine
 from jarvis.lib import api_errors
 from jarvis.lib.config import config
 from jarvis.lib.database import in_database, log_failure
 
 log = structlog.get_logger(__name__)
 
-FENCE_SECONDS = 5.0  # how long a taken-over row waits for Redis, to read what its log holds
-LARGE = 1 << 20  # bytes of a body
-CONNECT_TRIES = 3
-BUSY = (429, 503)  # statuses by which a server elsewhere says that it cannot take more now
-UNBOUNDED = 1_000_000  # tokens; for a server that does not tell its window
-CONVERSATIONS = ("chat", "api")  # doors whose prompt is a conversation, which may be cut; others get what they ask
-LAST = 4  # tokens before the limit
+MAX_FENCE_SECONDS = 5.0  # how long a taken-over row waits for Redis, to read what its log holds
+MAX_INLINE_BODY_BYTES = 1 << 20  # bytes of a body
+MAX_CONNECT_TRIES = 3
+BUSY_STATUSES = (429, 503)  # statuses by which a server elsewhere says that it cannot take more now
+UNKNOWN_WINDOW_TOKENS = 1_000_000  # tokens; for a server that does not tell its window
+CONVERSATION_SOURCES = (
+    "chat",
+    "api",
+)  # doors whose prompt is a conversation, which may be cut; others get what they ask
+LAST_TOKENS = 4  # tokens before the limit
 ENDLESS = 8  # times the limit in pieces of text; an engine that goes on beyond does not know of the limit
 MAX_TEMPLATE = 100_000  # tokens that a server may put around the messages by itself
-ABORT_SECONDS = 2.0  # how long a stopped call has to tell what it has made
-ABORT_AGAIN = 0.1  # seconds: an engine that did not know the call yet is told again
-CANNOT_GO_ON = Problem(
+MAX_ABORT_SECONDS = 2.0  # how long a stopped call has to tell what it has made
+ABORT_RETRY_SECONDS = 0.1  # seconds: an engine that did not know the call yet is told again
+CANNOT_CONTINUE = Problem(
     "cannot_continue", "This model's server cannot go on with a text that was begun. Ask for another answer instead."
 )
 ABORTED = "abort"  # vLLM's finish reason of a call that was ended by its id
-LONGEST_CHARACTER = 4  # tokens that one character may be made of, in a byte-level vocabulary
+MAX_TOKENS_PER_CHARACTER = 4  # tokens that one character may be made of, in a byte-level vocabulary
 
 
 class EngineLost(Exception):
@@ -64,7 +67,7 @@ class EngineAway(Exception):
     """The engine did not take the request: nothing was asked, nothing is lost."""
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """The engine refuses this request, and would again."""
 
     def __init__(self, problem: Problem) -> None:
@@ -75,22 +78,22 @@ class Refused(Exception):
 class Relay:
     """`run` gives the outcome; `stop` makes it give what there is. Cancelling `run` gives and stores nothing."""
 
-    def __init__(self, row: Generation, engine: Engine, publisher: Publisher, gate: Gate) -> None:
+    def __init__(self, row: Generation, engine: Engine, publisher: Publisher, quarantine: Quarantine) -> None:
         self.row = row
         self.engine = engine
         self.publisher = publisher
-        self.gate = gate
-        self.journal = Journal(row.attempt)
-        self.answer = Answer()
+        self.quarantine = quarantine
+        self.buffer = EventBuffer(row.attempt)
+        self.answer = PartialAnswer()
         self.losses = row.engine_deaths
-        self.reached = 0  # tokens at the last loss of the engine
-        self.suspect = False  # nothing has come since then
-        self.reading: asyncio.Task[None] | None = None
-        self.calling = ""  # the engine's name for the call under way
-        self.calls = 0
-        self.heard = 0.0  # when the call under way was made, or last gave something; of `time.monotonic`
-        self.ending: asyncio.Task[None] | None = None
-        self.spent: Usage | None = None  # what the engine counted of a call that was stopped
+        self.tokens_at_loss = 0  # tokens at the last loss of the engine
+        self.is_suspect = False  # nothing has come since then
+        self.read_task: asyncio.Task[None] | None = None
+        self.call_name = ""  # the engine's name for the call under way
+        self.call_count = 0
+        self.last_read_at = 0.0  # when the call under way was made, or last gave something; of `time.monotonic`
+        self.abort_task: asyncio.Task[None] | None = None
+        self.aborted_usage: Usage | None = None  # what the engine counted of a call that was stopped
         self.stopped = row.stop_asked_at is not None
         self.doubted = row.lost_workers >= MAX_LOST_WORKERS  # until it has shown that it does not end workers
         self.fault: Exception | None = None  # found by another part of the worker
@@ -100,8 +103,8 @@ class Relay:
         return ChatRequest.from_row(self.row.request or {})
 
     @property
-    def plain(self) -> bool:
-        return self.request.continuable
+    def can_continue(self) -> bool:
+        return self.request.can_continue
 
     @property
     def most_pieces(self) -> int:
@@ -111,127 +114,131 @@ class Relay:
 
     def stop(self) -> None:
         self.stopped = True
-        if self.reading is None or self.ending is not None:
+        if self.read_task is None or self.abort_task is not None:
             return
-        if self.calling:
-            self.ending = asyncio.create_task(self.abort(self.reading))
+        if self.call_name:
+            self.abort_task = asyncio.create_task(self.abort_call(self.read_task))
         else:
-            self.reading.cancel()
+            self.read_task.cancel()
 
     def fail(self, fault: Exception) -> None:
         """End with an error that something else has found in this row."""
         self.fault = fault
-        if self.reading is not None:
-            self.reading.cancel()
+        if self.read_task is not None:
+            self.read_task.cancel()
 
-    async def abort(self, reading: "asyncio.Task[None]") -> None:
+    async def abort_call(self, read_task: "asyncio.Task[None]") -> None:
         """Have the engine end the call under way, and tell what it has made until then and how much that was.
 
         Closing the connection would end it too, but then nobody would know of the tokens that the engine had made,
         and counted, and that were still on their way. An engine that cannot do this has its connection closed.
         """
         try:
-            async with asyncio.timeout(ABORT_SECONDS):
-                while self.calling and await self.engine_aborts():
-                    if (await asyncio.wait([reading], timeout=ABORT_AGAIN))[0]:
+            async with asyncio.timeout(MAX_ABORT_SECONDS):
+                while self.call_name and await self.request_abort():
+                    if (await asyncio.wait([read_task], timeout=ABORT_RETRY_SECONDS))[0]:
                         return
         except (aiohttp.ClientError, OSError):  # TimeoutError is one of these
             log.warning("abort.failed", generation=str(self.row.id))
-        reading.cancel()
+        read_task.cancel()
 
-    async def engine_aborts(self) -> bool:
-        body = msgspec.json.encode({"request_ids": [self.calling]})
+    async def request_abort(self) -> bool:
+        body = msgspec.json.encode({"request_ids": [self.call_name]})
         headers = {"content-type": "application/json"}
         url = self.engine.base_url + "/inference/v1/abort_requests"
         async with self.engine.session().post(url, data=body, headers=headers) as response:
             return response.status == 200
 
     async def run(self) -> Outcome:
-        self.publisher.open(self.row.id, self.journal)
+        self.publisher.open_buffer(self.row.id, self.buffer)
         try:
             if self.row.on_probation:  # still: it was alone with the worker that took it before
                 raise WorkerEnded
-            await self.begin()
+            await self.open_log()
             if not self.stopped:
-                self.reading = asyncio.create_task(self.generate())
-                await asyncio.wait([self.reading])
+                self.read_task = asyncio.create_task(self.generate_answer())
+                await asyncio.wait([self.read_task])
             fault: BaseException | None = self.fault
-            if fault is None and self.reading is not None and not self.reading.cancelled():
-                fault = self.reading.exception()
-            return self.failed(fault) if fault else self.outcome()
+            if fault is None and self.read_task is not None and not self.read_task.cancelled():
+                fault = self.read_task.exception()
+            return self.make_failed_outcome(fault) if fault else self.make_outcome()
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one row must not reach the others
-            return self.failed(error)
+            return self.make_failed_outcome(error)
         finally:
-            for task in (self.reading, self.ending):
+            for task in (self.read_task, self.abort_task):
                 if task is not None:
                     task.cancel()
 
-    async def begin(self) -> None:
+    async def open_log(self) -> None:
         """Open the log. What a former attempt has told is learnt first, also for a row that is to be stopped."""
         if self.row.attempt > 1:
-            await self.take_over()
+            await self.take_over_log()
         else:
-            self.journal.add(Begin())
+            self.buffer.add_event(Begin())
 
-    async def take_over(self) -> None:
+    async def take_over_log(self) -> None:
         """Close the log to the former worker, then learn from it how far the answer came."""
-        self.journal.add(Fence())
+        self.buffer.add_event(Fence())
         fence = Cursor(self.row.attempt, 0)
         try:
-            async with asyncio.timeout(FENCE_SECONDS):
+            async with asyncio.timeout(MAX_FENCE_SECONDS):
                 while True:
                     try:
-                        await wire.publish({self.row.id: [(fence, Fence())]})
+                        await wire.publish_events({self.row.id: [(fence, Fence())]})
                         entries = await wire.read_log(self.row.id, before=fence)
                         break
-                    except wire.AWAY:
+                    except wire.UNAVAILABLE_ERRORS:
                         await asyncio.sleep(0.2)
         except TimeoutError:
             entries = []
-        answer, last = Answer.restore(entries)
-        if answer.finish is not None or (not answer.empty and self.stopped) or (self.plain and answer.can_go_on):
+        answer, last = PartialAnswer.restore(entries)
+        if (
+            answer.finish is not None
+            or (not answer.is_empty and self.stopped)
+            or (self.can_continue and answer.can_continue)
+        ):
             self.answer = answer
-            self.journal.inherit(entries)
-            self.journal.add(Begin(after=last))
+            self.buffer.prepend_events(entries)
+            self.buffer.add_event(Begin(after=last))
         else:
-            self.journal.add(Begin(clear=True))
-        self.publisher.mark(self.row.id)
+            self.buffer.add_event(Begin(clear=True))
+        self.publisher.mark_changed(self.row.id)
         log.info(
             "generation.taken_over", generation=str(self.row.id), attempt=self.row.attempt, tokens=self.answer.tokens
         )
 
-    async def generate(self) -> None:
+    async def generate_answer(self) -> None:
         """Read from the engine until it has finished or a stop was asked for, going on after each loss of it."""
         while self.answer.finish is None and not self.stopped:
-            await self.engine.ready()
+            await self.engine.wait_ready()
             deaths = self.engine.deaths
             try:
                 async with self.passing():
-                    await self.read()
+                    await self.call_engine()
             except EngineAway as error:
                 log.info("engine.away", generation=str(self.row.id), error=str(error))
                 await asyncio.sleep(random.uniform(0.1, 0.3))
                 await self.engine.verify()
             except EngineLost as error:
                 log.warning("engine.lost", generation=str(self.row.id), error=str(error), tokens=self.answer.tokens)
-                if self.ending is not None:
+                if self.abort_task is not None:
                     return
                 await self.count_loss()
-                if self.suspect or self.losses >= MAX_ENGINE_DEATHS:
+                if self.is_suspect or self.losses >= MAX_ENGINE_DEATHS:
                     raise
                 if self.engine.deaths == deaths:  # it may be going down, or only have dropped this one
                     await asyncio.sleep(random.uniform(0.1, 0.3))
                     await self.engine.verify()
-                if not (self.plain and self.answer.can_go_on):
-                    self.start_again()
-                self.suspect, self.reached = True, self.answer.count
+                if not (self.can_continue and self.answer.can_continue):
+                    self.restart_answer()
+                self.is_suspect, self.tokens_at_loss = True, self.answer.count
 
     @asynccontextmanager
     async def passing(self) -> AsyncGenerator[None, None]:
         """The way to the engine: alone for one that may end the engine, or the worker, and has shown nothing since."""
-        async with self.gate.passing(alone=self.suspect or self.doubted) as self.passage:
+        async with self.quarantine.enter(alone=self.is_suspect or self.doubted) as self.passage:
             if self.doubted:
-                self.reached = self.answer.count
+                self.tokens_at_loss = self.answer.count
                 await self.update_row(on_probation=True)
             try:
                 yield
@@ -244,14 +251,14 @@ class Relay:
         """Let others follow: something new has come, and everybody still lives."""
         if self.doubted:
             await self.update_row(on_probation=False)
-        self.suspect = self.doubted = False
-        self.passage.clear()
+        self.is_suspect = self.doubted = False
+        self.passage.let_next_in()
 
-    def start_again(self) -> None:
-        if not self.answer.empty:
-            self.journal.add(Begin(clear=True))
+    def restart_answer(self) -> None:
+        if not self.answer.is_empty:
+            self.buffer.add_event(Begin(clear=True))
         self.answer.clear()
-        self.reached = 0
+        self.tokens_at_loss = 0
 
     async def count_loss(self) -> None:
         self.losses += 1
@@ -265,60 +272,67 @@ class Relay:
         except DatabaseError as error:
             log_failure(log, error)
 
-    async def read(self) -> None:
+    async def call_engine(self) -> None:
         """One call of the engine, to its end."""
-        going_on = await self.align()
-        model, window = self.engine.state.model or self.row.model, self.engine.state.max_model_len or UNBOUNDED
+        going_on = await self.align_tokens()
+        model, window = (
+            self.engine.state.model or self.row.model,
+            self.engine.state.max_model_len or UNKNOWN_WINDOW_TOKENS,
+        )
         if going_on:
             prompt, ids = self.answer.prompt_ids or [], self.answer.ids
             room = window - len(prompt)
             left = min(self.request.max_tokens or config.max_answer_tokens, room) - len(ids)
             if left < 1:
-                return self.finished("length", None, going_on)
+                return self.record_finish("length", None, going_on)
             path = "/v1/completions"
             body = self.request.continuation_body(prompt, ids, model) | {"max_tokens": left}
         else:
-            if self.request.goes_on and not self.engine.state.goes_on:  # it would begin anew, in the middle of a text
-                raise Refused(CANNOT_GO_ON)
+            if (
+                self.request.is_continuation and not self.engine.state.goes_on
+            ):  # it would begin anew, in the middle of a text
+                raise RequestRefused(CANNOT_CONTINUE)
             path, body = "/v1/chat/completions", self.request.engine_body(model, config.max_answer_tokens)
-            if self.row.door in CONVERSATIONS:
-                body["messages"] = await fit(body["messages"], window, self.request.max_tokens, self.count_tokens)
+            if self.row.door in CONVERSATION_SOURCES:
+                body["messages"] = await fit_messages(
+                    body["messages"], window, self.request.max_tokens, self.count_tokens
+                )
             if (body.get("max_tokens") or 0) > window:  # vLLM refuses that, but cuts a smaller one to what fits
                 body["max_tokens"] = window
         body["return_token_ids"] = True  # also where no continuation is possible: they count what was made
-        self.calls += 1
-        id = f"{self.row.id}-{self.row.attempt}-{self.calls}"
-        self.heard = time.monotonic()
-        self.calling = f"cmpl-{id}-0" if going_on else f"chatcmpl-{id}"  # as vLLM names them
+        self.call_count += 1
+        id = f"{self.row.id}-{self.row.attempt}-{self.call_count}"
+        self.last_read_at = time.monotonic()
+        self.call_name = f"cmpl-{id}-0" if going_on else f"chatcmpl-{id}"  # as vLLM names them
         try:
             response = await self.post(path, msgspec.json.encode(body), id)
             try:
-                await self.consume(response, going_on)
+                await self.read_stream(response, going_on)
             except (aiohttp.ClientError, OSError) as error:
                 raise EngineLost(f"{type(error).__name__}: {error}") from error
             finally:
                 response.close()  # not release: an unfinished call is aborted by its closed connection
         finally:
-            self.calling = ""
+            self.call_name = ""
 
-    async def align(self) -> bool:
+    async def align_tokens(self) -> bool:
         """Whether to go on from the tokens so far, cut back to where they say just what was told.
 
         The last ids may hold half a character, whose text has not come. Where no cut fits, the answer starts again.
         """
         answer = self.answer
-        answer.held = []
+        answer.ids_without_text = []
         if not (answer.prompt_ids and answer.ids):
             return False
         text = answer.text
-        for cut in range(min(LONGEST_CHARACTER, len(answer.ids))):
+        for cut in range(min(MAX_TOKENS_PER_CHARACTER, len(answer.ids))):
             ids = answer.ids[: len(answer.ids) - cut]
             response = await self.post("/detokenize", msgspec.json.encode({"tokens": ids}))
             said = await self.read_json(response)
             if isinstance(said, dict) and said.get("prompt") == text:
                 answer.ids, answer.tokens, answer.count = ids, len(ids), len(ids)
                 return True
-        self.start_again()
+        self.restart_answer()
         return False
 
     async def count_tokens(self, messages: Sequence[Message]) -> int:
@@ -327,10 +341,10 @@ class Relay:
             body = {"messages": messages, "add_generation_prompt": True}
             response = await self.post("/tokenize", msgspec.json.encode(body))
             said = await self.read_json(response)
-        except (EngineLost, Refused):
-            return estimate(messages)
+        except (EngineLost, RequestRefused):
+            return estimate_prompt_tokens(messages)
         count = read_count(said.get("count")) if isinstance(said, dict) else None
-        return estimate(messages) if count is None else count
+        return estimate_prompt_tokens(messages) if count is None else count
 
     async def read_json(self, response: aiohttp.ClientResponse) -> Any:
         """What a short answer says; None for what is not JSON. Raises EngineAway where it breaks off."""
@@ -349,55 +363,55 @@ class Relay:
         """
         headers = {"content-type": "application/json"} | ({"x-request-id": id} if id else {})
         taken = False
-        for attempt in range(CONNECT_TRIES):
+        for attempt in range(MAX_CONNECT_TRIES):
             try:
                 # aiohttp writes bytes at once, which holds up every other answer where they are many.
-                data = body if len(body) < LARGE else io.BytesIO(body)
+                data = body if len(body) < MAX_INLINE_BODY_BYTES else io.BytesIO(body)
                 response = await self.engine.session().post(self.engine.base_url + path, data=data, headers=headers)
             except (aiohttp.ClientError, OSError) as error:
                 taken = taken or not isinstance(error, aiohttp.ClientConnectorError)
-                if attempt == CONNECT_TRIES - 1:
+                if attempt == MAX_CONNECT_TRIES - 1:
                     fault = f"{type(error).__name__}: {error}"
                     raise (EngineLost(fault) if taken else EngineAway(fault)) from error
                 await asyncio.sleep(random.uniform(0.05, 0.1) * 2**attempt)
                 continue
             if response.status == 200:
                 return response
-            if response.status in BUSY:
+            if response.status in BUSY_STATUSES:
                 raise EngineAway(f"status {response.status}")
             try:
                 refusal = await response.read()
             except (aiohttp.ClientError, OSError) as error:
                 raise EngineAway(f"{type(error).__name__}: {error}") from error
-            self.refuse(response.status, refusal)
+            self.raise_refusal(response.status, refusal)
         raise AssertionError
 
-    def refuse(self, status: int, body: bytes | dict[str, Any] | str) -> None:
-        error = from_engine(status, body)
+    def raise_refusal(self, status: int, body: bytes | dict[str, Any] | str) -> None:
+        error = error_from_engine(status, body)
         if error.status >= 500:
             raise EngineLost(error.message)
-        raise Refused(Problem(error.code, error.message))
+        raise RequestRefused(Problem(error.code, error.message))
 
-    async def consume(self, response: aiohttp.ClientResponse, going_on: bool) -> None:
+    async def read_stream(self, response: aiohttp.ClientResponse, is_continuation: bool) -> None:
         """Take the engine's answer in to its end. Raises EngineLost where it breaks off, and UnreadableEvent."""
         fields = self.request.fields
         streamed = response.content_type != "application/json"
         events = EventReader(fields.get("n", 1), logprobs=bool(fields.get("logprobs")), streamed=streamed)
         # From here on somebody waits for the end, so the last tokens are read as they come.
-        nearly_all = (self.request.max_tokens or UNBOUNDED) - LAST
-        begun = not self.answer.empty
+        nearly_all = (self.request.max_tokens or UNKNOWN_WINDOW_TOKENS) - LAST_TOKENS
+        begun = not self.answer.is_empty
         counts, reason = None, None
         while not events.ended:
             data = await response.content.readany()
-            self.heard = time.monotonic()
+            self.last_read_at = time.monotonic()
             for chunk in events.feed(data) if data else events.close():
                 if chunk.error:
-                    self.refuse(200, {"error": chunk.error})
+                    self.raise_refusal(200, {"error": chunk.error})
                 counts = chunk.counts or counts
-                reason = self.take(chunk) or reason
-            self.publisher.mark(self.row.id, urgent=not begun and not self.answer.empty)
-            begun = not self.answer.empty
-            if (self.suspect or self.doubted) and self.answer.count > self.reached:
+                reason = self.add_chunk(chunk) or reason
+            self.publisher.mark_changed(self.row.id, urgent=not begun and not self.answer.is_empty)
+            begun = not self.answer.is_empty
+            if (self.is_suspect or self.doubted) and self.answer.count > self.tokens_at_loss:
                 await self.clear_suspicion()
             if not data:
                 break
@@ -406,23 +420,23 @@ class Relay:
                 reason, counts = "length", None
                 break
             if self.answer.count < nearly_all:
-                await self.publisher.turn()
-        if reason is None and events.ended and not self.engine.state.goes_on and not self.answer.empty:
+                await self.publisher.wait_flush()
+        if reason is None and events.ended and not self.engine.state.goes_on and not self.answer.is_empty:
             reason = "stop"  # vLLM always gives one; some other servers only say that they are done
         if reason is None:
             raise EngineLost("the stream ended without a finish reason" if events.ended else "the stream broke off")
         if reason == ABORTED:
-            self.aborted(counts, going_on)
+            self.record_abort(counts, is_continuation)
         else:
             events.check_whole()
-            self.finished(reason, counts, going_on)
+            self.record_finish(reason, counts, is_continuation)
 
-    def take(self, chunk: EngineChunk) -> str | None:
+    def add_chunk(self, chunk: EngineChunk) -> str | None:
         """Add a chunk to the answer and the journal; its finish reason, if it has one."""
         answer = self.answer
         if answer.prompt_ids is None and (prompt := chunk.prompt_ids()):
             answer.prompt_ids = prompt
-            self.journal.add(Prompt(prompt))
+            self.buffer.add_event(Prompt(prompt))
         if not chunk.choices:
             return None
         text = chunk.plain_text() if answer.accumulator is None else None
@@ -440,46 +454,48 @@ class Relay:
         if text is None:
             choices = chunk.public_choices()
             answer.add_choices(choices)
-            self.journal.add(Choices(choices, made))
+            self.buffer.add_event(Choices(choices, made))
         elif text:
-            held, answer.held = answer.held, []
+            held, answer.ids_without_text = answer.ids_without_text, []
             new = [*held, *(ids or ())]
             count = 1 if ids is None else len(new)
             answer.add_text(text, count, new)
-            self.journal.text(text, count, new)
+            self.buffer.add_text(text, count, new)
         elif ids:
-            answer.held.extend(ids)
+            answer.ids_without_text.extend(ids)
         return reason
 
-    def finished(self, reason: str, counts: Counts | None, going_on: bool) -> None:
-        self.answer.finish = Finish(reason, self.used(counts, going_on))
-        self.journal.add(self.answer.finish)
-        self.publisher.mark(self.row.id)
+    def record_finish(self, reason: str, counts: Counts | None, is_continuation: bool) -> None:
+        self.answer.finish = Finish(reason, self.count_usage(counts, is_continuation))
+        self.buffer.add_event(self.answer.finish)
+        self.publisher.mark_changed(self.row.id)
 
-    def aborted(self, counts: Counts | None, going_on: bool) -> None:
+    def record_abort(self, counts: Counts | None, is_continuation: bool) -> None:
         """The engine has ended the call, and all that it made of it has come."""
         if not self.stopped:
             raise EngineLost("the engine gave the answer up")
-        self.spent = self.used(counts, going_on)
+        self.aborted_usage = self.count_usage(counts, is_continuation)
 
-    def used(self, counts: Counts | None, going_on: bool) -> Usage:
+    def count_usage(self, counts: Counts | None, is_continuation: bool) -> Usage:
         """The engine's own count; of a continued answer the token ids, since each call counts only its own part.
 
         What the engine does not count, or counts in a way that cannot be, is counted by what came. The prompt of a call
         that ended before its first token is not counted by the engine, and not by us.
         """
-        ours = self.answer.counted()
-        if going_on or (counts is None and (self.answer.prompt_ids or not ours.completion_tokens)):
+        ours = self.answer.count_usage()
+        if is_continuation or (counts is None and (self.answer.prompt_ids or not ours.completion_tokens)):
             return ours
         counts = counts or Counts()
         made, prompt = counts.completion, counts.prompt
         if made is None or made > self.most_pieces:
             made = ours.completion_tokens
-        if prompt is None or (prompt > MAX_TEMPLATE and prompt > MAX_TEMPLATE + most_tokens(self.request.messages)):
-            prompt = ours.prompt_tokens or estimate(self.request.messages)
+        if prompt is None or (
+            prompt > MAX_TEMPLATE and prompt > MAX_TEMPLATE + max_prompt_tokens(self.request.messages)
+        ):
+            prompt = ours.prompt_tokens or estimate_prompt_tokens(self.request.messages)
         return Usage(prompt, made, min(counts.cached, prompt)) if made else Usage()
 
-    def outcome(self) -> Outcome:
+    def make_outcome(self) -> Outcome:
         answer, finish = self.answer, self.answer.finish
         status = Generation.Status.DONE if finish else Generation.Status.STOPPED
         return Outcome(
@@ -489,15 +505,15 @@ class Relay:
             text=answer.text,
             choices=answer.choices(),
             finish_reason=finish.reason if finish else "stop",
-            usage=finish.usage if finish else self.spent or answer.counted(),
+            usage=finish.usage if finish else self.aborted_usage or answer.count_usage(),
             first_token_at=answer.first_token_at,
             finished_at=timezone.now(),
         )
 
-    def failed(self, error: BaseException) -> Outcome:
+    def make_failed_outcome(self, error: BaseException) -> Outcome:
         problem = self.explain(error)
         try:
-            outcome = self.outcome()
+            outcome = self.make_outcome()
         except Exception as another:
             log.error("answer.unusable", generation=str(self.row.id), exc_info=another)
             outcome = Outcome(self.row.id, self.row.attempt, "", finished_at=timezone.now())
@@ -507,7 +523,7 @@ class Relay:
     def explain(self, error: BaseException) -> Problem:
         """What is told of an error."""
         match error:
-            case Refused(problem=problem):
+            case RequestRefused(problem=problem):
                 return problem
             case UnreadableEvent():
                 log.warning("engine.unreadable", generation=str(self.row.id), reason=str(error))

@@ -6,23 +6,23 @@ import structlog
 
 from inference.log.events import Problem, Usage
 from inference.models import Generation
-from inference.queue.outcome import Outcome, store
+from inference.queue.outcome import Outcome, store_outcomes
 from jarvis.lib import api_errors
 from jarvis.lib.database import in_database, is_outage
 
 log = structlog.get_logger(__name__)
 
-PAUSES = (0.1, 0.3, 1.0, 2.0)  # seconds between attempts while Postgres is away
+RETRY_SECONDS = (0.1, 0.3, 1.0, 2.0)  # seconds between attempts while Postgres is away
 
 Waiting = list[tuple[Outcome, asyncio.Future[bool]]]
 
 
-class Ledger:
+class ResultWriter:
     def __init__(self) -> None:
         self.waiting: Waiting = []
         self.news = asyncio.Event()
 
-    async def store(self, outcome: Outcome) -> bool:
+    async def store_outcome(self, outcome: Outcome) -> bool:
         """Store an outcome, however long Postgres is away. False: another attempt holds the row now.
 
         An answer that Postgres cannot hold becomes a failed one: `outcome` then says so.
@@ -50,7 +50,7 @@ class Ledger:
                     log.warning("postgres.away", error=str(error).strip(), waiting=len(left))
                 self.waiting = left + self.waiting
                 self.news.set()
-                await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
+                await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
                 failures += 1
 
     async def write(self, batch: Waiting) -> None:
@@ -76,7 +76,7 @@ class Ledger:
                     done.set_result(False)  # its lease runs out, and then it is seen who else can answer it
 
     async def write_together(self, batch: Waiting) -> None:
-        stored = await in_database(store, [outcome for outcome, _ in batch])
+        stored = await in_database(store_outcomes, [outcome for outcome, _ in batch])
         for outcome, done in batch:
             if not done.done():
                 done.set_result(outcome.key in stored)

@@ -20,19 +20,19 @@ from inference.engine.memory import MIB
 from inference.models import Generation, LanguageModel, PausedPlace
 from inference.redis import wire
 from inference.worker.publisher import Publisher
-from inference.worker.quarantine import Gate
+from inference.worker.quarantine import Quarantine
 from inference.worker.relay import Relay
-from inference.worker.result_writer import Ledger
+from inference.worker.result_writer import ResultWriter
 from inference.worker_state import WorkerState
 from jarvis.lib.config import config
 from jarvis.lib.database import in_database, log_failure
 
 log = structlog.get_logger(__name__)
 
-ORDERS = 3.0  # seconds between looks whether this worker is paused
-POLL = 1.0  # seconds between looks at the queue, and between states told
+PAUSE_POLL_SECONDS = 3.0  # seconds between looks whether this worker is paused
+POLL_SECONDS = 1.0  # seconds between looks at the queue, and between states told
 RATE_SECONDS = 5.0  # over which tokens per second are measured
-PAUSE = 1.0  # seconds after which a server that is away is tried again
+RETRY_SECONDS = 1.0  # seconds after which a server that is away is tried again
 
 
 class Rate:
@@ -41,7 +41,7 @@ class Rate:
     def __init__(self) -> None:
         self.seen: deque[tuple[float, int]] = deque()
 
-    def of(self, count: int, now: float) -> float:
+    def update(self, count: int, now: float) -> float:
         self.seen.append((now, count))
         while len(self.seen) > 2 and self.seen[0][0] < now - RATE_SECONDS:
             self.seen.popleft()
@@ -53,36 +53,38 @@ class Rate:
 class Worker:
     """`run` works until `stopping` is set. The steps (`claim`, `beat`, `tell`) can be called alone."""
 
-    def __init__(self, engine: Engine, place: str) -> None:
+    def __init__(self, engine: Engine, slot_name: str) -> None:
         self.engine = engine
-        self.place = place  # what this worker alone holds: its host and run directory
-        self.name = f"{place}/{os.getpid()}-{secrets.token_hex(4)}"  # in a container the pid is always the same
+        self.slot_name = slot_name  # what this worker alone holds: its host and run directory
+        self.name = f"{slot_name}/{os.getpid()}-{secrets.token_hex(4)}"  # in a container the pid is always the same
         self.publisher = Publisher(self.fail_row)
-        self.ledger = Ledger()
-        self.gate = Gate()
+        self.result_writer = ResultWriter()
+        self.quarantine = Quarantine()
         self.relays: dict[UUID, Relay] = {}
         self.tasks: dict[UUID, asyncio.Task[None]] = {}
-        self.bell = asyncio.Event()
+        self.doorbell = asyncio.Event()
         self.stopping = asyncio.Event()
         self.hurrying = asyncio.Event()
         self.lease = timedelta(seconds=config.lease_seconds)
-        self.beaten = 0.0
-        self.made = 0  # tokens of the answers that have ended
+        self.renewed_at = 0.0
+        self.ended_tokens = 0  # tokens of the answers that have ended
         self.rate = Rate()
-        self.orders = asyncio.Event()
-        self.state = WorkerState(self.name, socket.gethostname(), os.getpid(), time.time(), engine.state, place=place)
+        self.pause_changed = asyncio.Event()
+        self.state = WorkerState(
+            self.name, socket.gethostname(), os.getpid(), time.time(), engine.state, place=slot_name
+        )
 
     async def run(self) -> None:
         """Work until told to stop, then drain. A part that dies ends the whole worker with its error."""
         parts: list[Callable[[], Coroutine[Any, Any, None]]] = [
             self.publisher.run,
-            self.ledger.run,
-            self.listen,
-            self.work,
-            self.keep_leases,
-            self.keep_telling,
-            self.keep_heeding,
-            self.keep_doubting,
+            self.result_writer.run,
+            self.listen_to_doorbell,
+            self.keep_claiming,
+            self.keep_renewing_leases,
+            self.keep_publishing_state,
+            self.keep_refreshing_pause,
+            self.keep_checking_stall,
         ]
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(part(), name=part.__name__) for part in parts]
@@ -92,7 +94,7 @@ class Worker:
             for task in tasks:
                 task.cancel()
         await self.publisher.writer.close()
-        await wire.close()
+        await wire.close_client()
 
     def stop(self) -> None:
         """Drain, then end. Called a second time: hand over what runs instead of finishing it."""
@@ -100,53 +102,53 @@ class Worker:
             self.hurrying.set()
         self.stopping.set()
 
-    async def listen(self) -> None:
+    async def listen_to_doorbell(self) -> None:
         """Hear the doorbell. While Redis is away the poll in `work` does."""
         while True:
             try:
                 async with wire.doorbell() as messages:
-                    self.bell.set()  # what was rung before this
+                    self.doorbell.set()  # what was rung before this
                     async for message in messages:
-                        self.hear(message)
-            except wire.AWAY as error:
+                        self.handle_ring(message)
+            except wire.UNAVAILABLE_ERRORS as error:
                 log.warning("redis.away", error=str(error))
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(RETRY_SECONDS)
 
-    def hear(self, message: str) -> None:
+    def handle_ring(self, message: str) -> None:
         verb, _, id = message.partition(" ")
         if verb == "stop" and (relay := self.relays.get(UUID(id))):
             relay.stop()
         elif verb == "work":
-            self.bell.set()
+            self.doorbell.set()
         elif verb == "orders":
-            self.orders.set()
+            self.pause_changed.set()
 
-    async def work(self) -> None:
-        await self.settle_in()
+    async def keep_claiming(self) -> None:
+        await self.register()
         while True:
-            self.bell.clear()
-            await self.engine.ready()
+            self.doorbell.clear()
+            await self.engine.wait_ready()
             try:
-                await self.claim()
+                await self.claim_rows()
             except DatabaseError as error:
                 log_failure(log, error)
-                await asyncio.sleep(PAUSE)
+                await asyncio.sleep(RETRY_SECONDS)
             try:
-                async with asyncio.timeout(POLL):
-                    await self.bell.wait()
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self.doorbell.wait()
             except TimeoutError:
                 pass  # the poll
 
-    async def settle_in(self) -> None:
+    async def register(self) -> None:
         """Free the rows of a worker that died in this place, and enter the model into the catalogue."""
         while True:
             try:
-                await in_database(Generation.objects.release_place, self.place, self.name)
-                await self.heed()
-                await self.engine.ready()
+                await in_database(Generation.objects.release_slot, self.slot_name, self.name)
+                await self.refresh_pause()
+                await self.engine.wait_ready()
                 alive = {state.engine.model for state in await wire.worker_states()}
                 await in_database(
-                    LanguageModel.objects.serve,
+                    LanguageModel.objects.register_served,
                     self.engine.state.model,
                     self.engine.state.max_model_len,
                     alive,
@@ -155,44 +157,44 @@ class Worker:
                 return
             except DatabaseError as error:
                 log_failure(log, error)
-                await asyncio.sleep(PAUSE)
-            except wire.AWAY as error:
+                await asyncio.sleep(RETRY_SECONDS)
+            except wire.UNAVAILABLE_ERRORS as error:
                 log.warning("redis.away", error=str(error))
-                await asyncio.sleep(PAUSE)
+                await asyncio.sleep(RETRY_SECONDS)
 
     @property
     def slots(self) -> int:
         return config.engine_slots or self.engine.state.slots
 
-    async def claim(self) -> int:
+    async def claim_rows(self) -> int:
         """Take as many rows as there are free slots and start them; how many that were."""
         free = self.slots - len(self.relays)
         if free < 1 or self.stopping.is_set() or self.state.paused:
             return 0
-        if self.beaten and time.monotonic() - self.beaten > config.lease_seconds / 2:
-            await self.beat()  # so as not to take one's own rows, where Postgres was away for long
+        if self.renewed_at and time.monotonic() - self.renewed_at > config.lease_seconds / 2:
+            await self.renew_leases()  # so as not to take one's own rows, where Postgres was away for long
         rows = await in_database(Generation.objects.claim, self.name, [self.engine.state.model], free, self.lease)
         for row in rows:
             if row.id in self.relays:
-                self.drop(row.id)
-            relay = self.relays[row.id] = Relay(row, self.engine, self.publisher, self.gate)
-            self.tasks[row.id] = asyncio.create_task(self.see_through(relay))
+                self.drop_relay(row.id)
+            relay = self.relays[row.id] = Relay(row, self.engine, self.publisher, self.quarantine)
+            self.tasks[row.id] = asyncio.create_task(self.run_generation(relay))
         return len(rows)
 
-    async def see_through(self, relay: Relay) -> None:
+    async def run_generation(self, relay: Relay) -> None:
         """Run a relay, store what it gives, tell the end."""
         row = relay.row
         structlog.contextvars.bind_contextvars(request_id=row.request_id, generation=str(row.id), attempt=row.attempt)
         try:
             outcome = await relay.run()
-            self.made += relay.answer.count
+            self.ended_tokens += relay.answer.count
             if self.relays.get(row.id) is relay:
                 if len(self.relays) >= self.slots:
-                    self.bell.set()  # a slot is free that somebody may wait for
+                    self.doorbell.set()  # a slot is free that somebody may wait for
                 del self.relays[row.id]
-            if await self.ledger.store(outcome):
-                relay.journal.add(outcome.end)
-                self.publisher.mark(row.id, urgent=True)
+            if await self.result_writer.store_outcome(outcome):
+                relay.buffer.add_event(outcome.end)
+                self.publisher.mark_changed(row.id, urgent=True)
                 log.info(
                     "generation.ended",
                     status=outcome.status,
@@ -203,13 +205,13 @@ class Worker:
                 )
             else:
                 log.warning("generation.fenced")
-                self.publisher.close(row.id, relay.journal)
+                self.publisher.close_buffer(row.id, relay.buffer)
         except asyncio.CancelledError:
-            self.publisher.close(row.id, relay.journal)
+            self.publisher.close_buffer(row.id, relay.buffer)
             raise
         except Exception:  # a fault of ours, and of this row alone: its lease runs out
             log.critical("generation.broke", exc_info=True)
-            self.publisher.close(row.id, relay.journal)
+            self.publisher.close_buffer(row.id, relay.buffer)
         finally:
             if self.tasks.get(row.id) is asyncio.current_task():
                 del self.tasks[row.id]
@@ -222,81 +224,81 @@ class Worker:
         if relay := self.relays.get(id):
             relay.fail(fault)
 
-    def drop(self, id: UUID) -> None:
+    def drop_relay(self, id: UUID) -> None:
         """Let go of a row that another attempt holds."""
         self.relays.pop(id, None)
         if task := self.tasks.pop(id, None):
             task.cancel()
 
-    async def beat(self) -> None:
+    async def renew_leases(self) -> None:
         """Extend the leases; stop what was asked to stop, drop what was lost."""
         held = set(self.tasks)
         renewed = await in_database(Generation.objects.renew, self.name, held, self.lease)
-        self.beaten = time.monotonic()
+        self.renewed_at = time.monotonic()
         for id in held:
             relay = self.relays.get(id)
             if relay is not None and id not in renewed:
                 log.warning("lease.lost", generation=str(id))
-                self.drop(id)
+                self.drop_relay(id)
             elif relay is not None and renewed[id]:
                 relay.stop()
 
-    async def keep_leases(self) -> None:
+    async def keep_renewing_leases(self) -> None:
         while True:
             await asyncio.sleep(config.lease_seconds / 3)
             try:
-                await self.beat()
+                await self.renew_leases()
             except DatabaseError as error:
                 log_failure(log, error)
 
-    async def heed(self) -> None:
+    async def refresh_pause(self) -> None:
         """Learn whether an administrator has paused this place."""
-        paused = await in_database(PausedPlace.objects.holds, self.place)
+        paused = await in_database(PausedPlace.objects.is_paused, self.slot_name)
         if paused != self.state.paused:
             log.info("worker.paused" if paused else "worker.resumed", running=len(self.relays))
             self.state.paused = paused
-            self.bell.set()
+            self.doorbell.set()
 
-    async def keep_heeding(self) -> None:
+    async def keep_refreshing_pause(self) -> None:
         while True:
-            self.orders.clear()
+            self.pause_changed.clear()
             try:
-                await self.heed()
+                await self.refresh_pause()
             except DatabaseError as error:
                 log_failure(log, error)
             try:
-                async with asyncio.timeout(ORDERS):
-                    await self.orders.wait()
+                async with asyncio.timeout(PAUSE_POLL_SECONDS):
+                    await self.pause_changed.wait()
             except TimeoutError:
                 pass  # the ring may have been lost
 
-    async def keep_doubting(self) -> None:
+    async def keep_checking_stall(self) -> None:
         """Have the engine looked at closely while it answers nobody."""
         while limit := config.engine_stall_seconds:
-            await asyncio.sleep(POLL)
-            heard = [relay.heard for relay in self.relays.values() if relay.calling]
+            await asyncio.sleep(POLL_SECONDS)
+            heard = [relay.last_read_at for relay in self.relays.values() if relay.call_name]
             if heard and time.monotonic() - max(heard) > limit / 2:
-                await self.engine.doubt()
+                await self.engine.check_stall()
 
-    async def tell(self) -> None:
-        self.state.engine, self.state.gpus = self.engine.state, self.engine.gpus()
+    async def publish_state(self) -> None:
+        self.state.engine, self.state.gpus = self.engine.state, self.engine.list_gpus()
         self.state.running, self.state.slots = len(self.relays), self.slots
         self.state.draining = self.stopping.is_set()
         running = sum(relay.answer.count for relay in self.relays.values())
-        self.state.tokens_per_second = self.rate.of(self.made + running, time.monotonic())
+        self.state.tokens_per_second = self.rate.update(self.ended_tokens + running, time.monotonic())
         self.state.memory_total, self.state.memory_available = (
             memory.total_bytes() // MIB,
             memory.available_bytes() // MIB,
         )
-        await wire.tell_state(self.state)
+        await wire.publish_state(self.state)
 
-    async def keep_telling(self) -> None:
+    async def keep_publishing_state(self) -> None:
         while True:
             try:
-                await self.tell()
-            except wire.AWAY as error:
+                await self.publish_state()
+            except wire.UNAVAILABLE_ERRORS as error:
                 log.warning("redis.away", error=str(error))
-            await asyncio.sleep(POLL)
+            await asyncio.sleep(POLL_SECONDS)
 
     async def drain(self) -> None:
         """Finish what runs, within the time that is allowed, and hand over the rest at once."""
@@ -309,11 +311,11 @@ class Worker:
                 end.cancel()
         left = list(self.tasks)
         for id in left:
-            self.drop(id)
+            self.drop_relay(id)
         try:
             if await in_database(Generation.objects.release, self.name):
-                await wire.ring()
+                await wire.ring_doorbell()
             await self.publisher.flush()
-            await wire.forget_state(self.name)
-        except (DatabaseError, *wire.AWAY) as error:
+            await wire.remove_state(self.name)
+        except (DatabaseError, *wire.UNAVAILABLE_ERRORS) as error:
             log.warning("drain.incomplete", error=str(error).strip(), left=len(left))  # the leases run out

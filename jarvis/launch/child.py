@@ -15,15 +15,15 @@ from jarvis.lib import processes
 
 Phase = Literal["waiting", "starting", "ready", "restarting", "stopping", "stopped"]
 
-SHORTEST_PAUSE = 0.2  # seconds
-LONGEST_PAUSE = 10.0
-STEADY = 30.0  # a child that was up for so long starts again with the shortest pause
-READY_EVERY = 0.1
-DEATHS_BEFORE_READY = 3
+MIN_PAUSE_SECONDS = 0.2  # seconds
+MAX_PAUSE_SECONDS = 10.0
+STEADY_SECONDS = 30.0  # a child that was up for so long starts again with the shortest pause
+READY_POLL_SECONDS = 0.1
+MAX_DEATHS_BEFORE_READY = 3
 
 
 @dataclass(frozen=True)
-class Plan:
+class ChildPlan:
     """What to run, and how."""
 
     name: str
@@ -33,14 +33,14 @@ class Plan:
     """Run before every start, in a thread; may take its time, may raise LaunchError."""
     ready: Callable[[int], Awaitable[bool]] | None = None
     """Whether it, a process with that pid, serves. Without one, it counts as ready once it runs."""
-    tells_more: bool = False
+    tells_phase: bool = False
     """Whether somebody else shows in more words that it is ready."""
     stop_signal: signal.Signals = signal.SIGTERM
-    patience: float = 10.0
+    stop_seconds: float = 10.0
     """Seconds between the signal and the kill."""
-    hurried_patience: float = 0.0
+    hurried_stop_seconds: float = 0.0
     """The same after a second signal, which is sent when there is a hurry."""
-    essential: bool = False
+    is_essential: bool = False
     """Whether the whole start fails when it ends several times without having been ready."""
     pass_fds: Sequence[int] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -48,13 +48,13 @@ class Plan:
 
 def next_pause(previous: float, lived: float) -> float:
     """Seconds to wait before the next start: doubled each time, short again after a steady run."""
-    return SHORTEST_PAUSE if lived >= STEADY or not previous else min(previous * 2, LONGEST_PAUSE)
+    return MIN_PAUSE_SECONDS if lived >= STEADY_SECONDS or not previous else min(previous * 2, MAX_PAUSE_SECONDS)
 
 
 class Child:
     """Keeps the process of one plan running until `stop` is called."""
 
-    def __init__(self, plan: Plan, changed: Callable[["Child"], None]) -> None:
+    def __init__(self, plan: ChildPlan, changed: Callable[["Child"], None]) -> None:
         self.plan = plan
         self.phase: Phase = "waiting"
         self.detail = ""
@@ -65,7 +65,7 @@ class Child:
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
 
-    async def keep(self) -> None:
+    async def keep_running(self) -> None:
         """Run it until `stop`. Raises LaunchError when it cannot be started at all."""
         pause, deaths = 0.0, 0
         while not self._stopping.is_set():
@@ -73,19 +73,19 @@ class Child:
             try:
                 ended = await self._run_once()
             except (LaunchError, OSError) as error:
-                if self.plan.essential and not self.was_ready.is_set():
+                if self.plan.is_essential and not self.was_ready.is_set():
                     raise
                 ended = str(error)
             if self._stopping.is_set():
                 break
             deaths += 1
-            if self.plan.essential and not self.was_ready.is_set() and deaths >= DEATHS_BEFORE_READY:
-                raise LaunchError(self._obituary(ended))
+            if self.plan.is_essential and not self.was_ready.is_set() and deaths >= MAX_DEATHS_BEFORE_READY:
+                raise LaunchError(self._describe_end(ended))
             pause = next_pause(pause, time.monotonic() - began)
-            self._say("restarting", f"{ended}; again in {pause:.1f} s")
+            self._set_phase("restarting", f"{ended}; again in {pause:.1f} s")
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
-        self._say("stopped", "")
+        self._set_phase("stopped", "")
 
     async def stop(self) -> None:
         """Ask it to end; kill what is left of its process group when its patience is over. `keep` then returns."""
@@ -93,26 +93,28 @@ class Child:
         who = self.identity
         if who is None:
             return
-        self._say("stopping", "")
-        processes.send(who, self.plan.stop_signal)
-        await self._gone(who, self.plan.patience, self._hurry)
-        if self._hurry.is_set() and self.plan.hurried_patience:
-            processes.send(who, self.plan.stop_signal)
-            await self._gone(who, self.plan.hurried_patience)
+        self._set_phase("stopping", "")
+        processes.send_signal(who, self.plan.stop_signal)
+        await self._wait_until_gone(who, self.plan.stop_seconds, self._hurry)
+        if self._hurry.is_set() and self.plan.hurried_stop_seconds:
+            processes.send_signal(who, self.plan.stop_signal)
+            await self._wait_until_gone(who, self.plan.hurried_stop_seconds)
         kill_group(who.pid)
 
     def hurry(self) -> None:
         """Wait no longer for it to end by itself."""
         self._hurry.set()
 
-    async def _gone(self, who: processes.Identity, patience: float, sooner: asyncio.Event | None = None) -> None:
+    async def _wait_until_gone(
+        self, who: processes.Identity, patience: float, sooner: asyncio.Event | None = None
+    ) -> None:
         deadline = time.monotonic() + patience
-        while processes.alive(who) and time.monotonic() < deadline and not (sooner and sooner.is_set()):
+        while processes.is_alive(who) and time.monotonic() < deadline and not (sooner and sooner.is_set()):
             await asyncio.sleep(0.05)
 
     async def _run_once(self) -> str:
         """Start it, wait for its end and say how that was."""
-        self._say("starting", "")
+        self._set_phase("starting", "")
         if self.plan.prepare is not None:
             await asyncio.to_thread(self.plan.prepare)
         if self._stopping.is_set():
@@ -131,8 +133,8 @@ class Child:
         finally:
             os.close(log)
         self.starts += 1
-        self.identity = processes.identity(process.pid)
-        self._say("starting", "")
+        self.identity = processes.identify(process.pid)
+        self._set_phase("starting", "")
         watch = asyncio.create_task(self._watch_for_ready(process.pid))
         try:
             code = await process.wait()
@@ -144,17 +146,17 @@ class Child:
 
     async def _watch_for_ready(self, pid: int) -> None:
         while self.plan.ready is not None and not await self.plan.ready(pid):
-            await asyncio.sleep(READY_EVERY)
+            await asyncio.sleep(READY_POLL_SECONDS)
         if not self._stopping.is_set():
             self.was_ready.set()
-            self._say("ready", "")
+            self._set_phase("ready", "")
 
-    def _obituary(self, ended: str) -> str:
+    def _describe_end(self, ended: str) -> str:
         last = self.plan.log.last_line()
         said = f" It said: {last[:300]}" if last else ""
         return f"{self.plan.name} does not start ({ended}), see {self.plan.log.path}.{said}"
 
-    def _say(self, phase: Phase, detail: str) -> None:
+    def _set_phase(self, phase: Phase, detail: str) -> None:
         self.phase, self.detail = phase, detail
         self._changed(self)
 

@@ -8,7 +8,7 @@ import sys
 from inference.redis import wire
 from inference.worker_state import WorkerState
 from jarvis.launch import port
-from jarvis.launch.child import Plan
+from jarvis.launch.child import ChildPlan
 from jarvis.launch.embedded import EmbeddedPostgres, EmbeddedRedis, Service
 from jarvis.launch.logfile import LogFile
 from jarvis.lib.config import BASE, Config
@@ -26,7 +26,7 @@ def _python(*arguments: str) -> list[str]:
     return [sys.executable, *arguments]
 
 
-def service_plans(config: Config) -> list[Plan]:
+def service_plans(config: Config) -> list[ChildPlan]:
     """Postgres and Redis, as far as no other ones are given."""
     services: list[Service] = []
     if not config.database_url:
@@ -36,25 +36,25 @@ def service_plans(config: Config) -> list[Plan]:
     return [service_plan(service, _log(config, service.name)) for service in services]
 
 
-def service_plan(service: Service, log: LogFile) -> Plan:
+def service_plan(service: Service, log: LogFile) -> ChildPlan:
     """How one embedded server is kept running."""
 
     async def ready(_: int) -> bool:
         return await asyncio.to_thread(service.ready)
 
-    return Plan(
+    return ChildPlan(
         name=service.name,
         command=service.command,
         log=log,
         prepare=service.prepare,
         ready=ready,
         stop_signal=service.stop_signal,
-        patience=20,
-        essential=True,
+        stop_seconds=20,
+        is_essential=True,
     )
 
 
-def web_plans(config: Config, fd: int | None) -> list[Plan]:
+def web_plans(config: Config, fd: int | None) -> list[ChildPlan]:
     """The web processes. `fd` is the listening socket; without one the server opens the port itself."""
     own_port = fd is None
     count = 1 if own_port else config.web_processes
@@ -63,13 +63,13 @@ def web_plans(config: Config, fd: int | None) -> list[Plan]:
         return await port.answers(config.web_host, config.web_port)
 
     return [
-        Plan(
+        ChildPlan(
             name="web" if count == 1 else f"web {number}",
             command=lambda: _python("-m", "jarvis.launch.web", *([] if own_port else ["--fd", str(fd)])),
             log=_log(config, "web" if count == 1 else f"web-{number}"),
             ready=ready,
-            patience=8,
-            essential=True,
+            stop_seconds=8,
+            is_essential=True,
             pass_fds=() if fd is None else (fd,),
             environment=COMMON,
         )
@@ -77,29 +77,29 @@ def web_plans(config: Config, fd: int | None) -> list[Plan]:
     ]
 
 
-def background_plans(config: Config) -> list[Plan]:
+def background_plans(config: Config) -> list[ChildPlan]:
     """The worker that holds the engine, and Celery."""
     schedule = config.run_dir / "celery-beat"
     celery = ("-m", "celery", "--quiet", "-A", "jarvis")
     work = ("worker", f"--concurrency={CELERY_CONCURRENCY}", "--without-gossip", "--without-mingle")
     return [
-        Plan(
+        ChildPlan(
             name="worker",
             command=lambda: _python(str(BASE / "manage.py"), "gpu_worker"),
             log=_log(config, "worker"),
             ready=engine_ready,
-            tells_more=True,
-            patience=config.drain_seconds + 20,  # it stops its engine after draining
-            hurried_patience=20,  # it stops its engine in any case: killed, it would leave it for the next worker
+            tells_phase=True,
+            stop_seconds=config.drain_seconds + 20,  # it stops its engine after draining
+            hurried_stop_seconds=20,  # it stops its engine in any case: killed, it would leave it for the next worker
             environment=COMMON,
         ),
-        Plan(
+        ChildPlan(
             name="celery",
             command=lambda: _python(*celery, *work, "--hostname", f"celery-{os.getpid()}@%h"),
             log=_log(config, "celery"),
             environment=COMMON,
         ),
-        Plan(
+        ChildPlan(
             name="beat",
             command=lambda: _python(*celery, "beat", "--schedule", str(schedule), "--pidfile="),
             log=_log(config, "beat"),
@@ -112,7 +112,7 @@ async def worker_state(pid: int) -> WorkerState | None:
     """What the worker that is this process of this machine says of itself."""
     try:
         states = await wire.worker_states()
-    except wire.AWAY:
+    except wire.UNAVAILABLE_ERRORS:
         return None
     return next((state for state in states if state.pid == pid and state.host == socket.gethostname()), None)
 

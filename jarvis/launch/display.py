@@ -12,18 +12,18 @@ PROGRESS_STEP = 0.25  # without a terminal, progress is told this often
 
 
 @dataclass(frozen=True)
-class Row:
+class DisplayRow:
     """The state of one process. `progress` runs from 0 to 1."""
 
     state: str
     detail: str = ""
     progress: float | None = None
 
-    def text(self) -> str:
+    def format_text(self) -> str:
         share = "" if self.progress is None else f" {self.progress:.0%}".replace("%", " %")
         return f"{self.state}{share}{f': {self.detail}' if self.detail else ''}"
 
-    def told_as(self) -> tuple[str, str, int]:
+    def announcement_key(self) -> tuple[str, str, int]:
         """Rows for which this is equal need not be told twice."""
         moving = self.progress is not None
         return self.state, "" if moving else self.detail, int((self.progress or 0) / PROGRESS_STEP)
@@ -36,11 +36,11 @@ class Display:
         self.out = out or sys.stdout
         self.live = self.out.isatty() and os.environ.get("TERM") != "dumb"
         self.coloured = self.live and "NO_COLOR" not in os.environ
-        self.rows: dict[str, Row] = {}
+        self.rows: dict[str, DisplayRow] = {}
         self._notes: list[str] = []
         self._drawn = 0
 
-    def show(self, name: str, row: Row) -> None:
+    def show_row(self, name: str, row: DisplayRow) -> None:
         """Set the row of one process."""
         before = self.rows.get(name)
         if before == row:
@@ -48,10 +48,10 @@ class Display:
         self.rows[name] = row
         if self.live:
             self._draw()
-        elif before is None or before.told_as() != row.told_as():
-            print(f"{name:<9} {row.text()}", file=self.out, flush=True)
+        elif before is None or before.announcement_key() != row.announcement_key():
+            print(f"{name:<9} {row.format_text()}", file=self.out, flush=True)
 
-    def note(self, line: str) -> None:
+    def add_note(self, line: str) -> None:
         """A line for people that stays below the rows."""
         self._notes.append(line)
         if self.live:
@@ -59,7 +59,7 @@ class Display:
         else:
             print(line, file=self.out, flush=True)
 
-    def forget_notes(self) -> None:
+    def clear_notes(self) -> None:
         """Take the lines away that are no longer true."""
         self._notes.clear()
 
@@ -73,8 +73,8 @@ class Display:
         # A note may be longer than the terminal is wide (the link is); then it takes several of its lines.
         self._drawn = sum(max(1, -(-len(line) // width)) for line in self._notes) + len(self.rows) + bool(self._notes)
 
-    def _line(self, name: str, row: Row, width: int) -> str:
-        text = row.text()
+    def _line(self, name: str, row: DisplayRow, width: int) -> str:
+        text = row.format_text()
         room = width - 13
         shown = text if len(text) <= room else text[: max(1, room - 1)] + "…"
         if not self.coloured:

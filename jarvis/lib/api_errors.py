@@ -67,7 +67,7 @@ class ApiError(Exception):
         return cls(msgspec.convert(row, ErrorFields))
 
 
-def make(
+def make_error(
     status: int,
     code: str,
     message: str,
@@ -86,7 +86,7 @@ def make(
 
 def invalid_request(message: str, param: str | None = None) -> ApiError:
     """400; the message says what is wrong and what is allowed."""
-    return make(400, "invalid_request_error", message, param=param)
+    return make_error(400, "invalid_request_error", message, param=param)
 
 
 def context_length_exceeded(limit: int | None = None, requested: int | None = None) -> ApiError:
@@ -95,90 +95,92 @@ def context_length_exceeded(limit: int | None = None, requested: int | None = No
     )
     asked = f"; the messages and max_tokens ask for {requested}" if requested else ""
     message = f"{window}{asked}. Shorten the messages or lower max_tokens."
-    return make(400, "context_length_exceeded", message, param="messages")
+    return make_error(400, "context_length_exceeded", message, param="messages")
 
 
 def invalid_api_key(reason: str = "No valid API key was given.") -> ApiError:
     advice = "Send one as `Authorization: Bearer …` or `X-API-Key: …`; an administrator can make a new one."
-    return make(401, "invalid_api_key", f"{reason} {advice}", "authentication_error")
+    return make_error(401, "invalid_api_key", f"{reason} {advice}", "authentication_error")
 
 
 def permission_denied(what: str, param: str | None = None) -> ApiError:
     message = f"This key may not {what}. Ask an administrator for the right, or use another key."
-    return make(403, "permission_denied", message, "permission_error", param=param)
+    return make_error(403, "permission_denied", message, "permission_error", param=param)
 
 
-def missing_scope(scope: str) -> ApiError:
+def scope_required(scope: str) -> ApiError:
     return permission_denied(f"do this: it lacks the scope `{scope}`")
 
 
 def model_not_found(model: str) -> ApiError:
     """404, the same words for a model that is unknown and for one that is hidden from the caller."""
     message = f"The model `{model[:200]}` does not exist or is not open to you. GET /v1/models lists those that are."
-    return make(404, "model_not_found", message, param="model")
+    return make_error(404, "model_not_found", message, param="model")
 
 
 def not_found(path: str) -> ApiError:
     message = (
         f"There is nothing at {path[:200]}. The routes are /v1/chat/completions and /v1/models, without a final slash."
     )
-    return make(404, "not_found", message)
+    return make_error(404, "not_found", message)
 
 
 def method_not_allowed(method: str, allowed: str) -> ApiError:
-    return make(405, "method_not_allowed", f"{method[:20]} is not possible here. Use {allowed}.")
+    return make_error(405, "method_not_allowed", f"{method[:20]} is not possible here. Use {allowed}.")
 
 
 def request_too_large(limit: int) -> ApiError:
     message = f"The body is larger than {limit} bytes. Send fewer or shorter messages."
-    return make(413, "request_too_large", message)
+    return make_error(413, "request_too_large", message)
 
 
 def headers_too_large(limit: int) -> ApiError:
     message = f"The headers are larger than {limit} bytes. Send fewer or shorter ones; in a browser, clear its cookies."
-    return make(431, "headers_too_large", message)
+    return make_error(431, "headers_too_large", message)
 
 
 def request_timeout(seconds: float) -> ApiError:
     """408 for a request that did not come whole in time; the connection is closed behind it."""
     message = f"The request did not come whole within {seconds:g} s. Send it at once, or smaller."
-    return make(408, "request_timeout", message).with_headers({"connection": "close"})
+    return make_error(408, "request_timeout", message).with_headers({"connection": "close"})
 
 
 def rate_limit_exceeded(retry_after: float, limit: str = "Too many requests.") -> ApiError:
     message = f"{limit} Try again in {max(1, math.ceil(retry_after))} s."
-    return make(429, "rate_limit_exceeded", message, "rate_limit_error", retry_after=retry_after)
+    return make_error(429, "rate_limit_exceeded", message, "rate_limit_error", retry_after=retry_after)
 
 
 def insufficient_quota(message: str = "The token budget is used up.") -> ApiError:
     """429 that no retry can heal."""
     advice = "Wait for the next period or ask an administrator for more."
-    return make(429, "insufficient_quota", f"{message} {advice}", "insufficient_quota", retry=False)
+    return make_error(429, "insufficient_quota", f"{message} {advice}", "insufficient_quota", retry=False)
 
 
 def model_loading(model: str, retry_after: float = 5.0) -> ApiError:
     message = f"The model `{model[:200]}` is being loaded. Try again in {max(1, math.ceil(retry_after))} s."
-    return make(503, "model_loading", message, SERVER, retry_after=retry_after)
+    return make_error(503, "model_loading", message, SERVER, retry_after=retry_after)
 
 
-def overloaded(reason: str = "The queue is full.", retry_after: float = 2.0) -> ApiError:
+def server_overloaded(reason: str = "The queue is full.", retry_after: float = 2.0) -> ApiError:
     message = f"{reason} Try again in {max(1, math.ceil(retry_after))} s."
-    return make(503, "overloaded", message, SERVER, retry_after=retry_after)
+    return make_error(503, "overloaded", message, SERVER, retry_after=retry_after)
 
 
 def engine_error(message: str = "The engine failed while it made this answer.", status: int = 502) -> ApiError:
     advice = "Send the request again; if it fails again, tell an administrator the x-request-id."
-    return make(status, "engine_error", f"{message} {advice}", SERVER)
+    return make_error(status, "engine_error", f"{message} {advice}", SERVER)
 
 
 def internal_error() -> ApiError:
     message = "Jarvis failed on this request. Send it again; if it fails again, tell an administrator the x-request-id."
-    return make(500, "internal_error", message, SERVER)
+    return make_error(500, "internal_error", message, SERVER)
 
 
 def timeout(seconds: float | None = None) -> ApiError:
     limit = f" within {seconds:g} s" if seconds else " in time"
-    return make(504, "timeout", f"The answer was not ready{limit}. Ask for fewer tokens, or try again later.", SERVER)
+    return make_error(
+        504, "timeout", f"The answer was not ready{limit}. Ask for fewer tokens, or try again later.", SERVER
+    )
 
 
 _STATUS = {
@@ -193,8 +195,8 @@ _STATUS = {
 }
 
 
-def from_code(code: str, message: str, param: str | None = None) -> ApiError:
+def error_from_code(code: str, message: str, param: str | None = None) -> ApiError:
     """The error that a failed generation's row or log names by its code word."""
     status = _STATUS.get(code, 502)
     kind = REQUEST if status < 500 else SERVER
-    return make(status, code, message, kind, param=param, retry_after=2.0 if status == 503 else None)
+    return make_error(status, code, message, kind, param=param, retry_after=2.0 if status == 503 else None)

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from jarvis.lib.config import config
 
 UNIX = "unix"  # the address of whoever comes over a unix socket
-IPV6_BITS = 64  # one household or server has so many bits of its own to change as it likes
+IPV6_BUCKET_BITS = 64  # one household or server has so many bits of its own to change as it likes
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -25,22 +25,22 @@ def client_address(source: HttpRequest | Mapping[str, Any]) -> str:
         peer = client[0] if client and client[0] else UNIX
         values = [value for name, value in source.get("headers", ()) if name.lower() == b"x-forwarded-for"]
         forwarded = b",".join(values).decode("latin1")
-    return told(peer, forwarded, config.trusted_proxies)
+    return resolve_client(peer, forwarded, config.trusted_proxies)
 
 
-def told(peer: str, forwarded: str, trusted: Iterable[str]) -> str:
+def resolve_client(peer: str, forwarded: str, trusted: Iterable[str]) -> str:
     """The client, where `peer` opened the connection and its header X-Forwarded-For says `forwarded`.
 
     Every proxy appends whom it heard, so the header is read from its end, and only as far as the proxies can be
     trusted: what stands left of the first stranger was written by the stranger. A word that is no address ends the
     reading too. So nobody can choose an address for themselves.
     """
-    networks = networks_of(tuple(trusted))
-    found = str(parsed(peer) or UNIX)
+    networks = parse_networks(tuple(trusted))
+    found = str(parse_address(peer) or UNIX)
     for word in reversed(forwarded.split(",") if forwarded else ()):
-        if not trusts(found, networks):
+        if not is_trusted(found, networks):
             break
-        address = parsed(word)
+        address = parse_address(word)
         if address is None:
             break
         found = str(address)
@@ -48,13 +48,13 @@ def told(peer: str, forwarded: str, trusted: Iterable[str]) -> str:
 
 
 @lru_cache(maxsize=4096)
-def bucket(address: str) -> str:
+def rate_bucket(address: str) -> str:
     """What is counted as one client: an IPv4 address, a network of 64 bits in IPv6, or `unix`."""
-    found = parsed(address)
-    return str(ip_network((found, IPV6_BITS), strict=False)) if isinstance(found, IPv6Address) else address
+    found = parse_address(address)
+    return str(ip_network((found, IPV6_BUCKET_BITS), strict=False)) if isinstance(found, IPv6Address) else address
 
 
-def trusts(address: str, networks: tuple[bool, tuple[Network, ...]]) -> bool:
+def is_trusted(address: str, networks: tuple[bool, tuple[Network, ...]]) -> bool:
     unix, known = networks
     if address == UNIX:
         return unix
@@ -63,12 +63,12 @@ def trusts(address: str, networks: tuple[bool, tuple[Network, ...]]) -> bool:
 
 
 @cache
-def networks_of(trusted: tuple[str, ...]) -> tuple[bool, tuple[Network, ...]]:
+def parse_networks(trusted: tuple[str, ...]) -> tuple[bool, tuple[Network, ...]]:
     """Whether unix sockets are trusted, and which networks. Raises ValueError for anything else."""
     return UNIX in trusted, tuple(ip_network(word, strict=False) for word in trusted if word != UNIX)
 
 
-def parsed(word: str) -> Address | None:
+def parse_address(word: str) -> Address | None:
     """An address as proxies write it, with or without a port or brackets; IPv4 inside of IPv6 is IPv4."""
     word = word.strip().strip('"')
     if word.startswith("["):

@@ -19,9 +19,9 @@ from pydantic import AliasChoices, Field, ValidationError, ValidationInfo, field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 BASE = Path(__file__).resolve().parents[2]
-SOCKET_PATH_LIMIT = 107  # bytes; sun_path of a unix socket on Linux
+MAX_SOCKET_PATH_BYTES = 107  # bytes; sun_path of a unix socket on Linux
 
-SECRET = (  # never shown
+SECRET_FIELDS = (  # never shown
     "database_url",
     "redis_url",
     "secret_key",
@@ -287,7 +287,7 @@ class Config(BaseSettings):
     def run_dir(self) -> Path:
         """Folder of sockets and pid files, mode 0700; apart from var/ where its path is too long for a socket."""
         folder = self.var.resolve() / "run"
-        if len(bytes(folder)) > SOCKET_PATH_LIMIT - len("/engine/") - 36:
+        if len(bytes(folder)) > MAX_SOCKET_PATH_BYTES - len("/engine/") - 36:
             base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
             folder = Path(base) / f"jarvis-{os.getuid()}-{sha256(bytes(folder)).hexdigest()[:12]}"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -312,31 +312,31 @@ class Config(BaseSettings):
         return self.redis_url or f"unix://{quote(str(self.run_dir))}/redis.sock"
 
 
-def variable(field: str) -> str:
+def variable_name(field: str) -> str:
     """The environment variable that sets a field."""
     alias = Config.model_fields[field].validation_alias
     return str(alias.choices[0]) if isinstance(alias, AliasChoices) else f"JARVIS_{field.upper()}"
 
 
-def fault(error: ValidationError) -> str:
+def explain_error(error: ValidationError) -> str:
     """One line: the variable, its fault, what is allowed."""
     first = error.errors()[0]
     field = str(first["loc"][0])
-    name = next((variable(f) for f in Config.model_fields if field in (f, variable(f))), field)
-    known = next((Config.model_fields[f] for f in Config.model_fields if variable(f) == name), None)
-    hidden = known is None or name in {variable(f) for f in SECRET}
+    name = next((variable_name(f) for f in Config.model_fields if field in (f, variable_name(f))), field)
+    known = next((Config.model_fields[f] for f in Config.model_fields if variable_name(f) == name), None)
+    hidden = known is None or name in {variable_name(f) for f in SECRET_FIELDS}
     shown = "" if hidden else f" is {first['input']!r}"
     message = first["msg"].removeprefix("Value error, ")
     about = f" {known.description}" if known is not None else ""
     return f"{name}{shown}: {message[0].lower()}{message[1:]}.{about}"
 
 
-def load() -> Config:
+def load_config() -> Config:
     """Read the configuration, or end the process with the one line that says what to change."""
     try:
         return Config()
     except ValidationError as error:
-        sys.exit(f"Jarvis cannot start. {fault(error)}")
+        sys.exit(f"Jarvis cannot start. {explain_error(error)}")
 
 
-config = load()
+config = load_config()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jarvis.lib.config import BASE, Config, variable
+from jarvis.lib.config import BASE, Config, variable_name
 
 HEAD = """\
 # Settings of Jarvis. Copy this file to .env and take the # from what you change; the environment goes before .env.
@@ -10,7 +10,7 @@ HEAD = """\
 """
 
 
-def shown(value: Any) -> str:
+def format_default(value: Any) -> str:
     """A default as it would be written; paths are relative to the project."""
     if isinstance(value, tuple):
         return ",".join(value)
@@ -19,12 +19,12 @@ def shown(value: Any) -> str:
     return str(value).removeprefix(f"{BASE}/")
 
 
-def example() -> str:
+def make_example() -> str:
     lines = [HEAD]
     for name, field in Config.model_fields.items():
-        lines.append(f"# {field.description}\n#{variable(name)}={shown(field.default)}\n")
+        lines.append(f"# {field.description}\n#{variable_name(name)}={format_default(field.default)}\n")
     return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    print(example(), end="")
+    print(make_example(), end="")

@@ -2,10 +2,10 @@
 
 import gc
 
-YOUNG = 20_000  # new objects between two collections of the youngest, instead of 700
+YOUNG_THRESHOLD_OBJECTS = 20_000  # new objects between two collections of the youngest, instead of 700
 
 
-def settle() -> None:
+def freeze_garbage() -> None:
     """Call it when a process has loaded what it needs.
 
     What is there now is left out of every later collection. Looking through all of Django, its models and its modules
@@ -13,4 +13,4 @@ def settle() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG, 20, 50)
+    gc.set_threshold(YOUNG_THRESHOLD_OBJECTS, 20, 50)

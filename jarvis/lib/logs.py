@@ -10,9 +10,17 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from jarvis.lib.config import config
-from jarvis.lib.request_id import shown_path
+from jarvis.lib.request_id import loggable_path
 
-QUIET = ("aiohttp.access", "asyncio", "daphne", "uvicorn.access", "django.channels.server", "httpx", "granian.access")
+QUIET_LOGGERS = (
+    "aiohttp.access",
+    "asyncio",
+    "daphne",
+    "uvicorn.access",
+    "django.channels.server",
+    "httpx",
+    "granian.access",
+)
 
 
 def to_json(event: Any, **_: Any) -> str:
@@ -30,11 +38,11 @@ def without_links(record: logging.LogRecord) -> bool:
     """A filter that hides secret links in the lines that Django writes about requests."""
     request = getattr(record, "request", None)
     if request is not None and isinstance(record.args, tuple):
-        record.args = tuple(shown_path(request) if arg == request.path else arg for arg in record.args)
+        record.args = tuple(loggable_path(request) if arg == request.path else arg for arg in record.args)
     return True
 
 
-def set_up(process: str, *, stream: Any = None) -> None:
+def set_up_logging(process: str, *, stream: Any = None) -> None:
     """Send all logs of this process to one stream (stderr). `process`: web, worker, celery, … as each line says."""
     stream = stream or sys.stderr
     readable = config.log_format == "text" or (config.log_format == "auto" and stream.isatty())
@@ -65,6 +73,6 @@ def set_up(process: str, *, stream: Any = None) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(config.log_level)
-    for name in QUIET:
+    for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.contextvars.bind_contextvars(process=process)

@@ -22,7 +22,7 @@ class MailServer:
     tls: Tls
 
 
-def server(url: str) -> MailServer:
+def parse_mail_url(url: str) -> MailServer:
     """`smtp://` begins in the clear and has to become TLS, `smtps://` is TLS, `smtp+plain://` is neither."""
     parts = urlsplit(url)
     port, tls = SCHEMES[parts.scheme]

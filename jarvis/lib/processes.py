@@ -17,7 +17,7 @@ class Identity(NamedTuple):
     started: int
 
 
-def identity(pid: int) -> Identity | None:
+def identify(pid: int) -> Identity | None:
     """The process that has this pid now, or None. A zombie is not a process any more."""
     try:
         # The name in brackets may itself hold brackets and spaces; what follows the last one is regular.
@@ -27,12 +27,12 @@ def identity(pid: int) -> Identity | None:
     return None if fields[0] in "ZX" else Identity(pid, int(fields[19]))
 
 
-def alive(who: Identity) -> bool:
+def is_alive(who: Identity) -> bool:
     """Whether that very process still runs."""
-    return identity(who.pid) == who
+    return identify(who.pid) == who
 
 
-def working_in(folder: Path, program: str) -> list[Identity]:
+def processes_in(folder: Path, program: str) -> list[Identity]:
     """Processes of this program whose working directory is `folder`: Postgres and Redis work in the data they hold."""
     found = []
     for entry in PROC.iterdir():
@@ -42,26 +42,26 @@ def working_in(folder: Path, program: str) -> list[Identity]:
             matches = (entry / "cwd").readlink() == folder and (entry / "exe").readlink().name == program
         except OSError:  # gone meanwhile, or another user's
             continue
-        if matches and (who := identity(int(entry.name))):
+        if matches and (who := identify(int(entry.name))):
             found.append(who)
     return found
 
 
-def end(targets: Iterable[Identity], first: signal.Signals, patience: float) -> None:
+def end_processes(targets: Iterable[Identity], first: signal.Signals, grace_seconds: float) -> None:
     """Ask these processes to end with `first`, wait `patience` seconds, then kill the ones that are left."""
-    left = [who for who in targets if alive(who)]
-    for number, seconds in ((first, patience), (signal.SIGKILL, 5.0)):
+    left = [who for who in targets if is_alive(who)]
+    for number, seconds in ((first, grace_seconds), (signal.SIGKILL, 5.0)):
         for who in left:
-            send(who, number)
+            send_signal(who, number)
         deadline = time.monotonic() + seconds
         while left and time.monotonic() < deadline:
             time.sleep(0.02)
-            left = [who for who in left if alive(who)]
+            left = [who for who in left if is_alive(who)]
 
 
-def send(who: Identity, number: signal.Signals) -> None:
+def send_signal(who: Identity, number: signal.Signals) -> None:
     """Send a signal to that very process; none where it is gone."""
-    if alive(who):
+    if is_alive(who):
         try:
             os.kill(who.pid, number)
         except ProcessLookupError:

@@ -14,21 +14,21 @@ from django.http.response import HttpResponseBase
 
 log = structlog.get_logger(__name__)
 
-SECRET = ("token", "key", "uidb36")  # parameters of addresses that open something to whoever has them
-GIVEN = re.compile(r"[A-Za-z0-9._-]{1,64}")
+SECRET_ARGUMENTS = ("token", "key", "uidb36")  # parameters of addresses that open something to whoever has them
+VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 Handler = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
 
 
-def request_id(given: str | None) -> str:
+def choose_request_id(given: str | None) -> str:
     """The caller's own id where it is a harmless word, else a new one."""
-    return given if given and GIVEN.fullmatch(given) else secrets.token_hex(12)
+    return given if given and VALID_REQUEST_ID.fullmatch(given) else secrets.token_hex(12)
 
 
-def shown_path(request: HttpRequest) -> str:
+def loggable_path(request: HttpRequest) -> str:
     """The path as a log may tell it: of a link that is a secret, only what kind it is."""
     match = getattr(request, "resolver_match", None)  # channels' scopes and requests that came to nothing have none
-    if match is not None and any(name in SECRET for name in match.kwargs):
+    if match is not None and any(name in SECRET_ARGUMENTS for name in match.kwargs):
         return f"/{match.route}"
     return request.path
 
@@ -38,12 +38,14 @@ def request_context(get_response: Handler) -> Handler:
 
     async def middleware(request: HttpRequest) -> HttpResponseBase:
         began = time.perf_counter()
-        id = request_id(request.headers.get("x-request-id"))
+        id = choose_request_id(request.headers.get("x-request-id"))
         request.request_id = id  # type: ignore[attr-defined]
         with structlog.contextvars.bound_contextvars(request_id=id):
             response = await get_response(request)
             took = round((time.perf_counter() - began) * 1000, 1)
-            log.info("request", method=request.method, path=shown_path(request), status=response.status_code, ms=took)
+            log.info(
+                "request", method=request.method, path=loggable_path(request), status=response.status_code, ms=took
+            )
         response.headers["x-request-id"] = id
         response.headers.setdefault("openai-processing-ms", str(round(took)))
         return response

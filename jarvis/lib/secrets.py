@@ -16,13 +16,13 @@ def secret_key(config: Config) -> str:
     if config.secret_key:
         return config.secret_key
     try:
-        return _kept(config.var)
+        return _load_or_make_key(config.var)
     except OSError as error:
         place = error.filename or config.var
         sys.exit(f"Jarvis cannot start. {error.strerror}: {place}. Mend that, or set JARVIS_VAR to another folder.")
 
 
-def _kept(var: Path) -> str:
+def _load_or_make_key(var: Path) -> str:
     path = var / "secret_key"
     var.mkdir(parents=True, exist_ok=True)
     if not path.exists():

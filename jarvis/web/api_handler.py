@@ -25,7 +25,7 @@ from jarvis.lib.request_id import request_context
 log = structlog.get_logger(__name__)
 
 
-class TooLarge(Exception):
+class BodyTooLarge(Exception):
     """The body is larger than `JARVIS_MAX_BODY_BYTES`."""
 
 
@@ -36,7 +36,7 @@ class ApiHandler(ASGIHandler):
 
     def load_middleware(self, is_async: bool = False) -> None:
         self._view_middleware: list[Any] = []
-        self._middleware_chain = request_context(answer)
+        self._middleware_chain = request_context(call_view)
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         set_script_prefix(get_script_prefix(scope))
@@ -45,7 +45,7 @@ class ApiHandler(ASGIHandler):
             request = ASGIRequest(scope, io.BytesIO(body))
         except RequestAborted:
             return
-        except TooLarge:
+        except BodyTooLarge:
             await self.refuse(scope, send, api_errors.request_too_large(settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
             return
         work = asyncio.create_task(self.respond(request, send))
@@ -87,12 +87,12 @@ async def read_body(scope: dict[str, Any], receive: Any) -> bytes:
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > limit:
-            raise TooLarge
+            raise BodyTooLarge
         if not message.get("more_body"):
             return b"".join(parts)
 
 
-async def answer(request: HttpRequest) -> HttpResponseBase:
+async def call_view(request: HttpRequest) -> HttpResponseBase:
     """Find the view and call it; whatever it raises becomes an answer."""
     try:
         request.get_host()

@@ -20,13 +20,13 @@ class Unstorable(MiddlewareMixin):
     that cannot hold it: it looks values up, of chosen rows and of fields that complete a name, before any form has."""
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if isinstance(exception, DataError) or (request.path.startswith("/admin/") and unfit(exception)):
+        if isinstance(exception, DataError) or (request.path.startswith("/admin/") and is_unfit_value(exception)):
             log.warning("request.unstorable", path=request.path, error=str(exception).strip()[:200])
             return bad_request(request, exception)
         return None
 
 
-def unfit(error: BaseException) -> bool:
+def is_unfit_value(error: BaseException) -> bool:
     """Whether a field of a model has refused a value, as that of a number does with a word. No other ValueError is
     one: that would hide faults of ours."""
     if isinstance(error, ValidationError):

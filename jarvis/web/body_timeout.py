@@ -8,16 +8,18 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-PER_SECOND = 64 * 1024  # bytes of a body that earn it one more second: files take long on a thin line, and may
+BYTES_PER_EXTRA_SECOND = (
+    64 * 1024
+)  # bytes of a body that earn it one more second: files take long on a thin line, and may
 
 Receive = Callable[[], Awaitable[Any]]
 
 
-class TooSlow(Exception):
+class BodyTooSlow(Exception):
     """The body has not come in time."""
 
 
-def in_time(receive: Receive, seconds: float) -> Receive:
+def limit_body_time(receive: Receive, seconds: float) -> Receive:
     """The same `receive`, which raises TooSlow where the whole body is not there in time.
 
     What comes after the body, that the client has left, may take as long as it likes.
@@ -25,7 +27,7 @@ def in_time(receive: Receive, seconds: float) -> Receive:
     deadline = asyncio.get_running_loop().time() + seconds
     whole = False
 
-    async def received() -> Any:
+    async def receive_in_time() -> Any:
         nonlocal deadline, whole
         if whole:
             return await receive()
@@ -33,9 +35,9 @@ def in_time(receive: Receive, seconds: float) -> Receive:
             async with asyncio.timeout_at(deadline):
                 message = await receive()
         except TimeoutError:
-            raise TooSlow from None
+            raise BodyTooSlow from None
         whole = message["type"] != "http.request" or not message.get("more_body")
-        deadline += len(message.get("body", b"")) / PER_SECOND
+        deadline += len(message.get("body", b"")) / BYTES_PER_EXTRA_SECOND
         return message
 
-    return received
+    return receive_in_time

@@ -10,12 +10,12 @@ from typing import Any
 
 App = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
 
-OPEN = ("/v1/", "/api/", "/health")  # pages and the admin are nobody else's business
+OPEN_PREFIXES = ("/v1/", "/api/", "/health")  # pages and the admin are nobody else's business
 METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 WORD = re.compile(rb"[A-Za-z0-9-]{1,100}")
-MOST_HEADERS = 60  # the official SDK sends about ten of its own
+MAX_REQUESTED_HEADERS = 60  # the official SDK sends about ten of its own
 PREFLIGHT_SECONDS = 600  # for which a browser need not ask again
-EXPOSED = ", ".join(
+EXPOSED_HEADERS = ", ".join(
     [
         "x-request-id",
         *(f"x-ratelimit-{what}-{of}" for of in ("requests", "tokens") for what in ("limit", "remaining", "reset")),
@@ -36,7 +36,7 @@ class Cors:
         self.any = "*" in origins
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        if not self.origins or not scope["path"].startswith(OPEN):
+        if not self.origins or not scope["path"].startswith(OPEN_PREFIXES):
             await self.app(scope, receive, send)
             return
         asked = dict(scope["headers"])  # names are in lower case
@@ -47,24 +47,24 @@ class Cors:
             headers.append((b"access-control-allow-origin", b"*" if self.any else origin))
         if origin and scope["method"] == "OPTIONS" and b"access-control-request-method" in asked:
             if welcome:
-                headers += preflight(asked.get(b"access-control-request-headers", b""))
+                headers += preflight_headers(asked.get(b"access-control-request-headers", b""))
             await send({"type": "http.response.start", "status": 204, "headers": headers})
             await send({"type": "http.response.body"})
             return
         if welcome and origin:
-            headers.append((b"access-control-expose-headers", EXPOSED))
+            headers.append((b"access-control-expose-headers", EXPOSED_HEADERS))
 
-        async def opened(message: dict[str, Any]) -> None:
+        async def send_with_headers(message: dict[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 message = {**message, "headers": [*message.get("headers", ()), *headers]}
             await send(message)
 
-        await self.app(scope, receive, opened)
+        await self.app(scope, receive, send_with_headers)
 
 
-def preflight(asked: bytes) -> list[tuple[bytes, bytes]]:
+def preflight_headers(asked: bytes) -> list[tuple[bytes, bytes]]:
     """What a browser may send after it has asked: any method, and the headers that it asked for."""
-    words = [word.strip() for word in asked.split(b",")][:MOST_HEADERS]
+    words = [word.strip() for word in asked.split(b",")][:MAX_REQUESTED_HEADERS]
     allowed = b", ".join(word for word in words if WORD.fullmatch(word))
     headers = [(b"access-control-allow-methods", METHODS), (b"access-control-max-age", b"%d" % PREFLIGHT_SECONDS)]
     return [*headers, (b"access-control-allow-headers", allowed)] if allowed else headers

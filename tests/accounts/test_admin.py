@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
-from accounts.models import ApiKey, GroupLimits, UserLimits, digest
+from accounts.models import ApiKey, GroupLimits, UserLimits, hash_secret
 from chat.models import Conversation, Message
 from inference.models import Generation, LanguageModel
 from tests.support.admin import alice, carol
@@ -27,7 +27,7 @@ def test_a_new_keys_secret_is_shown_once_and_only_its_hash_is_kept(client, carol
     secret = response.context_data["secret"]
     assert secret in response.content.decode()
     key = ApiKey.objects.get()
-    assert (key.owner, key.label, key.digest) == (alice, "backup script", digest(secret))
+    assert (key.owner, key.label, key.digest) == (alice, "backup script", hash_secret(secret))
     for address in ("/admin/accounts/apikey/", f"/admin/accounts/apikey/{key.pk}/change/", "/admin/"):
         page = client.get(address).content.decode()
         assert secret not in page
@@ -82,7 +82,7 @@ def test_a_key_is_rotated_with_an_overlap_and_the_new_secret_is_shown_once(clien
     response = client.post(address, {"hours": "2"})
     assert "no-store" in response["cache-control"]
     after = ApiKey.objects.get()
-    assert (after.digest, after.previous_digest) == (digest(response.context_data["secret"]), before.digest)
+    assert (after.digest, after.previous_digest) == (hash_secret(response.context_data["secret"]), before.digest)
     assert 1.9 < (after.previous_until - timezone.now()).total_seconds() / 3600 <= 2
     client.post(address, {"hours": "0"})
     assert ApiKey.objects.get().previous_digest is None
@@ -103,7 +103,7 @@ def test_limits_of_accounts_and_groups_are_set(client, carol, alice):
 
 
 def test_one_model_becomes_the_default(client, carol):
-    LanguageModel.objects.serve("one")
+    LanguageModel.objects.register_served("one")
     other = LanguageModel.objects.create(name="other", source="x")
     client.post("/admin/inference/languagemodel/", {"action": "make_default", "_selected_action": [other.pk]})
     assert LanguageModel.objects.get(default=True) == other
@@ -122,7 +122,7 @@ def test_the_ledger_is_read_only_and_shows_no_text(client, carol, alice):
 
 def test_lists_do_not_grow_in_queries(client, carol, alice, django_assert_max_num_queries):
     for number in range(30):
-        ApiKey.make(alice.pk, str(number))
+        ApiKey.create_with_secret(alice.pk, str(number))
         Generation.objects.create(owner=alice, model="fake", door="chat", request_id="r")
         Message.objects.create(conversation=Conversation.objects.create(owner=alice), role="user", text="a secret")
     for address in ("accounts/apikey", "inference/generation", "chat/conversation", "inference/languagemodel"):

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.db import ProgrammingError, transaction
 
-from accounts.audit import AuditEvent, record
+from accounts.audit import AuditEvent, record_event
 from accounts.models import ApiKey, GroupLimits, UserLimits
 from tests.support.accounts import PASSWORD
 from tests.support.admin import carol
@@ -55,7 +55,7 @@ def test_a_key_made_changed_and_revoked_in_the_admin_is_recorded_with_who_did_it
 
 
 def test_using_a_key_is_an_event_only_where_it_comes_from_a_new_address(client, alice):
-    key, secret = ApiKey.make(alice.pk, "laptop")
+    key, secret = ApiKey.create_with_secret(alice.pk, "laptop")
 
     def use(address):
         response = client.get("/api/schema/", headers={"x-api-key": secret}, REMOTE_ADDR=address)
@@ -132,13 +132,13 @@ def test_limits_of_a_group_and_their_end_are_told_too(alice):
 
 
 def test_details_named_like_secrets_are_left_out(alice):
-    record("key.rotated", obj=alice, secret="s", new={"digest": "d", "label": "x"}, note="n" * 5000, ids=[1, 2])
+    record_event("key.rotated", obj=alice, secret="s", new={"digest": "d", "label": "x"}, note="n" * 5000, ids=[1, 2])
     details = last("key.rotated").details
     assert details == {"new": {"label": "x"}, "note": "n" * 500, "ids": [1, 2]}
 
 
 def test_the_database_itself_refuses_to_change_or_delete_an_event(alice):
-    event = record("key.revoked", obj=alice)
+    event = record_event("key.revoked", obj=alice)
     for change in (lambda: AuditEvent.objects.update(event="x"), event.delete, AuditEvent.objects.all().delete):
         with pytest.raises(ProgrammingError, match="only ever added to"), transaction.atomic():
             change()
@@ -146,7 +146,7 @@ def test_the_database_itself_refuses_to_change_or_delete_an_event(alice):
 
 
 def test_an_event_outlives_the_account_it_is_about(alice):
-    record("sign_in", actor=alice)
+    record_event("sign_in", actor=alice)
     alice.delete()
     event = last("sign_in")
     assert event.actor_name == "alice"
@@ -155,7 +155,7 @@ def test_an_event_outlives_the_account_it_is_about(alice):
 
 def test_an_event_is_undone_with_what_it_tells_of(alice):
     with transaction.atomic():
-        ApiKey.make(alice.pk, "laptop")
+        ApiKey.create_with_secret(alice.pk, "laptop")
         assert events(event="key.made") == ["key.made"]
         transaction.set_rollback(True)
     assert events(event="key.made") == []

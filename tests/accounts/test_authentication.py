@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from accounts import authentication
 from accounts.audit import AuditEvent
-from accounts.authentication import Unauthenticated, caller_of, key_of, look_up
-from accounts.models import KNOWN_ADDRESSES, ApiKey, digest
+from accounts.authentication import Unauthenticated, authenticate, caller_for_key, read_key
+from accounts.models import MAX_KNOWN_ADDRESSES, ApiKey, hash_secret
 from jarvis.lib.config import Config
 from jarvis.lib.database import in_database
 
@@ -30,7 +30,7 @@ def alice(transactional_db):
 
 @pytest.fixture
 def key(alice):
-    return ApiKey.make(alice.pk, "laptop")
+    return ApiKey.create_with_secret(alice.pk, "laptop")
 
 
 def bearer(secret):
@@ -39,13 +39,13 @@ def bearer(secret):
 
 async def refused(headers):
     with pytest.raises(Unauthenticated):
-        await caller_of(headers)
+        await authenticate(headers)
 
 
 async def test_a_key_opens_from_either_header(key, alice):
     row, secret = key
     for headers in (bearer(secret), {"x-api-key": secret}, bearer(secret) | {"x-api-key": secret}):
-        caller = await caller_of(headers)
+        caller = await authenticate(headers)
         assert (caller.user_id, caller.key_id, caller.username) == (alice.pk, row.pk, "alice")
 
 
@@ -73,32 +73,32 @@ async def test_a_closed_key_opens_nothing(key, alice, closed):
 
 async def test_calls_that_come_together_share_one_look_up(key):
     _row, secret = key
-    callers = await asyncio.gather(*(caller_of(bearer(secret)) for _ in range(50)))
+    callers = await asyncio.gather(*(authenticate(bearer(secret)) for _ in range(50)))
     assert len({id(caller) for caller in callers}) == 1
 
 
 async def test_a_look_up_that_failed_is_not_remembered(key, monkeypatch):
     row, secret = key
-    monkeypatch.setattr(authentication, "LONGEST_KEY", 256)
-    place = (asyncio.get_running_loop(), digest(secret))
+    monkeypatch.setattr(authentication, "MAX_KEY_CHARS", 256)
+    place = (asyncio.get_running_loop(), hash_secret(secret))
     failed = asyncio.get_running_loop().create_future()
     failed.set_exception(OSError("away"))
     failed.exception()
     authentication._cache[place] = (float("inf"), failed)
-    assert (await caller_of(bearer(secret))).key_id == row.pk
+    assert (await authenticate(bearer(secret))).key_id == row.pk
 
 
 def test_use_is_noted_at_most_once_a_minute(key):
     row, secret = key
-    look_up(digest(secret), "192.0.2.7")
+    caller_for_key(hash_secret(secret), "192.0.2.7")
     row.refresh_from_db()
     first = row.last_used_at
     assert first is not None
-    look_up(digest(secret), "192.0.2.8")
+    caller_for_key(hash_secret(secret), "192.0.2.8")
     row.refresh_from_db()
     assert (row.last_used_at, row.last_used_from) == (first, "192.0.2.7")
     ApiKey.objects.update(last_used_at=first - timedelta(minutes=2))
-    look_up(digest(secret))
+    caller_for_key(hash_secret(secret))
     row.refresh_from_db()
     assert row.last_used_at > first
 
@@ -106,13 +106,13 @@ def test_use_is_noted_at_most_once_a_minute(key):
 def test_a_look_up_costs_two_queries_and_a_third_once_a_minute(key):
     for cost in (3, 2):
         with CaptureQueriesContext(connection) as queries:
-            look_up(digest(key[1]))
+            caller_for_key(hash_secret(key[1]))
         assert len(queries) == cost
 
 
 async def test_keys_from_the_environment_belong_to_an_account_nobody_can_sign_in_to(alice, monkeypatch):
     monkeypatch.setattr(authentication, "config", Config(api_keys=("one", "two"), _env_file=None))
-    caller = await caller_of(bearer("two"))
+    caller = await authenticate(bearer("two"))
     assert (caller.username, caller.key_id) == ("jarvis:environment", None)
     assert not (await in_database(User.objects.get, pk=caller.user_id)).has_usable_password()
     await refused(bearer("three"))
@@ -121,7 +121,7 @@ async def test_keys_from_the_environment_belong_to_an_account_nobody_can_sign_in
 async def test_anonymous_use_has_to_be_switched_on_by_name(alice, monkeypatch):
     await refused({})
     monkeypatch.setattr(authentication, "config", Config(allow_anonymous=True, _env_file=None))
-    assert (await caller_of({})).username == "jarvis:anonymous"
+    assert (await authenticate({})).username == "jarvis:anonymous"
     await refused(bearer("jv_wrong"))  # a wrong key is still wrong
 
 
@@ -129,13 +129,13 @@ async def test_anonymous_use_has_to_be_switched_on_by_name(alice, monkeypatch):
 @given(st.text(max_size=400) | st.sampled_from(ODD))
 def test_no_header_is_anything_but_a_wrong_key(alice, text):
     with pytest.raises(Unauthenticated):
-        asyncio.run(caller_of({"authorization": f"Bearer {text}" if text.strip() else "Bearer x"}))
+        asyncio.run(authenticate({"authorization": f"Bearer {text}" if text.strip() else "Bearer x"}))
 
 
 def test_the_scheme_is_read_as_the_standard_says():
-    assert key_of({"authorization": "bearer  abc "}) == "abc"
-    assert key_of({"authorization": "BEARER abc"}) == "abc"
-    assert key_of({"authorization": "abc"}) is None
+    assert read_key({"authorization": "bearer  abc "}) == "abc"
+    assert read_key({"authorization": "BEARER abc"}) == "abc"
+    assert read_key({"authorization": "abc"}) is None
 
 
 def new_addresses(row):
@@ -146,13 +146,13 @@ def new_addresses(row):
 async def test_a_new_address_is_told_once_also_while_the_look_up_is_remembered(key):
     row, secret = key
     for address in ("192.0.2.7", "192.0.2.8", "192.0.2.7", "192.0.2.8", "192.0.2.9", "192.0.2.9"):
-        assert (await caller_of(bearer(secret), address)).key_id == row.pk
+        assert (await authenticate(bearer(secret), address)).key_id == row.pk
     assert await in_database(new_addresses, row) == ["192.0.2.7", "192.0.2.8", "192.0.2.9"]
 
 
 async def test_of_calls_that_come_together_from_a_new_address_one_is_told(key):
     row, secret = key
-    await asyncio.gather(*(caller_of(bearer(secret), f"192.0.2.{number % 3}") for number in range(60)))
+    await asyncio.gather(*(authenticate(bearer(secret), f"192.0.2.{number % 3}") for number in range(60)))
     assert sorted(await in_database(new_addresses, row)) == ["192.0.2.0", "192.0.2.1", "192.0.2.2"]
 
 
@@ -160,10 +160,10 @@ async def test_a_known_address_costs_nothing(key, monkeypatch):
     """No query, no task and no thread: the call is answered from what is remembered."""
     _row, secret = key
     for address in ("192.0.2.7", "2001:db8::1"):
-        await caller_of(bearer(secret), address)
+        await authenticate(bearer(secret), address)
     authentication._cache.clear()
     for address in ("192.0.2.7", "2001:db8::1"):
-        await caller_of(bearer(secret), address)
+        await authenticate(bearer(secret), address)
     before = len(authentication._cache)
 
     def nothing(*_):
@@ -171,22 +171,22 @@ async def test_a_known_address_costs_nothing(key, monkeypatch):
 
     monkeypatch.setattr(authentication, "in_database", nothing)
     for address in ("192.0.2.7", "2001:db8::1", "2001:db8::77"):
-        await caller_of(bearer(secret), address)
+        await authenticate(bearer(secret), address)
     assert len(authentication._cache) == before == 1
 
 
 def test_what_is_remembered_of_addresses_is_bounded_and_so_is_what_is_told_in_a_day(key):
     row, secret = key
-    for number in range(KNOWN_ADDRESSES + 20):
-        caller = look_up(digest(secret), f"10.0.0.{number}")
+    for number in range(MAX_KNOWN_ADDRESSES + 20):
+        caller = caller_for_key(hash_secret(secret), f"10.0.0.{number}")
     row.refresh_from_db()
-    assert len(row.addresses) == len(new_addresses(row)) == KNOWN_ADDRESSES
+    assert len(row.addresses) == len(new_addresses(row)) == MAX_KNOWN_ADDRESSES
     assert caller.addresses is None  # it roams: nobody looks for the time being
     row.addresses |= {"10.0.0.5": 1}
     row.save(update_fields=["addresses"])
-    look_up(digest(secret), "10.9.9.9")  # the one known for longest makes room
+    caller_for_key(hash_secret(secret), "10.9.9.9")  # the one known for longest makes room
     row.refresh_from_db()
-    assert len(row.addresses) == KNOWN_ADDRESSES
+    assert len(row.addresses) == MAX_KNOWN_ADDRESSES
     assert "10.9.9.9" in row.addresses
     assert "10.0.0.5" not in row.addresses
     assert AuditEvent.objects.filter(event="key.changed").count() == 0

@@ -8,8 +8,8 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
-from accounts.authentication import look_up
-from accounts.models import ApiKey, digest
+from accounts.authentication import caller_for_key
+from accounts.models import ApiKey, hash_secret
 
 GOOD = "correct horse battery"
 
@@ -61,9 +61,9 @@ def test_a_key_is_printed_once_and_only_its_hash_is_kept(alice):
     assert secret.startswith("jv_")
     assert len(secret) > 40
     key = ApiKey.objects.get()
-    assert (key.owner, key.label, key.digest) == (alice, "laptop", digest(secret))
+    assert (key.owner, key.label, key.digest) == (alice, "laptop", hash_secret(secret))
     assert not [value for value in ApiKey.objects.values_list().get() if secret in str(value)]
-    assert look_up(digest(secret)).user_id == alice.pk
+    assert caller_for_key(hash_secret(secret)).user_id == alice.pk
 
 
 def test_keys_are_listed_without_their_secrets_and_revoked_by_their_beginning(alice):
@@ -73,7 +73,7 @@ def test_keys_are_listed_without_their_secrets_and_revoked_by_their_beginning(al
     assert "usable" in listed
     assert secret not in listed
     assert "revoked" in say("apikey", "revoke", secret[:9])
-    assert look_up(digest(secret)) is None
+    assert caller_for_key(hash_secret(secret)) is None
     assert "revoked" in say("apikey", "list", "--user", "alice")
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts import adapters
 from accounts.admin import users
-from accounts.models import Invitation, digest
+from accounts.models import Invitation, hash_secret
 from accounts.views import sign_in
 from jarvis.lib.config import Config
 
@@ -32,7 +32,7 @@ def signup(monkeypatch):
 @pytest.fixture
 def invite(db):
     def make(**fields):
-        invitation, secret = Invitation.make(None, "for bob", **fields)
+        invitation, secret = Invitation.create_with_secret(None, "for bob", **fields)
         return invitation, f"/join/{secret}/"
 
     return make
@@ -109,18 +109,18 @@ def test_the_secret_is_kept_as_a_hash_only(invite):
     invitation, link = invite()
     secret = link.split("/")[2]
     assert len(secret) == 43
-    assert invitation.digest == digest(secret)
+    assert invitation.digest == hash_secret(secret)
     assert not [value for value in Invitation.objects.values_list().get() if secret in str(value)]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_of_twenty_that_come_at_once_no_more_than_the_limit_get_in(transactional_db):
-    invitation, _ = Invitation.make(None, "five", limit=5)
+    invitation, _ = Invitation.create_with_secret(None, "five", limit=5)
 
     def take(number):
         try:
             with transaction.atomic():
-                if not Invitation.objects.get(pk=invitation.pk).take():
+                if not Invitation.objects.get(pk=invitation.pk).count_use():
                     return False
                 User.objects.create(username=f"user{number}")
                 return True
@@ -136,7 +136,7 @@ def test_of_twenty_that_come_at_once_no_more_than_the_limit_get_in(transactional
 
 @pytest.mark.django_db(transaction=True)
 def test_two_who_take_the_same_name_at_once_get_one_account_and_one_error(signup, transactional_db):
-    _, secret = Invitation.make(None, "two", limit=2)
+    _, secret = Invitation.create_with_secret(None, "two", limit=2)
 
     def join(_):
         try:
@@ -160,7 +160,7 @@ def test_in_the_admin_the_link_is_shown_once(signup, client, carol):
     assert (invitation.limit, invitation.made_by, invitation.uses) == (2, carol, 0)
     assert link.startswith("http://testserver/join/")
     secret = link.split("/")[-2]
-    assert invitation.digest == digest(secret)
+    assert invitation.digest == hash_secret(secret)
     for address in ("/admin/accounts/invitation/", f"/admin/accounts/invitation/{invitation.pk}/change/", "/admin/"):
         assert secret not in client.get(address).content.decode()
     client.post("/admin/accounts/invitation/", {"action": "withdraw", "_selected_action": [invitation.pk]})

@@ -7,7 +7,7 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from jarvis.lib.mail import MailServer, server
+from jarvis.lib.mail import MailServer, parse_mail_url
 from tests.support.accounts import mail, sign_in
 
 __all__ = ["mail"]
@@ -173,4 +173,4 @@ def test_what_holds_secrets_is_not_in_the_admin(client, carol, model):
     ],
 )
 def test_the_address_of_a_mail_server_is_read(url, told):
-    assert server(url) == told
+    assert parse_mail_url(url) == told

@@ -11,10 +11,10 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts import sessions
-from accounts.authentication import look_up
-from accounts.devices import device
-from accounts.middleware import zone
-from accounts.models import ApiKey, Preferences, digest
+from accounts.authentication import caller_for_key
+from accounts.devices import describe_device
+from accounts.middleware import parse_zone
+from accounts.models import ApiKey, Preferences, hash_secret
 from accounts.tasks import clear_sessions
 from inference.models import LanguageModel
 
@@ -96,7 +96,7 @@ def test_what_cannot_be_chosen_is_refused_and_nothing_is_kept(client, data):
 
 
 def test_defaults_of_the_chat_are_kept_and_checked(client, alice):
-    LanguageModel.objects.serve("Qwen/Qwen3-8B")
+    LanguageModel.objects.register_served("Qwen/Qwen3-8B")
     data = {"model": "Qwen/Qwen3-8B", "system_prompt": "Be brief.", "temperature": "0.5", "speak": "on"}
     assert client.post("/settings/chat/", data).status_code == 302
     kept = Preferences.objects.get()
@@ -110,7 +110,7 @@ def test_defaults_of_the_chat_are_kept_and_checked(client, alice):
 
 
 def test_times_are_told_in_the_readers_zone(client, alice):
-    key, _ = ApiKey.make(alice.pk, "x")
+    key, _ = ApiKey.create_with_secret(alice.pk, "x")
     ApiKey.objects.update(last_used_at="2026-01-31T23:30:00Z")
     page = client.get("/settings/keys/").content.decode()
     assert '<time datetime="2026-01-31T23:30:00.000Z">Jan. 31, 2026, 11:30 p.m.</time>' in page
@@ -122,7 +122,7 @@ def test_times_are_told_in_the_readers_zone(client, alice):
 
 @pytest.mark.parametrize("name", ["", "Mars/Base", "../../etc/passwd", "/etc/passwd", "\x00", "a" * 5000, "Europe"])
 def test_a_zone_that_does_not_exist_is_utc(client, name):
-    assert zone(name) is None
+    assert parse_zone(name) is None
 
 
 def test_settings_take_few_queries(client, django_assert_max_num_queries):
@@ -141,7 +141,7 @@ def test_a_key_is_shown_once_and_is_its_owners(client, alice):
     assert "no-store" in response["cache-control"]
     secret = response.context["secret"]
     assert secret in response.content.decode()
-    assert look_up(digest(secret)).user_id == alice.pk
+    assert caller_for_key(hash_secret(secret)).user_id == alice.pk
     key = ApiKey.objects.get()
     assert timedelta(days=29) < key.expires_at - timezone.now() < timedelta(days=31)
     for path in ("/settings/keys/", f"/settings/keys/{key.pk}/revoke/", "/settings/"):
@@ -152,18 +152,18 @@ def test_a_key_is_shown_once_and_is_its_owners(client, alice):
 
 
 def test_a_key_is_revoked_after_a_question(client, alice):
-    key, secret = ApiKey.make(alice.pk, "laptop")
+    key, secret = ApiKey.create_with_secret(alice.pk, "laptop")
     path = f"/settings/keys/{key.pk}/revoke/"
     assert client.get(path).status_code == 200
-    assert look_up(digest(secret)) is not None
+    assert caller_for_key(hash_secret(secret)) is not None
     assert client.post(path)["location"] == "/settings/keys/"
-    assert look_up(digest(secret)) is None
+    assert caller_for_key(hash_secret(secret)) is None
     assert "revoked" in client.get("/settings/keys/").content.decode()
     assert client.post(path).status_code == 404
 
 
 def test_somebody_elses_key_and_session_are_404(client, bob):
-    key, _ = ApiKey.make(bob.pk, "bob's")
+    key, _ = ApiKey.create_with_secret(bob.pk, "bob's")
     Client().force_login(bob)
     session = UserSession.objects.get(user=bob)
     for path in (f"/settings/keys/{key.pk}/revoke/", f"/settings/sessions/{session.pk}/end/"):
@@ -181,7 +181,7 @@ def test_what_cannot_be_a_key_is_explained(client, data):
 
 def test_a_name_of_a_key_is_shown_as_it_was_written(client, alice):
     nasty = "<script>alert(1)</script>"
-    ApiKey.make(alice.pk, nasty)
+    ApiKey.create_with_secret(alice.pk, nasty)
     page = client.get("/settings/keys/").content.decode()
     assert nasty not in page
     assert "&lt;script&gt;" in page
@@ -245,4 +245,4 @@ def test_what_is_said_of_sessions_that_are_over_is_removed_at_night(client, alic
     ],
 )
 def test_a_device_is_told_from_what_its_browser_says(said, told):
-    assert device(said) == told
+    assert describe_device(said) == told

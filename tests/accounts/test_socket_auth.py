@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from accounts import sessions
-from chat.ws.connections import VOID
+from chat.ws.connections import CLOSE_UNAUTHENTICATED
 from jarvis.lib.database import in_database
 from tests.support.accounts import PASSWORD
 from tests.support.sockets import closes, handshake, headers, opened  # noqa: F401
@@ -58,7 +58,7 @@ async def test_a_session_that_ends_closes_its_sockets_within_a_second(alice, cle
         await other.frame("state")
         await in_database(how, here, there)
         code, seconds = await closes(other)
-        assert code == VOID
+        assert code == CLOSE_UNAUTHENTICATED
         assert seconds < 1.2  # a second, and what the closing itself takes
         if how in (end_from_the_list, end_all_others, sign_out):
             await mine.tell(type="ping")

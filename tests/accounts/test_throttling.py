@@ -9,7 +9,7 @@ from django.db import connection
 from django.test import Client, RequestFactory
 
 from accounts import throttling
-from accounts.throttling import SIGN_IN, Limit, seconds_to_wait
+from accounts.throttling import SIGN_IN, Limit, count_attempt
 from jarvis.lib import client_address as address
 from jarvis.lib.config import Config
 from tests.support.accounts import code_of, sign_in
@@ -28,7 +28,7 @@ def test_the_eleventh_attempt_on_an_account_is_429_with_the_time_to_wait_also_wi
 
 
 def test_one_address_may_not_try_all_accounts(monkeypatch, alice):
-    monkeypatch.setitem(throttling.LIMITED, "login", Limit("few", "3/h", "10/h", throttling.name_given))
+    monkeypatch.setitem(throttling.LIMITS_BY_URL_NAME, "login", Limit("few", "3/h", "10/h", throttling.read_username))
     for name in ("a", "b", "c"):
         assert sign_in(Client(REMOTE_ADDR="2001:db8::1"), name, "wrong").status_code == 200
     assert sign_in(Client(REMOTE_ADDR="2001:db8::2"), "alice").status_code == 429  # the same network of 64 bits
@@ -36,7 +36,7 @@ def test_one_address_may_not_try_all_accounts(monkeypatch, alice):
 
 
 def test_a_forwarded_address_counts_only_from_a_trusted_proxy(monkeypatch, alice):
-    monkeypatch.setitem(throttling.LIMITED, "login", Limit("few", "1/h"))
+    monkeypatch.setitem(throttling.LIMITS_BY_URL_NAME, "login", Limit("few", "1/h"))
     assert sign_in(Client(headers={"x-forwarded-for": "198.51.100.1"}), "x").status_code == 200
     assert sign_in(Client(headers={"x-forwarded-for": "198.51.100.2"}), "x").status_code == 429
     monkeypatch.setattr(address, "config", Config(trusted_proxies=("127.0.0.1",), _env_file=None))
@@ -46,9 +46,9 @@ def test_a_forwarded_address_counts_only_from_a_trusted_proxy(monkeypatch, alice
 
 def test_of_fifty_at_once_exactly_the_limit_goes_through():
     request = RequestFactory().post("/sign-in/", {"login": "alice"})
-    limit = Limit("at once", "1000/h", "10/h", throttling.name_given)
+    limit = Limit("at once", "1000/h", "10/h", throttling.read_username)
     with ThreadPoolExecutor(50) as threads:
-        waits = list(threads.map(lambda _: seconds_to_wait(request, limit), range(50)))
+        waits = list(threads.map(lambda _: count_attempt(request, limit), range(50)))
     assert waits.count(0) == 10
 
 
@@ -77,15 +77,15 @@ def test_codes_of_the_second_factor_are_counted_by_account_whoever_has_the_passw
     ],
 )
 def test_every_door_is_counted(monkeypatch, path, method):
-    for name, limit in throttling.LIMITED.items():
-        monkeypatch.setitem(throttling.LIMITED, name, Limit(f"none {name}", "0/m", methods=limit.methods))
+    for name, limit in throttling.LIMITS_BY_URL_NAME.items():
+        monkeypatch.setitem(throttling.LIMITS_BY_URL_NAME, name, Limit(f"none {name}", "0/m", methods=limit.methods))
     assert getattr(Client(), method)(path).status_code == 429
 
 
 @pytest.mark.parametrize("path", ["/sign-in/again/", "/settings/password/", "/settings/email/"])
 def test_guessing_from_within_a_session_is_counted_by_account(monkeypatch, alice, path):
-    for name, limit in throttling.LIMITED.items():
-        monkeypatch.setitem(throttling.LIMITED, name, Limit(f"one {name}", "100/h", "1/h", limit.account))
+    for name, limit in throttling.LIMITS_BY_URL_NAME.items():
+        monkeypatch.setitem(throttling.LIMITS_BY_URL_NAME, name, Limit(f"one {name}", "100/h", "1/h", limit.account))
     for expected in (False, True):
         client = Client(REMOTE_ADDR=f"192.0.2.{expected:d}")
         client.force_login(alice)
@@ -112,7 +112,7 @@ def test_without_redis_a_sign_in_is_503_with_a_sentence_and_who_is_in_stays_in(a
 def test_redis_that_goes_away_in_the_middle_of_a_view_is_503_too(alice, monkeypatch, redis_away):
     secret = generate_totp_secret()
     TOTP.activate(alice, secret)
-    monkeypatch.setattr(throttling, "LIMITED", {})  # so that the view itself is what meets the lost Redis
+    monkeypatch.setattr(throttling, "LIMITS_BY_URL_NAME", {})  # so that the view itself is what meets the lost Redis
     client = Client()
     sign_in(client, "alice")
     assert client.post("/sign-in/two-factor/", {"code": code_of(secret)}).status_code == 503
@@ -121,7 +121,7 @@ def test_redis_that_goes_away_in_the_middle_of_a_view_is_503_too(alice, monkeypa
 def test_counting_costs_no_query_and_leaves_keys_that_expire():
     request = RequestFactory().post("/sign-in/", {"login": "alice"})
     with connection.execute_wrapper(lambda *_: pytest.fail("a query")):
-        seconds_to_wait(request, SIGN_IN)
+        count_attempt(request, SIGN_IN)
     redis = cache._cache.get_client()
     keys = list(redis.scan_iter("jarvis-cache:*"))
     assert len(keys) == 2
@@ -132,7 +132,7 @@ def test_counting_costs_no_query_and_leaves_keys_that_expire():
 @pytest.fixture
 def three_pages(monkeypatch):
     monkeypatch.setattr(throttling, "config", Config(web_rate_limit_pages=3, _env_file=None))
-    monkeypatch.setattr(throttling, "rate", lambda a_minute: f"{a_minute}/h")  # whose end a test hardly meets
+    monkeypatch.setattr(throttling, "format_rate", lambda a_minute: f"{a_minute}/h")  # whose end a test hardly meets
 
 
 def test_pages_are_counted_by_account_and_for_strangers_by_address(three_pages, alice, bob):

@@ -49,7 +49,7 @@ def test_the_link_works_once(client):
 
 def test_an_old_link_is_closed(client, monkeypatch):
     link = first_admin_link()
-    monkeypatch.setattr(first_admin, "LINK_SECONDS", -1)
+    monkeypatch.setattr(first_admin, "MAX_LINK_AGE_SECONDS", -1)
     response = client.get(link)
     assert response.status_code == 410
     assert "make run" in response.content.decode()

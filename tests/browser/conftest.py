@@ -69,8 +69,8 @@ def chromium():
 async def empty_redis():
     """What a web process keeps as long as it lives (its connections, its readers) goes on from test to test."""
     yield
-    await wire.client().flushdb()
-    await wire.close()
+    await wire.shared_client().flushdb()
+    await wire.close_client()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -40,8 +40,8 @@ async def come_in(page, site, user):
 
 def things(alice):
     """Something of everything that settings list; gives the passkey's number."""
-    ApiKey.make(alice.pk, "backup script")
-    old, _ = ApiKey.make(alice.pk, "old laptop", timezone.now() - timedelta(days=1))
+    ApiKey.create_with_secret(alice.pk, "backup script")
+    old, _ = ApiKey.create_with_secret(alice.pk, "old laptop", timezone.now() - timedelta(days=1))
     old.revoke()
     Client().force_login(alice)
     TOTP.activate(alice, generate_totp_secret())
@@ -52,7 +52,7 @@ def things(alice):
 
 async def test_the_door_and_pages_of_errors(visit, site):
     link = await in_database(first_admin_link)
-    _, secret = await in_database(Invitation.make, None, "for bob")
+    _, secret = await in_database(Invitation.create_with_secret, None, "for bob")
     page = await visit()
     for status in (400, 401, 403, 404, 405, 410, 429, 503):
         page.expect_complaint(f"status of {status}")
@@ -205,9 +205,9 @@ def a_rich_answer(owner):
     """Every colour that code can have is in it."""
     blocks = "\n\n".join(f"```{language}\n{code}\n```" for language, code in CODE.items())
     made = Conversation.objects.create(owner=owner, title="Everything")
-    made.add("user", "Show me everything.")
-    made.add("assistant", ANSWER + blocks)
-    return made, made.share()
+    made.add_message("user", "Show me everything.")
+    made.add_message("assistant", ANSWER + blocks)
+    return made, made.create_share()
 
 
 async def test_an_answer_with_code_tables_and_formulas_in_every_theme(visit, site, alice):

@@ -39,7 +39,7 @@ async def again(page):
 async def test_who_is_invited_makes_an_account_and_is_in(visit, worker, carol, size, monkeypatch):
     for module in (adapters, door):
         monkeypatch.setattr(module, "config", module.config.model_copy(update={"signup": "invitation"}))
-    _, secret = await in_database(Invitation.make, carol.pk, "for bob")
+    _, secret = await in_database(Invitation.create_with_secret, carol.pk, "for bob")
     page = await visit(size)
     await page.goto(f"/join/{secret}/")
     await expect(page.get_by_label("Username")).to_be_focused()
@@ -203,7 +203,7 @@ async def test_theme_and_language_are_chosen_and_shown_at_once_everywhere(visit,
 
 
 async def test_times_are_in_the_browsers_zone_and_the_page_can_be_installed(visit, site, alice):
-    await in_database(ApiKey.make, alice.pk, "laptop")
+    await in_database(ApiKey.create_with_secret, alice.pk, "laptop")
     await in_database(lambda: ApiKey.objects.update(last_used_at="2026-01-31T23:30:00Z"))
     page = await visit(zone="Asia/Tokyo")
     await come_in(page, alice)
@@ -233,9 +233,9 @@ async def test_settings_work_by_keyboard_and_without_script(visit, site, alice):
 def a_little(owner):
     for title, folder in (("Bilbao", "Work"), ("Lighthouses", "")):
         made = Conversation.objects.create(owner=owner, title=title, folder=folder)
-        made.add("user", title)
-    made.share()
-    ApiKey.make(owner.pk, "backup script")
+        made.add_message("user", title)
+    made.create_share()
+    ApiKey.create_with_secret(owner.pk, "backup script")
 
 
 async def test_an_account_is_deleted_by_its_owner_and_the_open_chat_is_at_the_sign_in(visit, worker, alice, size):

@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group, User
 from django.utils import timezone
 from playwright.async_api import expect
 
-from accounts.audit import record
+from accounts.audit import record_event
 from accounts.models import ApiKey, GroupLimits, UserLimits
 from inference.models import Generation, LanguageModel, PausedPlace, UsageDay
 from inference.redis import wire
@@ -32,7 +32,10 @@ MODELS = {"Qwen/Qwen3-8B": ("0.20", "0.60"), "google/gemma-3-12b-it": ("0.30", "
 def a_month(people):
     """Usage as a small team has it: more on working days, growing."""
     dice, today = random.Random(4), timezone.now().date()
-    keys = [ApiKey.make(people[0].pk, "nightly report")[0], ApiKey.make(people[1].pk, "ticket summaries")[0]]
+    keys = [
+        ApiKey.create_with_secret(people[0].pk, "nightly report")[0],
+        ApiKey.create_with_secret(people[1].pk, "ticket summaries")[0],
+    ]
     days = []
     for number in range(30):
         day = today - datetime.timedelta(days=29 - number)
@@ -84,8 +87,8 @@ def a_team():
         fields = {"model": "Qwen/Qwen3-8B", "door": "chat", "request_id": f"q{number}"}
         waiting = now - datetime.timedelta(seconds=50 * number)
         Generation.objects.create(owner=people[number % 2], created_at=waiting, **fields)
-    record("key.rotated", actor=people[1], obj=ApiKey.objects.first(), address="192.0.2.17")
-    record("sign_in.failed", obj=people[2], address="198.51.100.4", known=True)
+    record_event("key.rotated", actor=people[1], obj=ApiKey.objects.first(), address="192.0.2.17")
+    record_event("sign_in.failed", obj=people[2], address="198.51.100.4", known=True)
 
 
 def some_workers():
@@ -109,7 +112,7 @@ async def workers(site):
     async def keep_telling():
         while True:
             for worker in some_workers():
-                await wire.tell_state(worker)
+                await wire.publish_state(worker)
             await asyncio.sleep(1)
 
     task = asyncio.create_task(keep_telling())

@@ -119,7 +119,7 @@ async def test_while_the_model_loads_it_says_so_and_takes_questions(visit, site,
     held.up.clear()
     held.state.phase, held.state.progress, held.state.detail = "loading", 0.43, "Reading the weights: 6.9 of 16 GB."
     held.state.model = engine.settings.model = "Qwen/Qwen3-8B"
-    await in_database(LanguageModel.objects.serve, "Qwen/Qwen3-8B")
+    await in_database(LanguageModel.objects.register_served, "Qwen/Qwen3-8B")
     async with working(held):
         page = await visit(size)
         await page.goto("/")

@@ -32,7 +32,7 @@ async def test_every_part_is_accessible_and_speaks_spanish(visit, worker, alice,
     def some():
         some_conversations(alice)
         Conversation.objects.filter(title__startswith="SQL").update(folder="Trabajo")
-        return Conversation.objects.get(title__startswith="Ideas").share().get_absolute_url()
+        return Conversation.objects.get(title__startswith="Ideas").create_share().get_absolute_url()
 
     link = await in_database(some)
     page = await visit(size, scheme, locale="es-ES")

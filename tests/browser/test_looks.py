@@ -51,13 +51,13 @@ More about it is in https://example.com/docs/keys."""
 def some_conversations(owner):
     for hours, title in enumerate(TITLES, 1):
         made = Conversation.objects.create(owner=owner, title=title)
-        made.add("user", title)
+        made.add_message("user", title)
         Conversation.objects.filter(pk=made.pk).update(updated_at=timezone.now() - timedelta(hours=hours))
 
 
 async def serve(held, model):
     held.state.model = model
-    await in_database(LanguageModel.objects.serve, model)
+    await in_database(LanguageModel.objects.register_served, model)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -40,9 +40,9 @@ def stored(owner):
     row = {"owner": owner, "model": "<img src=x onerror=hit()>", "door": "chat", "request_id": "r"}
     for number, vector in enumerate(VECTORS):
         text = vector.replace("\x00", "")
-        made.add("user", text)
+        made.add_message("user", text)
         how = {"status": "failed", "error_code": "x", "error_message": text} if number % 12 == 0 else {"status": "done"}
-        made.add("assistant", text, generation=Generation.objects.create(**row, **how))
+        made.add_message("assistant", text, generation=Generation.objects.create(**row, **how))
     return made
 
 
@@ -66,7 +66,7 @@ def shared(owner, conversation):
         person = type(owner).objects.create_user(f"mallory {number}", first_name=name, last_name=name)
         made.append((person, Conversation.objects.create(owner=person, title=title or "no title")))
         made[-1][1].add("user", title)
-    return [(one.share(with_name=True).get_absolute_url(), one.title, who.get_full_name()) for who, one in made]
+    return [(one.create_share(with_name=True).get_absolute_url(), one.title, who.get_full_name()) for who, one in made]
 
 
 async def check(page):

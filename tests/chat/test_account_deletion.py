@@ -18,14 +18,14 @@ from django.utils import timezone
 from psycopg.sql import SQL, Identifier
 
 from accounts.audit import AuditEvent
-from accounts.authentication import look_up
-from accounts.models import ApiKey, Preferences, UserLimits, digest
+from accounts.authentication import caller_for_key
+from accounts.models import ApiKey, Preferences, UserLimits, hash_secret
 from chat import account_deletion
-from chat.account_deletion import HEIR, LastAdministrator, delete_account
+from chat.account_deletion import DELETED_USER, LastAdministrator, delete_account
 from chat.models import Conversation, Share
-from chat.ws.connections import VOID
+from chat.ws.connections import CLOSE_UNAUTHENTICATED
 from inference.models import Generation, UsageDay
-from inference.queue.outcome import Outcome, store
+from inference.queue.outcome import Outcome, store_outcomes
 from inference.redis import wire
 from inference.tasks import roll_up
 from jarvis.lib.database import in_database
@@ -75,12 +75,12 @@ def call(owner, **fields):
 
 def everything_of(alice, bob):
     """One of everything that a person can have; gives the secret of a key and the address of a link."""
-    key, secret = ApiKey.make(alice.pk, CANARY)
+    key, secret = ApiKey.create_with_secret(alice.pk, CANARY)
     made = Conversation.objects.create(owner=alice, title=CANARY, folder=CANARY, system_prompt=CANARY)
-    made.add("user", CANARY)
-    made.add("assistant", CANARY, generation=call(alice, door="chat"))
+    made.add_message("user", CANARY)
+    made.add_message("assistant", CANARY, generation=call(alice, door="chat"))
     gone = Conversation.objects.create(owner=alice, title=CANARY)
-    gone.add("user", CANARY)
+    gone.add_message("user", CANARY)
     gone.delete_softly()
     call(alice, key=key, choices=[{"message": {"content": CANARY}}])
     call(alice, key=key, finished_at=timezone.now() - timedelta(days=40))
@@ -89,7 +89,7 @@ def everything_of(alice, bob):
     Preferences.objects.create(user=alice, system_prompt=CANARY)
     UserLimits.objects.create(user=alice)
     EmailAddress.objects.create(user=alice, email="alice@example.com")
-    return secret, made.share(with_name=True).get_absolute_url()
+    return secret, made.create_share(with_name=True).get_absolute_url()
 
 
 def left_of(*words):
@@ -106,7 +106,7 @@ def left_of(*words):
 
 def test_all_that_is_theirs_goes_and_figures_stay_without_the_name(alice, bob):
     secret, link = everything_of(alice, bob)
-    before = UsageDay.objects.totals() | {"made_at": None}
+    before = UsageDay.objects.sum_totals() | {"made_at": None}
     client, elsewhere = came_in(), came_in()
     assert Client().get(link).status_code == 200
     response = leave(client)
@@ -115,21 +115,21 @@ def test_all_that_is_theirs_goes_and_figures_stay_without_the_name(alice, bob):
     assert client.get("/settings/")["location"].startswith("/sign-in/")
     assert elsewhere.get("/settings/")["location"].startswith("/sign-in/")
     assert Client().get(link).status_code == 404
-    assert look_up(digest(secret)) is None
+    assert caller_for_key(hash_secret(secret)) is None
     assert not left_of(CANARY, "alice")
     assert not Share.objects.exists()
     assert not Session.objects.exists()
 
-    heir = User.objects.get(username=HEIR)
+    heir = User.objects.get(username=DELETED_USER)
     assert not heir.is_active
     assert not heir.has_usable_password()
     assert list(Generation.objects.filter(owner=heir).values_list("request", "text", "key").distinct()) == [
         (None, "", None)
     ]
     assert Generation.objects.filter(owner=heir).count() == 3
-    assert UsageDay.objects.totals() | {"made_at": None} == before
-    assert UsageDay.objects.of(heir.pk).totals()["calls"] == 3
-    assert not UsageDay.objects.differing(timezone.now().date() - timedelta(days=60))
+    assert UsageDay.objects.sum_totals() | {"made_at": None} == before
+    assert UsageDay.objects.for_user(heir.pk).sum_totals()["calls"] == 3
+    assert not UsageDay.objects.find_stale_days(timezone.now().date() - timedelta(days=60))
     assert Generation.objects.get(owner=bob).text == "bob's own"
 
 
@@ -140,8 +140,8 @@ def test_two_who_leave_become_one_sum(alice, bob):
     leave(came_in())
     leave(came_in("bob"), "bob")
     today = UsageDay.objects.get(day=timezone.now().date())
-    assert (today.user.username, today.calls, today.prompt_tokens, today.key) == (HEIR, 3, 30, None)
-    assert not UsageDay.objects.differing(timezone.now().date() - timedelta(days=60))
+    assert (today.user.username, today.calls, today.prompt_tokens, today.key) == (DELETED_USER, 3, 30, None)
+    assert not UsageDay.objects.find_stale_days(timezone.now().date() - timedelta(days=60))
 
 
 def test_the_audit_log_tells_who_left_and_from_where(alice):
@@ -266,7 +266,7 @@ def test_of_the_last_two_who_leave_at_the_same_moment_one_stays(carol):
 async def test_sockets_close_keys_stop_and_the_running_answer_ends_within_a_second(alice, bob, worker, fake):
     fake.settings.answer_tokens, fake.settings.rate = 5000, 100
     client = await in_database(came_in)
-    _, secret = await in_database(ApiKey.make, alice.pk, "script")
+    _, secret = await in_database(ApiKey.create_with_secret, alice.pk, "script")
     by_key = handshake(x_api_key=secret, origin=None)
     async with opened(headers(client)) as socket, opened(by_key) as program:
         accepted = await socket.ask()
@@ -279,23 +279,23 @@ async def test_sockets_close_keys_stop_and_the_running_answer_ends_within_a_seco
         row = await in_database(Generation.objects.get, id=accepted["generation"])
         assert (row.status, row.text, row.request) == ("stopped", "", None)
         assert 0 < row.completion_tokens < 5000  # the ledger has what the engine made until then
-        assert (await closes(socket))[0] == VOID
+        assert (await closes(socket))[0] == CLOSE_UNAUTHENTICATED
         code, seconds = await closes(program)
-        assert (code, seconds < 1.2) == (VOID, True)
-    assert not await wire.client().exists(wire.log_key(row.id))
+        assert (code, seconds < 1.2) == (CLOSE_UNAUTHENTICATED, True)
+    assert not await wire.shared_client().exists(wire.log_key(row.id))
     assert not worker.relays
-    assert await in_database(look_up, digest(secret)) is None
+    assert await in_database(caller_for_key, hash_secret(secret)) is None
 
 
 def test_an_answer_that_does_not_stop_in_time_is_never_stored(alice, monkeypatch):
     """As if its worker had not been heard of for a while: what it brings later finds no open row."""
-    monkeypatch.setattr(account_deletion, "PATIENCE", 0.1)
+    monkeypatch.setattr(account_deletion, "MAX_STOP_SECONDS", 0.1)
     made = Conversation.objects.create(owner=alice, title=CANARY)
     row = call(alice, status="running", attempt=1, worker="w", text="", finished_at=None, lease_until=timezone.now())
-    made.add("user", CANARY)
-    made.add("assistant", generation=row)
+    made.add_message("user", CANARY)
+    made.add_message("assistant", generation=row)
     assert leave(came_in()).status_code == 200
-    assert store([Outcome(row.pk, 1, "done", text=CANARY)]) == set()
+    assert store_outcomes([Outcome(row.pk, 1, "done", text=CANARY)]) == set()
     assert not Generation.objects.claim("another", ["fake"], 10, timedelta(seconds=5))
     assert Generation.objects.get().status == "stopped"
     assert not left_of(CANARY, "alice")

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from chat.models import Conversation, Message
-from chat.pages.messages import MARK, PAGE
+from chat.pages.messages import MAX_PAGE_MESSAGES, RENDERER_MARK
 from inference.models import Generation, LanguageModel
 from tests.support.live import static_files
 from tests.support.sockets import in_a_line
@@ -33,7 +33,7 @@ def conversation(owner, *texts, **generation):
         row = None
         if number % 2:
             row = Generation.objects.create(owner=owner, model="fake", door="chat", request_id="r", **generation)
-        made.add("assistant" if row else "user", text, generation=row)
+        made.add_message("assistant" if row else "user", text, generation=row)
     return made
 
 
@@ -70,7 +70,7 @@ def test_pages_are_only_read(reading, method):
 def test_nothing_that_was_written_becomes_markup(reading, alice):
     nasty = "</div><script>alert(1)</script><img src=x onerror=alert(1)>\"'&lt;"
     made = conversation(alice, nasty, nasty, status="failed", error_message=nasty)
-    LanguageModel.objects.serve(nasty)
+    LanguageModel.objects.register_served(nasty)
     page = reading.get(f"/c/{made.id}/").content.decode()
     tags = Tags()
     tags.feed(page)
@@ -108,7 +108,9 @@ def test_the_page_takes_the_same_few_queries_however_much_there_is(reading, alic
 
 def test_a_long_conversation_is_shown_from_its_end_page_by_page(reading, alice):
     made = Conversation.objects.create(owner=alice, title="long")
-    lines = [Message(conversation=made, role="user", text=f"line {number}.") for number in range(2 * PAGE + 10)]
+    lines = [
+        Message(conversation=made, role="user", text=f"line {number}.") for number in range(2 * MAX_PAGE_MESSAGES + 10)
+    ]
     in_a_row(lines)
     in_a_line()
     pages = [reading.get(f"/c/{made.id}/").content.decode()]
@@ -117,7 +119,7 @@ def test_a_long_conversation_is_shown_from_its_end_page_by_page(reading, alice):
         piece = reading.get(f"/c/{made.id}/messages/?before={link[2]}").content.decode()
         assert said(piece) == said(pages[-1])
         assert "<body" not in piece
-    assert [len(said(page)) for page in pages] == [PAGE, PAGE, 10]
+    assert [len(said(page)) for page in pages] == [MAX_PAGE_MESSAGES, MAX_PAGE_MESSAGES, 10]
     assert [line for page in pages[::-1] for line in said(page)] == [line.text for line in lines]
     assert "To the newest messages" in pages[-1]
 
@@ -158,7 +160,7 @@ def test_an_answer_is_rendered_on_its_first_view_and_kept(reading, alice):
         assert "<p><strong>bold</strong></p>" in page
         assert '<div class="said">*plain*</div>' in page
     answer = made.messages.get(role="assistant")
-    assert answer.html == f"{MARK}<p><strong>bold</strong></p>\n"
+    assert answer.html == f"{RENDERER_MARK}<p><strong>bold</strong></p>\n"
     Message.objects.filter(pk=answer.pk).update(html="<!--0--><p>of an older renderer</p>")
     assert "<strong>bold</strong>" in reading.get(f"/c/{made.id}/").content.decode()
 
@@ -205,9 +207,9 @@ def test_pages_with_somebodys_words_are_not_kept_by_caches(reading):
 
 
 def test_the_guide_is_named_for_what_it_is(reading, alice):
-    LanguageModel.objects.serve("guide")
+    LanguageModel.objects.register_served("guide")
     assert "JARVIS_MODEL=Qwen/Qwen3-8B" in reading.get("/").content.decode()
-    LanguageModel.objects.serve("Qwen/Qwen3-8B")
+    LanguageModel.objects.register_served("Qwen/Qwen3-8B")
     assert "JARVIS_MODEL" not in reading.get("/").content.decode()
 
 

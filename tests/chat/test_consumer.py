@@ -9,8 +9,8 @@ import pytest
 from django.utils import timezone
 
 from chat.models import Conversation, Message
-from chat.ws.consumer import LONGEST_FRAME, MOST_FOLLOWED
-from inference.log.follow import Hub
+from chat.ws.consumer import MAX_FOLLOWED_ANSWERS, MAX_FRAME_CHARS
+from inference.log.follow import LogReader
 from inference.models import Generation, LanguageModel
 from inference.queue import position, submit
 from inference.redis import wire
@@ -53,7 +53,7 @@ async def test_an_answer_whose_log_is_gone_is_told_from_the_row(open_as, alice, 
     socket = await open_as(alice)
     accepted = await socket.ask()
     whole, _ = await socket.answer(accepted["generation"])
-    await wire.client().delete(wire.log_key(uuid.UUID(accepted["generation"])))
+    await wire.shared_client().delete(wire.log_key(uuid.UUID(accepted["generation"])))
     assert (await socket.answer(accepted["generation"]))[0] == whole
 
 
@@ -135,7 +135,7 @@ async def test_the_engines_state_is_told_when_it_changes(open_as, alice):
     assert (await socket.frame("state"))["phase"] == "absent"
     engine = EngineState("loading", "Reading weights.", progress=0.4321, model="guide")
     state = WorkerState("w", "host", 1, 0.0, engine)
-    await wire.tell_state(state)
+    await wire.publish_state(state)
     assert await socket.frame("state") == {
         "type": "state",
         "phase": "loading",
@@ -145,7 +145,7 @@ async def test_the_engines_state_is_told_when_it_changes(open_as, alice):
         "ready": [],
     }
     engine.phase, engine.progress = "ready", None
-    await wire.tell_state(state)
+    await wire.publish_state(state)
     told = await socket.frame("state")
     assert (told["phase"], told["ready"]) == ("ready", ["guide"])
     assert await socket.receive_nothing(2)  # nothing changes, so nothing is told
@@ -215,7 +215,7 @@ async def test_a_binary_frame_is_an_error(open_as, alice):
 
 async def test_a_frame_that_is_too_long_is_an_error(open_as, alice):
     socket = await open_as(alice)
-    await socket.send_to(text_data=json.dumps({"type": "ping", "more": "x" * LONGEST_FRAME}))
+    await socket.send_to(text_data=json.dumps({"type": "ping", "more": "x" * MAX_FRAME_CHARS}))
     assert (await socket.frame("error"))["code"] == "frame_too_large"
 
 
@@ -286,7 +286,7 @@ async def test_what_belongs_to_another_is_as_unknown_as_what_does_not_exist(open
 
 async def test_only_so_many_answers_can_be_followed_at_a_time(open_as, alice, model):
     socket = await open_as(alice)
-    accepted = [await socket.ask(str(number)) for number in range(MOST_FOLLOWED + 1)]
+    accepted = [await socket.ask(str(number)) for number in range(MAX_FOLLOWED_ANSWERS + 1)]
     for one in accepted[:-1]:
         await socket.tell(type="follow", generation=one["generation"])
     await socket.tell(type="follow", generation=accepted[0]["generation"])  # again: takes no further place
@@ -311,7 +311,7 @@ async def test_leaving_ends_every_task_of_the_socket_and_not_the_generation(open
     await socket.disconnect()
     assert (await finished(accepted["generation"])).text == numbered(16)
     assert not tasks(("ChatConsumer", "Sockets"))
-    assert not Hub.here().followers
+    assert not LogReader.for_this_loop().followers
 
 
 async def test_a_client_that_does_not_read_is_told_the_rest_in_one_piece(open_as, alice, worker, fake):

@@ -33,7 +33,9 @@ def shown(groups):
 
 
 def named(days, **zone):
-    return [group.name for group in sidebar.by_date([Conversation(updated_at=NOW - timedelta(days=n)) for n in days])]
+    return [
+        group.name for group in sidebar.group_by_date([Conversation(updated_at=NOW - timedelta(days=n)) for n in days])
+    ]
 
 
 def test_headings_follow_the_readers_zone_and_language(monkeypatch):
@@ -54,11 +56,11 @@ def test_pinned_ones_come_first_then_folders_then_dates(alice, bob):
     made(alice, "filed away", folder="Work", archived_at=timezone.now())
     made(alice, "on top", pinned_at=timezone.now(), folder="Play")
     made(alice, "gone", deleted_at=timezone.now())
-    groups, following = sidebar.groups(alice.pk)
+    groups, following = sidebar.list_groups(alice.pk)
     assert shown(groups) == [("Pinned", ["on top"]), ("Play", []), ("Work", []), ("Previous 7 days", ["old"])]
     assert [(group.name, group.count) for group in groups if group.folder] == [("Play", 0), ("Work", 1)]
     assert following == ""
-    groups, _ = sidebar.groups(alice.pk, Conversation.objects.get(title="filed"))
+    groups, _ = sidebar.list_groups(alice.pk, Conversation.objects.get(title="filed"))
     assert ("Work", ["filed"]) in shown(groups)  # the open one is to be seen
 
 
@@ -80,7 +82,7 @@ def test_a_long_list_comes_in_pieces_that_join(mine, alice, django_assert_num_qu
 
 def test_ten_thousand_conversations_are_listed_by_the_index(alice):
     Conversation.objects.bulk_create([Conversation(owner=alice, title=str(n)) for n in range(2000)])
-    plan = Conversation.objects.of(alice.pk).dated().newest()[:101].explain()
+    plan = Conversation.objects.for_user(alice.pk).outside_folders().newest_first()[:101].explain()
     assert "dated_conversations" in plan
     assert "Sort" not in plan
 
@@ -100,7 +102,7 @@ def test_a_folder_and_the_archive_are_pages_without_any_script(mine, alice):
 
 def test_a_search_is_a_page_without_any_script_and_its_hits_are_no_markup(mine, alice):
     conversation = made(alice, "<img src=x onerror=alert(1)> lighthouse")
-    conversation.add("user", "<script>alert(1)</script> lighthouse </mark>")
+    conversation.add_message("user", "<script>alert(1)</script> lighthouse </mark>")
     for address in ("/conversations/?q=lighthouse", "/conversations/?part=search&q=lighthouse"):
         page = mine.get(address).content.decode()
         assert page.count("<mark>lighthouse</mark>") == 2
@@ -114,8 +116,8 @@ def test_a_search_is_a_page_without_any_script_and_its_hits_are_no_markup(mine, 
 
 def test_a_hit_in_another_version_is_shown_on_its_own_path(mine, alice):
     conversation = made(alice, "versions")
-    first = conversation.add("user", "first wording")
-    conversation.add("assistant", "an answer to the first")
+    first = conversation.add_message("user", "first wording")
+    conversation.add_message("assistant", "an answer to the first")
     other = conversation.messages.create(role="user", text="second wording")
     conversation.leaf = other
     conversation.save()
@@ -133,7 +135,7 @@ def test_a_hit_in_another_version_is_shown_on_its_own_path(mine, alice):
 
 def test_a_hit_far_up_is_shown_however_long_the_conversation_is(mine, alice):
     conversation = made(alice, "long")
-    first = conversation.add("user", "the first line")
+    first = conversation.add_message("user", "the first line")
     parent = first
     for number in range(210):
         parent = conversation.messages.create(role="user", text=f"line {number}", parent=parent)

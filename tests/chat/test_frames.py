@@ -9,7 +9,7 @@ ID = uuid.uuid4()
 
 
 def told(*entries):
-    return list(frames.told(ID, [(Cursor(1, index), entry) for index, entry in enumerate(entries, 1)]))
+    return list(frames.frames_for_events(ID, [(Cursor(1, index), entry) for index, entry in enumerate(entries, 1)]))
 
 
 def test_texts_that_follow_each_other_become_one_delta_with_the_last_cursor():
@@ -39,6 +39,6 @@ def test_of_choices_the_first_ones_words_are_told():
 
 def test_frames_are_written_with_their_type():
     told = '{"type":"error","code":"c","message":"m","reply_to":null,"retry_after":null}'
-    assert frames.encode(frames.Error("c", "m")) == told
-    assert frames.encode(frames.Pong()) == '{"type":"pong"}'
-    assert frames.encode(frames.Began(ID, False)).startswith('{"type":"begin"')
+    assert frames.encode_frame(frames.Error("c", "m")) == told
+    assert frames.encode_frame(frames.Pong()) == '{"type":"pong"}'
+    assert frames.encode_frame(frames.Began(ID, False)).startswith('{"type":"begin"')

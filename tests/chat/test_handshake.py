@@ -11,7 +11,7 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from accounts.models import ApiKey
-from chat.ws.handshake import same_site
+from chat.ws.handshake import is_same_site
 from inference.redis import wire
 from jarvis.lib.database import in_database
 from tests.support.sockets import HOST, handshake, opened, refusal, signed_in
@@ -48,13 +48,13 @@ async def test_a_page_of_another_site_is_refused_though_the_session_is_good(alic
 
 @pytest.mark.parametrize("origin", FOREIGN)
 async def test_a_page_of_another_site_is_refused_with_a_key_as_well(alice, origin):
-    _, secret = await in_database(ApiKey.make, alice.pk, "test")
+    _, secret = await in_database(ApiKey.create_with_secret, alice.pk, "test")
     assert await refusal(handshake(origin=origin, x_api_key=secret)) == 403
 
 
 @pytest.mark.parametrize("origin", ["http://localhost:8090", "https://localhost:8090", "HTTP://LOCALHOST:8090"])
 def test_the_sites_own_origin_is_known_by_host_and_port(origin):
-    assert same_site(origin, HOST)
+    assert is_same_site(origin, HOST)
 
 
 async def test_a_host_name_that_is_not_served_is_refused(alice):
@@ -64,7 +64,7 @@ async def test_a_host_name_that_is_not_served_is_refused(alice):
 
 
 async def test_a_program_needs_a_key_and_no_origin(alice):
-    row, secret = await in_database(ApiKey.make, alice.pk, "test")
+    row, secret = await in_database(ApiKey.create_with_secret, alice.pk, "test")
     assert await refusal(handshake(origin=None, x_api_key=secret)) is None
     assert await refusal(handshake(origin=None, authorization=f"Bearer {secret}")) is None
     assert await refusal(handshake(origin=None)) == 401
@@ -141,7 +141,7 @@ def expire(row):
 
 @pytest.mark.parametrize("happens", [revoke, expire])
 async def test_a_socket_closes_within_a_second_when_its_key_is_void(alice, happens):
-    row, secret = await in_database(ApiKey.make, alice.pk, "test")
+    row, secret = await in_database(ApiKey.create_with_secret, alice.pk, "test")
     async with opened(handshake(origin=None, x_api_key=secret)) as socket:
         await socket.frame("state")
         await in_database(happens, row)
@@ -169,11 +169,11 @@ async def test_what_a_closed_socket_still_sends_is_not_done(open_as, alice, mode
 async def test_when_what_watches_over_sockets_fails_they_close_and_can_be_opened_again(open_as, alice):
     socket = await open_as(alice)
     await socket.frame("state")
-    await wire.client().set("jarvis:worker:odd", "not what a worker tells", ex=60)
-    await wire.client().sadd(wire.WORKERS, "odd")
+    await wire.shared_client().set("jarvis:worker:odd", "not what a worker tells", ex=60)
+    await wire.shared_client().sadd(wire.WORKERS, "odd")
     code, _ = await closing(socket)
     assert code == 1011
-    await wire.client().delete("jarvis:worker:odd")
+    await wire.shared_client().delete("jarvis:worker:odd")
     again = await open_as(alice)
     assert await again.frame("state")
     await in_database(deactivate, alice)

@@ -48,7 +48,7 @@ def mine(client, alice):
 @pytest.fixture
 def said(alice):
     made = Conversation.objects.create(owner=alice, title="Bilbao")
-    made.add("user", "When does the lighthouse open?")
+    made.add_message("user", "When does the lighthouse open?")
     return made
 
 
@@ -63,7 +63,7 @@ def check(response):
 
 
 def test_searches_are_counted_together_by_whichever_door_they_come(mine, alice, said):
-    _, secret = ApiKey.make(alice.pk, "script")
+    _, secret = ApiKey.create_with_secret(alice.pk, "script")
     key = {"headers": {"x-api-key": secret}}
     assert "Bilbao" in mine.get("/conversations/?q=bilbao").content.decode()
     assert "lighthouse" in mine.get("/conversations/?part=search&q=lighthouse").content.decode()
@@ -119,7 +119,7 @@ def test_of_fifty_at_once_exactly_the_limit_goes_through(alice):
     request = RequestFactory().get("/conversations/?q=x")
     request.user = alice
     with ThreadPoolExecutor(50) as threads:
-        waits = list(threads.map(lambda _: limits.wait_for(request, limits.searches()), range(50)))
+        waits = list(threads.map(lambda _: limits.count_request(request, limits.search_limit()), range(50)))
     assert waits.count(0) == 3
 
 

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.models import ApiKey
-from inference.log.follow import Hub
+from inference.log.follow import LogReader
 from inference.models import Generation
 from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
@@ -31,7 +31,7 @@ async def address():
 
 @pytest.fixture
 async def key(alice):
-    return (await in_database(ApiKey.make, alice.pk, "test"))[1]
+    return (await in_database(ApiKey.create_with_secret, alice.pk, "test"))[1]
 
 
 def connect(address, **options):
@@ -112,7 +112,7 @@ async def test_a_hundred_readers_of_one_answer_each_get_it_whole(address, key, w
         generation = await asked(socket)
         texts = await asyncio.gather(*(read(generation) for _ in range(100)))
     assert texts == [numbered(50)] * 100
-    assert not Hub.here().followers
+    assert not LogReader.for_this_loop().followers
 
 
 async def test_a_client_that_does_not_read_stops_the_telling_and_not_the_others(address, key, alice):

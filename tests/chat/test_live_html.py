@@ -9,8 +9,8 @@ import pytest
 from django.utils import timezone
 
 from chat.models import Message
-from chat.pages.messages import MARK
-from chat.rendering.markdown import render
+from chat.pages.messages import RENDERER_MARK
+from chat.rendering.markdown import render_markdown
 from chat.ws import live_html
 from inference.log.events import Begin, Cursor, End, Fence, Text
 from inference.models import Generation
@@ -93,7 +93,7 @@ class Writer:
     async def write(self, *entries):
         places = [Cursor(self.attempt, self.index + number) for number in range(1, len(entries) + 1)]
         self.index += len(entries)
-        await wire.publish({self.row.id: list(zip(places, entries, strict=True))})
+        await wire.publish_events({self.row.id: list(zip(places, entries, strict=True))})
 
     async def say(self, text):
         await self.write(Text(text, 1))
@@ -122,12 +122,12 @@ async def test_an_answer_is_told_as_html_and_kept_with_its_message(open_as, alic
     socket = await open_as(alice)
     accepted = await socket.ask()
     page = await follow(socket, accepted["generation"])
-    assert page.html == render(numbered(40)) == f"<p>{numbered(40).strip()}</p>\n"
+    assert page.html == render_markdown(numbered(40)) == f"<p>{numbered(40).strip()}</p>\n"
     assert (page.end["status"], page.open, page.tail) == ("done", "", "")
     assert page.frames > 10  # it was seen growing
 
     async def kept():
-        return (await in_database(Message.objects.get, id=accepted["answer"])).html == MARK + page.html
+        return (await in_database(Message.objects.get, id=accepted["answer"])).html == RENDERER_MARK + page.html
 
     await until(kept)
     await until(lambda: not tasks("Live."))
@@ -148,7 +148,7 @@ async def test_finished_blocks_are_told_once_and_the_open_one_as_it_grows(open_a
     assert told == page.blocks
     await writer.end(text + more)
     await hear(socket, page, lambda page: page.end)
-    assert page.html == render(text + more)
+    assert page.html == render_markdown(text + more)
 
 
 async def test_plain_words_do_not_wait_for_a_rendering(open_as, alice, writer):
@@ -173,14 +173,14 @@ async def test_a_second_viewer_and_one_who_comes_back_get_all_of_it_from_the_fir
     await hear(other, pages[1], lambda page: len(page.blocks) >= 599)
     assert len(tasks("Live.run")) == 1  # rendered once, for both
     longest = max(sum(map(len, frame.get("blocks", []))) for frame in other.seen)
-    assert longest <= live_html.FRAME
+    assert longest <= live_html.MAX_FRAME_HTML_CHARS
     before = list(pages[0].blocks)
     await one.tell(type="follow", generation=str(writer.row.id), **{"as": "html"})
     await writer.say("The end.")
     await writer.end(text + "The end.")
     for socket, page in zip((one, other), pages, strict=True):
         await hear(socket, page, lambda page: page.end)
-        assert page.html == render(text + "The end.")
+        assert page.html == render_markdown(text + "The end.")
     assert pages[0].blocks[: len(before)] == before
 
 
@@ -208,7 +208,7 @@ async def test_definitions_at_the_end_replace_what_was_told(open_as, alice, writ
     await writer.end(text + last)
     await hear(socket, page, lambda page: page.end)
     scope = writer.row.id.hex[:12]
-    assert page.html == render(text + last, scope)
+    assert page.html == render_markdown(text + last, scope)
     assert f'href="#fn-{scope}-1"' in page.html
 
 
@@ -217,7 +217,7 @@ async def test_an_answer_whose_log_is_gone_is_told_from_the_row(open_as, alice, 
     await writer.end("*x*")
     past = timezone.now() - timedelta(seconds=10)
     await in_database(Generation.objects.filter(pk=writer.row.pk).update, finished_at=past)
-    await wire.client().delete(wire.log_key(writer.row.id))
+    await wire.shared_client().delete(wire.log_key(writer.row.id))
     page = await follow(await open_as(alice), writer.row.id)
     assert (page.html, page.end["status"]) == ("<p><em>x</em></p>\n", "done")
 
@@ -230,12 +230,12 @@ async def test_html_is_kept_only_with_the_text_that_it_was_made_of(alice, writer
         return conversation.messages.create(role="assistant", text="new", generation=row)
 
     message = await in_database(make)
-    await in_database(live_html.keep, row.id, "old", "<p>old</p>")
+    await in_database(live_html.store_html, row.id, "old", "<p>old</p>")
     await in_database(message.refresh_from_db)
     assert message.html == ""
-    await in_database(live_html.keep, row.id, "new", "<p>new</p>")
+    await in_database(live_html.store_html, row.id, "new", "<p>new</p>")
     await in_database(message.refresh_from_db)
-    assert message.html == f"{MARK}<p>new</p>"
+    assert message.html == f"{RENDERER_MARK}<p>new</p>"
 
 
 async def test_when_all_have_left_nothing_goes_on_rendering(open_as, alice, writer):
@@ -281,13 +281,13 @@ async def test_a_long_answer_at_once_holds_nobody_up(open_as, alice, writer):
     await writer.end(text)
     await hear(socket, page, lambda page: page.end)
     await feeling
-    assert page.html == render(text)
+    assert page.html == render_markdown(text)
     assert longest < 0.1  # of this thread's time, in one turn of its loop; all of it takes several times that
 
 
 async def test_blocks_are_told_though_their_rendering_has_not_said_yet_that_it_is_done(writer):
     """A thread puts them there; another viewer's coming may wake this one before the loop hears of it."""
-    live = live_html.Live(writer.row.id)
+    live = live_html.LiveHtml(writer.row.id)
     viewer = live_html.Viewer(live)
     list(viewer.news_frames())
     live.draft.blocks = ["<p>x</p>"]

@@ -16,8 +16,8 @@ def talk(alice):
     """q1 a1 q2 a2, in a line."""
     made = Conversation.objects.create(owner=alice)
     for number in (1, 2):
-        made.add("user", f"q{number}")
-        made.add("assistant", f"a{number}")
+        made.add_message("user", f"q{number}")
+        made.add_message("assistant", f"a{number}")
     return made
 
 
@@ -58,8 +58,8 @@ def test_only_the_chosen_version_and_what_led_to_it_is_on_the_path(talk):
 
 def test_a_message_of_another_conversation_leads_nowhere(talk, bob):
     theirs = Conversation.objects.create(owner=bob)
-    theirs.add("user", "a secret")
-    theirs.add("assistant", "told")
+    theirs.add_message("user", "a secret")
+    theirs.add_message("assistant", "told")
     assert texts(talk.path(before=named("told").pk)) == []
 
 
@@ -87,7 +87,7 @@ def test_an_answer_that_was_continued_is_no_version_of_its_own(talk):
     longer = beside(stopped, "")
     longer.continues = stopped
     longer.save()
-    assert longer.begun == "a2, to here"
+    assert longer.prefix == "a2, to here"
     talk.refresh_from_db()
     assert [message.versions for message in talk.path(limit=1).with_versions()] == [[longer.pk]]
 

@@ -19,7 +19,7 @@ def mine(client, alice):
 
 def said(owner, **fields):
     made = Conversation.objects.create(owner=owner, **fields)
-    made.add("user", "hello")
+    made.add_message("user", "hello")
     return made
 
 
@@ -35,11 +35,11 @@ def test_it_is_among_the_settings_and_needs_a_sign_in(client, mine):
 
 
 def test_every_way_that_it_shows_leads_there(mine, alice, bob):
-    said(alice).share()
+    said(alice).create_share()
     said(alice)
-    said(bob).share()
+    said(bob).create_share()
     gone = said(alice)
-    gone.share()
+    gone.create_share()
     gone.delete_softly()
     page = page_of(mine)
     assert "You have 2 conversations." in page

@@ -25,7 +25,7 @@ def mine(client, alice):
 def made(owner, *texts, **fields):
     conversation = Conversation.objects.create(owner=owner, **{"title": texts[0] if texts else "untitled"} | fields)
     for number, text in enumerate(texts):
-        conversation.add("assistant" if number % 2 else "user", text)
+        conversation.add_message("assistant" if number % 2 else "user", text)
     return conversation
 
 
@@ -52,7 +52,7 @@ def test_one_lists_reads_and_changes_what_is_ones_own(mine, alice, bob):
         *("id", "title", "folder", "pinned", "archived", "model", "system_prompt", "temperature", "leaf"),
         *("created_at", "updated_at"),
     }
-    LanguageModel.objects.serve("fake")
+    LanguageModel.objects.register_served("fake")
     wanted = {"title": "A  new\nname", "folder": "Work", "pinned": True, "archived": True, "model": "fake"}
     changed = patch(mine, conversation, **wanted, system_prompt=" Be brief.\n", temperature=0.5)
     assert changed.status_code == 200
@@ -74,7 +74,7 @@ def test_a_change_does_not_move_a_conversation_to_the_top(mine, alice):
 
 def test_a_key_does_what_a_session_does(alice):
     conversation = made(alice, "hello")
-    _, secret = ApiKey.make(alice.pk, "laptop")
+    _, secret = ApiKey.create_with_secret(alice.pk, "laptop")
     headers = {"authorization": f"Bearer {secret}"}
     assert titles(Client().get(BASE, headers=headers)) == ["hello"]
     response = Client().patch(f"{BASE}{conversation.pk}/", '{"pinned": true}', "application/json", headers=headers)
@@ -151,7 +151,7 @@ def test_a_long_list_comes_in_pages_that_miss_nothing_and_repeat_nothing(mine, a
 def test_deleting_can_be_undone_for_a_while_and_stops_what_runs(mine, alice, clean_redis):
     conversation = made(alice, "hello")
     running = Generation.objects.create(owner=alice, model="fake", door="chat", request_id="r", request={})
-    conversation.add("assistant", generation=running)
+    conversation.add_message("assistant", generation=running)
     assert mine.delete(f"{BASE}{conversation.pk}/").status_code == 204
     running.refresh_from_db()
     assert running.status == "stopped"
@@ -159,7 +159,7 @@ def test_deleting_can_be_undone_for_a_while_and_stops_what_runs(mine, alice, cle
         response = getattr(mine, method)(f"{BASE}{conversation.pk}/{address}", content_type="application/json")
         assert response.status_code == 404
     assert titles(mine.get(BASE)) == []
-    assert not Conversation.objects.of(alice.pk).exists()
+    assert not Conversation.objects.for_user(alice.pk).exists()
     restored = mine.post(f"{BASE}{conversation.pk}/restore/")
     assert (restored.status_code, restored.json()["title"]) == (200, "hello")
     assert titles(mine.get(BASE)) == ["hello"]
@@ -233,7 +233,7 @@ COLLECTIONS = [
 
 
 def revoked(user):
-    key, secret = ApiKey.make(user.pk, "old")
+    key, secret = ApiKey.create_with_secret(user.pk, "old")
     key.revoke()
     return {"x-api-key": secret}
 
@@ -241,7 +241,7 @@ def revoked(user):
 @pytest.mark.parametrize(("method", "address"), MATRIX)
 def test_each_address_of_an_object_is_its_owners_alone(client, alice, bob, carol, method, address):
     conversation = made(bob, "a secret")
-    share = conversation.share()
+    share = conversation.create_share()
     address = address.format(id=conversation.pk, share=share.pk)
     assert getattr(Client(), method)(address).status_code == 401
     assert getattr(Client(), method)(address, headers=revoked(bob)).status_code == 401

@@ -30,14 +30,14 @@ def conversation(owner, days, status="done", **fields):
     fields_of_row = {"model": "fake", "door": "chat", "request_id": "r", "request": {"messages": [CANARY]}}
     figures = {"prompt_tokens": 10, "completion_tokens": 5}
     row = Generation.objects.create(owner=owner, status=status, text=CANARY, **fields_of_row, **figures)
-    made.add("user", CANARY, client_key=uuid.uuid4())
-    made.add("assistant", CANARY, generation=row)
+    made.add_message("user", CANARY, client_key=uuid.uuid4())
+    made.add_message("assistant", CANARY, generation=row)
     Conversation.objects.filter(pk=made.pk).update(updated_at=timezone.now() - timedelta(days=days), **fields)
     return made, row
 
 
 def test_old_ones_go_with_all_that_was_said_and_their_figures_stay(alice, bob, monkeypatch):
-    monkeypatch.setattr("chat.tasks.AT_ONCE", 2)
+    monkeypatch.setattr("chat.tasks.CONVERSATIONS_PER_TRANSACTION", 2)
     old = [conversation(owner, 31) for owner in (alice, alice, bob)]
     young, row = conversation(alice, 29)
     assert forget_old() == 3
@@ -56,7 +56,7 @@ def test_pinned_archived_filed_shared_and_deleted_ones_are_no_exception(alice, c
     now = timezone.now()
     for fields in ({"pinned_at": now}, {"archived_at": now}, {"folder": "work"}, {"deleted_at": now}, {}):
         conversation(alice, 31, **fields)
-    share = conversation(alice, 31)[0].share()
+    share = conversation(alice, 31)[0].create_share()
     static_files()
     assert client.get(share.get_absolute_url()).status_code == 200
     assert forget_old() == 6

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from chat.folding import ACCENTED, PLAIN
 from chat.models import Conversation, Message
-from chat.search import compiled, parse, search
+from chat.search import compile_query, parse_query, search_conversations
 
 pytestmark = pytest.mark.django_db
 
@@ -17,7 +17,7 @@ def said(alice):
     def said(*texts, title="untitled", owner=alice):
         made = Conversation.objects.create(owner=owner, title=title)
         for number, text in enumerate(texts):
-            made.add("assistant" if number % 2 else "user", text)
+            made.add_message("assistant" if number % 2 else "user", text)
         return made
 
     return said
@@ -25,7 +25,7 @@ def said(alice):
 
 @pytest.fixture
 def found(alice):
-    return lambda text, **where: [one.conversation for one in search(alice.pk, text, **where)]
+    return lambda text, **where: [one.conversation for one in search_conversations(alice.pk, text, **where)]
 
 
 def shown(parts):
@@ -75,7 +75,7 @@ def test_small_words_do_not_stand_in_the_way_but_can_be_searched_for(said, found
 def test_a_title_goes_before_a_text_and_the_hit_is_marked(said, alice):
     in_text = said("x " * 100 + "We spoke of lighthouses at length. " + "y " * 300)
     in_title = said("nothing", title="A lighthouse <b>at</b> night")
-    first, second = search(alice.pk, "lighthouse")
+    first, second = search_conversations(alice.pk, "lighthouse")
     assert (first.conversation, second.conversation) == (in_title, in_text)
     assert (first.message, first.hits) == (None, 0)
     assert shown(first.title) == "A [lighthouse] <b>at</b> night"
@@ -88,7 +88,7 @@ def test_a_title_goes_before_a_text_and_the_hit_is_marked(said, alice):
 
 def test_the_best_message_of_a_conversation_stands_for_it_with_how_many_there_are(said, alice):
     made = said("apples and other things that are not at all that fruit", "apples apples", "pears")
-    (one,) = search(alice.pk, "apples")
+    (one,) = search_conversations(alice.pk, "apples")
     assert one.message.text == "apples apples"
     assert one.hits == 2
     assert one.conversation == made
@@ -117,7 +117,7 @@ def test_a_search_takes_the_same_few_queries_however_much_is_found(said, alice, 
         for _ in range(number):
             said("much is said here and answered", "yes", title="much")
         with django_assert_num_queries(6):  # the query, a setting, what is found, conversations, messages, stems
-            assert len(search(alice.pk, "much answ")) == (1 if number == 1 else 30)
+            assert len(search_conversations(alice.pk, "much answ")) == (1 if number == 1 else 30)
 
 
 def test_a_title_that_changes_is_found_as_it_is_now(said, found):
@@ -141,7 +141,7 @@ def test_the_index_serves_a_search(said, alice):
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE chat_message")
         cursor.execute("SET LOCAL enable_seqscan = off")  # so few rows are as quickly read one by one
-        query = compiled(parse("needle "))
+        query = compile_query(parse_query("needle "))
         cursor.execute("EXPLAIN SELECT id FROM chat_message m WHERE m.words @@ %s::tsquery", [query])
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert "words_of_messages" in plan
@@ -156,4 +156,4 @@ def test_what_asks_for_nothing_finds_nothing_and_does_not_fail(found, said, text
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(alphabet=st.sampled_from("abñé \"-or\x00'\\&|!():*<>\U0001f600%s") | st.characters(), max_size=40))
 def test_whatever_is_searched_for_is_no_fault(alice, text):
-    search(alice.pk, text.encode("utf-8", "replace").decode())
+    search_conversations(alice.pk, text.encode("utf-8", "replace").decode())

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
 
 async def test_the_api(server, alice):
-    _row, secret = await in_database(ApiKey.make, alice.pk, "test")
+    _row, secret = await in_database(ApiKey.create_with_secret, alice.pk, "test")
     async with aiohttp.ClientSession(f"http://{server}") as client:
         async with client.get("/health") as response:
             assert (response.status, (await response.json())["status"]) == (200, "ok")
@@ -51,7 +51,7 @@ async def test_pages_and_static_files(server, alice):
 
 
 async def test_sockets_and_who_may_open_them(server, alice):
-    _, secret = await in_database(ApiKey.make, alice.pk, "test")
+    _, secret = await in_database(ApiKey.create_with_secret, alice.pk, "test")
     cookie = {"cookie": f"{settings.SESSION_COOKIE_NAME}={await in_database(signed_in, alice)}"}
     address = f"ws://{server}/ws/chat/"
     for opened in (

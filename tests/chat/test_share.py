@@ -20,9 +20,9 @@ def mine(client, alice):
 @pytest.fixture
 def conversation(alice):
     made = Conversation.objects.create(owner=alice, title="A <b>title</b>")
-    made.add("user", "a question <script>alert(1)</script>")
+    made.add_message("user", "a question <script>alert(1)</script>")
     row = Generation.objects.create(owner=alice, model="fake", door="chat", request_id="r", status="done")
-    made.add("assistant", "an answer", generation=row)
+    made.add_message("assistant", "an answer", generation=row)
     return made
 
 
@@ -64,7 +64,7 @@ def test_the_owners_name_is_shown_only_where_they_wish(mine, alice, conversation
 def test_it_shows_the_conversation_as_it_was_and_no_other_version(mine, conversation):
     link = shared(mine, conversation)
     question, _ = conversation.messages.all()
-    conversation.add("user", "said later")
+    conversation.add_message("user", "said later")
     conversation.leaf = conversation.messages.create(role="assistant", text="another version", parent=question)
     conversation.save()
     page = read(link).content.decode()
@@ -93,11 +93,11 @@ def test_a_link_that_is_withdrawn_shows_nothing_nor_do_a_deleted_conversation_or
 
 def test_own_links_are_listed_also_for_one_conversation(mine, alice, bob, conversation):
     other = Conversation.objects.create(owner=alice, title="other")
-    other.add("user", "hello")
+    other.add_message("user", "hello")
     links = [shared(mine, conversation), shared(mine, other)]
     theirs = Conversation.objects.create(owner=bob)
-    theirs.add("user", "x")
-    theirs.share()
+    theirs.add_message("user", "x")
+    theirs.create_share()
     listed = mine.get("/api/v1/shares/").json()["results"]
     assert [link["url"] for link in listed] == [link["url"] for link in reversed(links)]
     one = mine.get(f"/api/v1/shares/?conversation={other.pk}").json()["results"]
@@ -116,9 +116,9 @@ def test_what_is_not_in_order_is_refused(mine, conversation, fields):
 
 def test_nobody_shares_what_is_anothers_deleted_or_empty(mine, alice, bob):
     theirs = Conversation.objects.create(owner=bob, title="a secret")
-    theirs.add("user", "a secret")
+    theirs.add_message("user", "a secret")
     gone = Conversation.objects.create(owner=alice)
-    gone.add("user", "x")
+    gone.add_message("user", "x")
     gone.delete_softly()
     empty = Conversation.objects.create(owner=alice)
     for one, status in ((theirs, 404), (gone, 404), (empty, 400)):

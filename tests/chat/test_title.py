@@ -9,7 +9,7 @@ from chat.models import Conversation
 from chat.tasks import make_titles
 from chat.turns import title as titles
 from inference.models import Generation, LanguageModel
-from inference.queue.outcome import Outcome, store
+from inference.queue.outcome import Outcome, store_outcomes
 from jarvis.lib.config import config
 from jarvis.lib.database import in_database
 from tests.support.waiting import until
@@ -20,17 +20,17 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def fake_is_offered(db, clean_redis):
-    LanguageModel.objects.serve("fake")
+    LanguageModel.objects.register_served("fake")
 
 
 @pytest.fixture
 def answered(alice):
     def answered(question="How do lighthouses work?", model="fake", owner=alice, status="done", **fields):
-        title = Conversation.title_from(question)
+        title = Conversation.make_title(question)
         made = Conversation.objects.create(owner=owner, model=model, title=title, **fields)
-        made.add("user", question)
+        made.add_message("user", question)
         about = {"owner": owner, "model": model, "door": "chat", "request_id": "r", "finished_at": timezone.now()}
-        made.add("assistant", "They shine.", generation=Generation.objects.create(**about, status=status))
+        made.add_message("assistant", "They shine.", generation=Generation.objects.create(**about, status=status))
         return made
 
     return answered
@@ -43,7 +43,7 @@ def asked():
 def find(text, status="done"):
     """What a worker would store for the title."""
     row = asked().get()
-    assert store([Outcome(row.id, row.attempt, status, text=text)])
+    assert store_outcomes([Outcome(row.id, row.attempt, status, text=text)])
 
 
 def test_a_title_is_asked_for_once_as_a_row_of_its_own_in_the_ledger(answered, alice):
@@ -53,7 +53,7 @@ def test_a_title_is_asked_for_once_as_a_row_of_its_own_in_the_ledger(answered, a
     row = asked().get()
     assert (row.owner, row.model, row.key, row.status) == (alice, "fake", None, "queued")
     fields = row.request["fields"]
-    assert fields["max_tokens"] == titles.MOST_TOKENS
+    assert fields["max_tokens"] == titles.MAX_TITLE_TOKENS
     assert "How do lighthouses work?" in fields["messages"][0]["content"]
     assert "They shine." in fields["messages"][0]["content"]
     assert conversation.messages.count() == 2  # it is no part of the conversation
@@ -96,7 +96,7 @@ def test_where_none_is_found_the_first_words_stay_and_it_is_not_asked_again(answ
 
 
 def test_a_small_model_and_a_site_without_titles_are_left_alone(answered, monkeypatch):
-    LanguageModel.objects.serve("guide")
+    LanguageModel.objects.register_served("guide")
     LanguageModel.objects.filter(name="fake").update(enabled=True)
     answered(model="guide")
     make_titles()
@@ -149,7 +149,7 @@ def test_a_loser_of_two_that_ask_at_once_leaves_nothing(answered):
     ],
 )
 def test_a_title_is_taken_out_of_whatever_the_model_says(text, title):
-    assert titles.clean(text) == title
+    assert titles.clean_title(text) == title
 
 
 @pytest.mark.django_db(transaction=True)
@@ -161,7 +161,7 @@ async def test_a_new_title_comes_to_open_windows_by_itself(answered, alice, bob,
         await in_database(make_titles)
 
         async def found():
-            return await in_database(Conversation.objects.found_titles().exists)
+            return await in_database(Conversation.objects.with_ready_title().exists)
 
         await until(found)
     await in_database(make_titles)

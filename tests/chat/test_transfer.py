@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chat.models import Conversation, Message
-from chat.transfer import chatgpt, take
-from chat.transfer.export import everything, kept
+from chat.transfer import chatgpt, import_file
+from chat.transfer.export import make_record, stream_all_conversations
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.config import config
 
@@ -47,9 +47,9 @@ def a_tree(owner):
         temperature=0.5,
         created_at=datetime(2024, 2, 29, 12, 0, 0, 123456, tzinfo=UTC),
     )
-    question = made.add("user", "one\n\n```python\nprint('ä')\n```")
-    answer = made.add("assistant", "two")
-    made.add("user", "three")
+    question = made.add_message("user", "one\n\n```python\nprint('ä')\n```")
+    answer = made.add_message("assistant", "two")
+    made.add_message("user", "three")
     other = made.messages.create(role="assistant", text="two again", parent=question)
     longer = made.messages.create(role="assistant", text="two and on", parent=question, continues=answer)
     made.messages.create(role="user", text="another beginning <b>\u2028")
@@ -62,7 +62,7 @@ def a_tree(owner):
 
 def exported(conversation):
     conversation.refresh_from_db()
-    return kept(conversation, conversation.messages.order_by("id"))
+    return make_record(conversation, conversation.messages.order_by("id"))
 
 
 def file_of(client, conversation):
@@ -93,18 +93,18 @@ def test_the_same_file_is_imported_once_unless_it_was_deleted(client, alice, bob
     client.force_login(alice)
     original = a_tree(alice)
     file = file_of(client, original).content
-    assert take(alice.pk, upload(file)).skipped == 1  # it is there already, not by an import
-    assert [take(bob.pk, upload(file)).imported for _ in range(2)] == [1, 0]
+    assert import_file(alice.pk, upload(file)).skipped == 1  # it is there already, not by an import
+    assert [import_file(bob.pk, upload(file)).imported for _ in range(2)] == [1, 0]
     copy = Conversation.objects.get(owner=bob)
     copy.delete_softly()
-    assert take(bob.pk, upload(file)).imported == 1
+    assert import_file(bob.pk, upload(file)).imported == 1
     copy.restore()  # now it is there twice, by the owner's will
-    assert Conversation.objects.of(bob.pk).count() == 2
-    assert take(bob.pk, upload(file)).skipped == 1
+    assert Conversation.objects.for_user(bob.pk).count() == 2
+    assert import_file(bob.pk, upload(file)).skipped == 1
     twice = json.loads(file)
     twice["conversations"] *= 2
     Conversation.objects.all().delete()
-    counts = take(bob.pk, upload(twice))
+    counts = import_file(bob.pk, upload(twice))
     assert (counts.imported, counts.skipped) == (1, 1)
 
 
@@ -117,7 +117,7 @@ def test_an_import_names_no_id_owner_or_time_of_its_own(alice, bob):
             "messages": [{"id": 7, "role": "user", "text": "nul \u0000", "created_at": "2024-01-01T00:00:00+14:00"}],
         }
     ]}  # fmt: skip
-    assert take(alice.pk, upload(file)).imported == 1
+    assert import_file(alice.pk, upload(file)).imported == 1
     made = Conversation.objects.get(owner=alice)
     assert made.pk != theirs.pk
     assert (made.title, made.deleted_at) == ("x y\ufffd", None)
@@ -145,17 +145,19 @@ async def test_all_are_exported_in_pieces(alice, bob):
 
     def some():
         for number in range(45):
-            Conversation.objects.create(owner=alice, title=str(number)).add("user", "hello")
+            Conversation.objects.create(owner=alice, title=str(number)).add_message("user", "hello")
         a_tree(bob)
-        Conversation.objects.create(owner=alice, title="deleted", deleted_at=timezone.now()).add("user", "hello")
+        Conversation.objects.create(owner=alice, title="deleted", deleted_at=timezone.now()).add_message(
+            "user", "hello"
+        )
 
     await in_database(some)
-    pieces = [piece async for piece in everything(alice.pk)]
+    pieces = [piece async for piece in stream_all_conversations(alice.pk)]
     assert len(pieces) > 10
     file = json.loads(b"".join(pieces))
     assert [one["title"] for one in file["conversations"]] == [str(number) for number in reversed(range(45))]
-    assert json.loads(b"".join([piece async for piece in everything(0)]))["conversations"] == []
-    counts = await in_database(take, bob.pk, upload(file))
+    assert json.loads(b"".join([piece async for piece in stream_all_conversations(0)]))["conversations"] == []
+    counts = await in_database(import_file, bob.pk, upload(file))
     assert counts.imported == 45
 
 
@@ -211,7 +213,7 @@ FULL = chat(
 
 
 def test_a_chat_of_elsewhere_comes_as_the_tree_that_its_people_saw(alice):
-    assert take(alice.pk, upload([FULL])).imported == 1
+    assert import_file(alice.pk, upload([FULL])).imported == 1
     made = Conversation.objects.get()
     assert (made.title, made.title_source, made.model) == ("From elsewhere", "model", "")
     assert made.created_at == datetime(2023, 11, 14, 22, 13, 20, 250000, tzinfo=UTC)
@@ -233,7 +235,7 @@ def test_a_chat_of_elsewhere_comes_as_the_tree_that_its_people_saw(alice):
 def test_nothing_of_it_is_lost_where_two_answers_follow_one(alice):
     mapping = {"q": node("user", "q"), "a": node("assistant", "a", parent="q")}
     mapping |= {"b": node("assistant", "b", parent="a"), "c": node("assistant", "c", parent="a")}
-    take(alice.pk, upload([chat(mapping, "b")]))
+    import_file(alice.pk, upload([chat(mapping, "b")]))
     made = Conversation.objects.get()
     assert [m.text for m in made.messages.order_by("id")] == ["q", "a\n\nb", "a\n\nc"]
     assert made.leaf.text == "a\n\nb"
@@ -250,7 +252,7 @@ def test_the_zip_is_taken_as_it_comes(client, alice):
 
 
 def test_an_empty_chat_is_counted_and_left_out(alice):
-    counts = take(alice.pk, upload([chat({"root": node()}, "root")]))
+    counts = import_file(alice.pk, upload([chat({"root": node()}, "root")]))
     assert (counts.imported, counts.empty) == (0, 1)
 
 
@@ -308,7 +310,7 @@ def test_what_is_not_in_order_is_refused_with_what_is_wrong_and_nothing_is_store
 
 def test_one_bad_conversation_means_that_none_is_taken(alice):
     with pytest.raises(ApiError):
-        take(alice.pk, upload([FULL, {"mapping": 1}]))
+        import_file(alice.pk, upload([FULL, {"mapping": 1}]))
     assert not Conversation.objects.exists()
 
 
@@ -333,7 +335,7 @@ def test_a_form_without_a_file_is_refused(client, alice):
 def test_a_big_import_takes_few_queries(alice, django_assert_max_num_queries):
     many = [FULL | {"conversation_id": str(number)} for number in range(150)]
     with django_assert_max_num_queries(12):
-        assert take(alice.pk, upload(many)).imported == 150
+        assert import_file(alice.pk, upload(many)).imported == 150
     assert Message.objects.count() == 900
 
 
@@ -370,7 +372,7 @@ fuzzed_ours = st.builds(
 def outcome(owner, content):
     """The status with which a file is refused, None where it is imported."""
     try:
-        take(owner.pk, upload(content))
+        import_file(owner.pk, upload(content))
     except ApiError as error:
         return error.status
     return None
@@ -393,4 +395,4 @@ def test_a_damaged_zip_is_refused_and_never_a_fault(alice, at, junk):
 
 def test_times_that_cannot_be_are_mended():
     for seconds in (None, 1e300, -1e300):
-        assert chatgpt.moment(seconds) == datetime.fromtimestamp(0, UTC)
+        assert chatgpt.parse_moment(seconds) == datetime.fromtimestamp(0, UTC)

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import Preferences
 from chat.models import Conversation, Message
-from chat.ws.replay import with_begun
+from chat.ws.replay import add_prefix
 from inference.log.events import START, Begin, Cursor, End, Text
 from inference.models import Generation, LanguageModel
 from inference.redis import wire
@@ -115,7 +115,7 @@ async def test_an_answer_that_was_stopped_goes_on_in_the_readers_eyes(open_as, a
     assert await in_database(shown, first["conversation"]) == ["one", begun + numbered(5)]
     row = await in_database(Generation.objects.get, id=longer["generation"])
     assert row.text == numbered(5)  # the ledger has what this call made
-    await wire.client().delete(wire.log_key(row.id))
+    await wire.shared_client().delete(wire.log_key(row.id))
     assert (await socket.answer(longer["generation"]))[0] == begun + numbered(5)
     next_one = await socket.ask("two", conversation=first["conversation"])
     await socket.answer(next_one["generation"])
@@ -185,10 +185,10 @@ def test_an_answer_that_starts_again_begins_with_the_same_text():
         (Cursor(2, 1), Begin(clear=True)),
         (Cursor(2, 2), End("done")),
     ]
-    told = with_begun(log, "before")
+    told = add_prefix(log, "before")
     assert told[:3] == [*log[:3]]
     assert told[3:] == [(Cursor(2, 1), Text("before")), log[3]]
-    assert with_begun([(START, Begin(clear=True))], "before")[1] == (START, Text("before"))
+    assert add_prefix([(START, Begin(clear=True))], "before")[1] == (START, Text("before"))
 
 
 async def test_a_version_is_shown_with_what_came_after_it_and_every_window_hears(open_as, alice, worker):

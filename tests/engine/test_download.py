@@ -33,7 +33,7 @@ class Told:
 
 async def test_a_model_is_fetched_with_its_weights_and_without_pickles(hub, tmp_path):
     told = Told()
-    folder = await download.fetch("owner/tiny", tmp_path / "models", "", told)
+    folder = await download.fetch_model("owner/tiny", tmp_path / "models", "", told)
     assert folder == tmp_path / "models" / "owner--tiny"
     assert (folder / "model.safetensors").read_bytes() == WEIGHTS
     assert not (folder / "pickled.bin").exists()
@@ -42,27 +42,27 @@ async def test_a_model_is_fetched_with_its_weights_and_without_pickles(hub, tmp_
 
 
 async def test_a_model_that_is_there_needs_no_hub(hub, tmp_path):
-    await download.fetch("owner/tiny", tmp_path, "", Told())
+    await download.fetch_model("owner/tiny", tmp_path, "", Told())
     asked = len(hub.requests)
-    await download.fetch("owner/tiny", tmp_path, "", Told())
+    await download.fetch_model("owner/tiny", tmp_path, "", Told())
     assert len(hub.requests) == asked
 
 
 async def test_the_token_is_sent(hub, tmp_path):
     hub.token = "hf_canary"
-    await download.fetch("owner/tiny", tmp_path, "hf_canary", Told())
+    await download.fetch_model("owner/tiny", tmp_path, "hf_canary", Told())
     assert hub.authorizations == {"Bearer hf_canary"}
 
 
 async def test_a_download_that_was_cut_off_goes_on_where_it_stopped(hub, tmp_path):
     hub.stop_after = 15_000_000
-    task = asyncio.create_task(download.fetch("owner/tiny", tmp_path, "", Told()))
-    await until(lambda: hub_process.size_of(tmp_path) > 9_000_000, 30)
+    task = asyncio.create_task(download.fetch_model("owner/tiny", tmp_path, "", Told()))
+    await until(lambda: hub_process.folder_bytes(tmp_path) > 9_000_000, 30)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     hub.stop_after = 0
-    folder = await download.fetch("owner/tiny", tmp_path, "", Told())
+    folder = await download.fetch_model("owner/tiny", tmp_path, "", Told())
     assert (folder / "model.safetensors").read_bytes() == WEIGHTS
     assert max(hub.ranges) >= 9_000_000
 
@@ -70,20 +70,20 @@ async def test_a_download_that_was_cut_off_goes_on_where_it_stopped(hub, tmp_pat
 async def test_weights_that_arrive_damaged_are_not_kept(hub, tmp_path):
     hub.sha256 = "0" * 64
     with pytest.raises(EngineError, match="arrived damaged; it is fetched again"):
-        await download.fetch("owner/tiny", tmp_path, "", Told())
+        await download.fetch_model("owner/tiny", tmp_path, "", Told())
     assert not list(tmp_path.rglob("model.safetensors*"))
 
 
 @pytest.mark.parametrize("path", ["../../etc/passwd.json", "/etc/passwd.json", "pytorch_model.bin", "original/x.json"])
 def test_no_file_is_fetched_that_would_lie_elsewhere_or_can_run_code(tmp_path, path):
-    assert not hub_process.wanted(path, tmp_path)
-    assert hub_process.wanted("model-00001-of-00002.safetensors", tmp_path)
+    assert not hub_process.is_needed(path, tmp_path)
+    assert hub_process.is_needed("model-00001-of-00002.safetensors", tmp_path)
 
 
 async def test_its_progress_is_told(hub, tmp_path):
     hub.stop_after = 15_000_000
     told = Told()
-    task = asyncio.create_task(download.fetch("owner/tiny", tmp_path, "", told))
+    task = asyncio.create_task(download.fetch_model("owner/tiny", tmp_path, "", told))
     await until(lambda: any(progress and progress > 0.3 for progress, _ in told.said), 30)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -104,14 +104,14 @@ async def test_what_cannot_be_had_is_a_permanent_fault_with_what_to_do(hub, tmp_
     for name, value in change.items():
         setattr(hub, name, value)
     with pytest.raises(EngineError, match=said) as caught:
-        await download.fetch(model, tmp_path, "", Told())
+        await download.fetch_model(model, tmp_path, "", Told())
     assert caught.value.permanent
 
 
 async def test_without_a_network_the_built_in_model_is_pointed_to(hub, monkeypatch, tmp_path):
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(EngineError, match=r"The hub cannot be reached.*JARVIS_MODEL=guide") as caught:
-        await download.fetch("owner/tiny", tmp_path, "", Told())
+        await download.fetch_model("owner/tiny", tmp_path, "", Told())
     assert not caught.value.permanent
 
 
@@ -119,11 +119,11 @@ def test_a_disk_that_is_too_small_is_refused_with_the_figures(monkeypatch, tmp_p
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(0, 0, 5_000_000_000))
     with pytest.raises(EngineError, match=r"needs 16\.4 GB more .* 5\.0 GB free; free some, or set JARVIS_VAR"):
-        hub_process.refuse_full_disk("owner/tiny", tmp_path, 16_400_000_000)
+        hub_process.check_disk("owner/tiny", tmp_path, 16_400_000_000)
 
 
 def test_a_full_disk_during_the_download_is_named():
-    fault = hub_process.explain("owner/tiny", OSError(28, "No space left on device"))
+    fault = hub_process.explain_error("owner/tiny", OSError(28, "No space left on device"))
     assert str(fault).startswith("The disk is full")
     assert not fault.permanent
 

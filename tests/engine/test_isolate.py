@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from inference.engine.process.spawn import ISOLATE, is_isolated, spawn
+from inference.engine.process.spawn import ISOLATE, is_isolated, spawn_process
 
 PYTHON = Path("/usr/bin/python3")  # one that every user may run
 
@@ -47,7 +47,7 @@ def test_it_works_for_an_ordinary_user_who_stays_that_user():
 
 def test_the_pid_is_that_of_the_command_itself(tmp_path):
     log = tmp_path / "log" / "engine.log"
-    pid = spawn([sys.executable, "-c", LOOK], {"PATH": os.environ["PATH"]}, log, isolated=True)
+    pid = spawn_process([sys.executable, "-c", LOOK], {"PATH": os.environ["PATH"]}, log, isolated=True)
     assert os.waitpid(pid, 0)[1] == 0
     assert json.loads(log.read_text().splitlines()[-1])["pid"] == pid
     assert not is_isolated(os.getpid())
@@ -55,6 +55,6 @@ def test_the_pid_is_that_of_the_command_itself(tmp_path):
 
 def test_a_spawned_process_leads_a_session_of_its_own(tmp_path):
     command = [sys.executable, "-c", "import os; print(os.getsid(0) == os.getpid() == os.getpgid(0))"]
-    pid = spawn(command, {}, tmp_path / "engine.log", isolated=False)
+    pid = spawn_process(command, {}, tmp_path / "engine.log", isolated=False)
     os.waitpid(pid, 0)
     assert (tmp_path / "engine.log").read_text() == "True\n"

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from inference.engine import processes
 from inference.engine.process import state_file
-from inference.engine.process.handle import file_in
+from inference.engine.process.handle import state_path
 from tests.support.bench import QUICK, kill
 from tests.support.waiting import until
 
@@ -29,7 +29,7 @@ async def test_an_engine_is_started_warmed_and_ready(bench):
 async def test_the_run_directory_and_what_lies_in_it_are_for_the_owner_alone(bench):
     engine = await bench.started()
     assert stat.S_IMODE(engine.home.stat().st_mode) == 0o700
-    assert stat.S_IMODE(file_in(engine.home).stat().st_mode) == 0o600
+    assert stat.S_IMODE(state_path(engine.home).stat().st_mode) == 0o600
     assert stat.S_IMODE(engine.log_file.stat().st_mode) == 0o600
 
 
@@ -57,7 +57,7 @@ async def test_an_engine_whose_worker_died_before_it_could_note_the_pid_is_found
     engine = await bench.started()
     first = engine.state.pid
     await bench.lose_worker()
-    state_file.write(file_in(engine.home), replace_record(engine.held.record, pid=0, started=0))
+    state_file.write_record(state_path(engine.home), replace_record(engine.held.record, pid=0, started=0))
     assert (await bench.started()).state.pid == first
 
 
@@ -119,7 +119,7 @@ async def test_children_that_outlived_the_engine_are_found_and_ended_where_clean
     await bench.lose_worker()
     kill(first)
     await until(lambda: len(bench.marked()) == 1)
-    processes.reap(first)
+    processes.reap_child(first)
     [orphan] = bench.marked()
     engine = bench.keep(bench.engine())
     await until(lambda: engine.state.phase == "failed")
@@ -138,7 +138,7 @@ async def test_a_foreign_process_with_the_recorded_pid_is_never_touched(bench):
     await engine.held.end(1)
     sleeper = [sys.executable, "-c", "import time; time.sleep(60)"]
     with subprocess.Popen(sleeper, start_new_session=True) as foreign:  # noqa: ASYNC220 - it comes back at once
-        state_file.write(file_in(engine.home), replace_record(known, pid=foreign.pid))
+        state_file.write_record(state_path(engine.home), replace_record(known, pid=foreign.pid))
         engine = await bench.started(auto_cleanup_gpu=True)
         assert engine.state.pid != foreign.pid
         assert not engine.state.adopted
@@ -151,7 +151,7 @@ async def test_a_process_whose_start_is_not_the_recorded_one_is_not_taken_over(b
     engine = await bench.started()
     first, known = engine.state.pid, engine.held.record
     await bench.lose_worker()
-    state_file.write(file_in(engine.home), replace_record(known, started=known.started - 1))
+    state_file.write_record(state_path(engine.home), replace_record(known, started=known.started - 1))
     engine = await bench.started(auto_cleanup_gpu=True)
     assert engine.state.pid != first
     assert not engine.state.adopted
@@ -191,7 +191,7 @@ async def test_the_session_serves_across_a_restart_of_the_engine(bench):
 
 
 async def test_death_is_noticed_at_once_and_not_at_the_next_look(bench):
-    engine = await bench.started(patience=replace(QUICK, look=30))
+    engine = await bench.started(patience=replace(QUICK, poll_seconds=30))
     await asyncio.sleep(0.2)
     kill(engine.state.pid)
     await until(lambda: engine.deaths == 1, seconds=1)
@@ -200,7 +200,7 @@ async def test_death_is_noticed_at_once_and_not_at_the_next_look(bench):
 async def test_the_death_of_an_inner_process_is_noticed_at_once(bench):
     """The front goes on saying for a moment that all is well, as vLLM's does."""
     bench.plan(child=True)
-    engine = await bench.started(patience=replace(QUICK, look=30))
+    engine = await bench.started(patience=replace(QUICK, poll_seconds=30))
     [child] = [pid for pid in bench.marked() if pid != engine.state.pid]
     await asyncio.sleep(0.2)
     kill(child)
@@ -213,7 +213,7 @@ async def test_the_death_of_an_inner_process_is_noticed_at_once(bench):
 
 async def test_the_end_of_a_helper_that_the_engine_can_do_without_ends_nothing(bench):
     bench.plan(child=True)
-    engine = await bench.started(patience=replace(QUICK, suspicion=0.2))
+    engine = await bench.started(patience=replace(QUICK, suspicion_seconds=0.2))
     [child] = [pid for pid in bench.marked() if pid != engine.state.pid]
     kill(child)
     assert await asyncio.wait_for(engine.verify(), 2)
@@ -264,7 +264,7 @@ async def test_an_engine_that_still_counts_is_not_ended_however_much_it_is_doubt
 
 
 async def test_asked_to_verify_it_looks_at_once(bench):
-    engine = await bench.started(patience=replace(QUICK, look=30))
+    engine = await bench.started(patience=replace(QUICK, poll_seconds=30))
     assert await engine.verify()
     bench.plan(health=503)
     assert not await asyncio.wait_for(engine.verify(), 1)
@@ -273,7 +273,7 @@ async def test_asked_to_verify_it_looks_at_once(bench):
 
 async def test_the_pauses_between_restarts_grow(bench):
     bench.plan(exit=1, say="SomethingError: not today")
-    engine = bench.keep(bench.engine(patience=replace(QUICK, first_pause=0.05, longest_pause=0.2)))
+    engine = bench.keep(bench.engine(patience=replace(QUICK, first_pause_seconds=0.05, max_pause_seconds=0.2)))
     seen = []
     while "0.2 s" not in "".join(seen[-1:]):
         if engine.state.detail.startswith("The engine ended") and engine.state.detail not in seen:
@@ -331,13 +331,13 @@ async def test_an_engine_that_refuses_its_first_question_is_never_ready(bench):
 
 async def test_stopping_leaves_no_process_no_socket_and_no_record(bench):
     bench.plan(child=True, stubborn=True)
-    engine = await bench.started(patience=replace(QUICK, end=0.2))
+    engine = await bench.started(patience=replace(QUICK, end_seconds=0.2))
     assert len(bench.marked()) == 2
     await bench.lose_worker()
     await engine.stop()
     assert bench.marked() == []
     assert not engine.socket.exists()
-    assert not file_in(engine.home).exists()
+    assert not state_path(engine.home).exists()
     assert engine.state.phase == "stopped"
 
 

@@ -48,7 +48,7 @@ class FakeNvml:
 
 def test_too_little_free_gpu_memory_is_refused_with_the_figures_and_the_holders():
     with pytest.raises(EngineError) as caught:
-        memory.check_gpu(memory.devices(FakeNvml()), 0.9)
+        memory.check_gpu(memory.list_devices(FakeNvml()), 0.9)
     said = str(caught.value)
     assert "GPU 0 (Test H200) has 70,000 of 140,000 MiB free, but the engine wants 126,000 MiB" in said
     assert "JARVIS_ENGINE_MEMORY=0.9" in said
@@ -58,32 +58,32 @@ def test_too_little_free_gpu_memory_is_refused_with_the_figures_and_the_holders(
 
 
 def test_enough_free_gpu_memory_is_not_refused():
-    memory.check_gpu(memory.devices(FakeNvml()), 0.5)
+    memory.check_gpu(memory.list_devices(FakeNvml()), 0.5)
 
 
 def test_a_holder_that_the_driver_does_not_weigh_is_named_all_the_same():
     library = FakeNvml()
     library.cards[0][1][0].usedGpuMemory = None
     with pytest.raises(EngineError, match=f"pid {os.getpid()} .* with an unknown share"):
-        memory.check_gpu(memory.devices(library), 0.9)
+        memory.check_gpu(memory.list_devices(library), 0.9)
 
 
 def test_only_the_visible_gpus_count_in_their_order():
-    found = memory.devices(FakeNvml())
-    assert [d.index for d in memory.visible(found, "1,0")] == [1, 0]
-    assert [d.index for d in memory.visible(found, "GPU-1aaaa")] == [1]
-    assert memory.visible(found, None) == found
-    memory.check_gpu(memory.visible(found, "1"), 0.9)
+    found = memory.list_devices(FakeNvml())
+    assert [d.index for d in memory.visible_devices(found, "1,0")] == [1, 0]
+    assert [d.index for d in memory.visible_devices(found, "GPU-1aaaa")] == [1]
+    assert memory.visible_devices(found, None) == found
+    memory.check_gpu(memory.visible_devices(found, "1"), 0.9)
 
 
 def test_more_gpus_than_there_are_is_a_permanent_fault():
     with pytest.raises(EngineError, match="wants 3 GPUs, but 2") as caught:
-        memory.check_gpu(memory.devices(FakeNvml()), 0.1, 3)
+        memory.check_gpu(memory.list_devices(FakeNvml()), 0.1, 3)
     assert caught.value.permanent
 
 
 def test_the_state_of_a_gpu_is_told_also_where_its_use_is_not_known():
-    busy, unknown = (memory.devices(FakeNvml(utilization=known))[0].state for known in (True, False))
+    busy, unknown = (memory.list_devices(FakeNvml(utilization=known))[0].state for known in (True, False))
     assert (busy.memory_total, busy.memory_used, busy.use) == (140_000, 70_000, 37)
     assert unknown.use == 0
 

@@ -1,4 +1,4 @@
-from inference.engine.metrics import Counters, parse
+from inference.engine.metrics import Counters, parse_metrics
 
 PAGE = """\
 # HELP vllm:num_requests_running Number of requests in model execution batches.
@@ -13,8 +13,8 @@ vllm:generation_tokens_total{engine="0",model_name="guide"} 1.2e+07
 
 
 def test_counters_of_all_engines_of_a_server_are_added_up():
-    assert parse(PAGE) == Counters(prompt_tokens=2857, generation_tokens=12_000_000, running=5, waiting=1)
+    assert parse_metrics(PAGE) == Counters(prompt_tokens=2857, generation_tokens=12_000_000, running=5, waiting=1)
 
 
 def test_a_page_of_another_server_counts_nothing():
-    assert parse("# nothing\nother_metric 3\n") == Counters()
+    assert parse_metrics("# nothing\nother_metric 3\n") == Counters()

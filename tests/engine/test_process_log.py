@@ -4,7 +4,7 @@ from inference.engine.process import log as output
 def test_rotation_keeps_the_last_logs_and_drops_the_oldest(tmp_path):
     log = tmp_path / "engine.log"
     for life in range(5):
-        output.rotate(log, kept=3)
+        output.rotate_logs(log, kept=3)
         log.write_text(str(life))
     assert [(tmp_path / f"engine.log{end}").read_text() for end in ("", ".1", ".2", ".3")] == ["4", "3", "2", "1"]
     assert not (tmp_path / "engine.log.4").exists()
@@ -13,7 +13,7 @@ def test_rotation_keeps_the_last_logs_and_drops_the_oldest(tmp_path):
 def test_an_empty_log_is_not_worth_a_rotation(tmp_path):
     log = tmp_path / "engine.log"
     log.touch()
-    output.rotate(log)
+    output.rotate_logs(log)
     assert not (tmp_path / "engine.log.1").exists()
 
 
@@ -21,9 +21,9 @@ def test_a_log_that_grew_long_is_moved_while_its_writer_goes_on(tmp_path):
     log = tmp_path / "engine.log"
     with log.open("ab", buffering=0) as writer:
         writer.write(b"a" * 100)
-        assert not output.shorten(log, largest=100)
+        assert not output.shorten_log(log, largest=100)
         writer.write(b"b")
-        assert output.shorten(log, largest=100)
+        assert output.shorten_log(log, largest=100)
         writer.write(b"c")
     assert log.read_bytes() == b"c"
     assert (tmp_path / "engine.log.1").read_bytes() == b"a" * 100 + b"b"
@@ -31,11 +31,11 @@ def test_a_log_that_grew_long_is_moved_while_its_writer_goes_on(tmp_path):
 
 def test_the_tail_is_the_end_of_the_log(tmp_path):
     log = tmp_path / "engine.log"
-    assert output.tail(log) == ""
+    assert output.read_tail(log) == ""
     log.write_bytes(b"x" * 100 + b"end")
-    assert output.tail(log, 3) == "end"
-    assert output.tail(log, 50, after=101) == "nd"
-    assert output.tail(log, 3, after=1000) == "end"  # the log was shortened since
+    assert output.read_tail(log, 3) == "end"
+    assert output.read_tail(log, 50, after=101) == "nd"
+    assert output.read_tail(log, 3, after=1000) == "end"  # the log was shortened since
 
 
 def test_stages_follow_what_vllm_writes():
@@ -50,7 +50,7 @@ def test_stages_follow_what_vllm_writes():
         "(EngineCore pid=2) INFO 11-22 14:05:16 [kv_cache_utils.py:2327] CPU KV cache size: 65,536 tokens",
         "(APIServer pid=1) INFO 11-22 14:05:17 [entry.py:140] Starting vLLM server on unix:/tmp/e.sock",
     ]
-    steps = [output.stage("\n".join(lines[:count])) for count in range(len(lines) + 1)]
+    steps = [output.latest_stage("\n".join(lines[:count])) for count in range(len(lines) + 1)]
     assert [step.progress for step in steps] == sorted({step.progress for step in steps})
     assert steps[5].sentence == "Loading the weights: 75 %."
     assert steps[-1].progress == 0.98
@@ -58,4 +58,4 @@ def test_stages_follow_what_vllm_writes():
 
 def test_no_word_of_a_gpu_where_nothing_is_compiled():
     said = "WARNING Enforce eager set, disabling torch.compile, CUDAGraphs, and JIT kernel warmup."
-    assert "GPU" not in output.stage(said).sentence
+    assert "GPU" not in output.latest_stage(said).sentence

@@ -45,7 +45,7 @@ async def kept(engine):
 
 async def test_a_server_that_is_there_is_ready_with_its_first_model():
     server = Server()
-    async with server.running() as url, kept(RemoteEngine(url, "secret", look=0.05)) as engine:
+    async with server.running() as url, kept(RemoteEngine(url, "secret", poll_seconds=0.05)) as engine:
         await asyncio.wait_for(engine.ready(), 5)
         assert (engine.state.phase, engine.state.model, engine.state.goes_on) == ("ready", "llama3", False)
         assert engine.state.slots > 0
@@ -67,15 +67,15 @@ async def test_a_server_that_goes_away_and_comes_back_is_waited_for():
     server = Server()
     async with server.running() as url:
         port = int(url.rpartition(":")[2])
-        engine = RemoteEngine(url, look=0.05, longest_pause=0.2)
+        engine = RemoteEngine(url, poll_seconds=0.05, max_pause_seconds=0.2)
         task = asyncio.create_task(engine.run())
-        await asyncio.wait_for(engine.ready(), 5)
+        await asyncio.wait_for(engine.wait_ready(), 5)
     await until(lambda: engine.deaths == 1)
     assert engine.state.phase == "failed"
     assert "cannot be reached" in engine.state.detail
     assert "JARVIS_ENGINE_URL" in engine.state.detail
     async with server.running(port):
-        await asyncio.wait_for(engine.ready(), 5)
+        await asyncio.wait_for(engine.wait_ready(), 5)
         assert engine.state.phase == "ready"
         task.cancel()
         await asyncio.wait([task])
@@ -99,9 +99,9 @@ async def test_a_server_of_another_kind_is_named():
 
 async def test_asked_to_verify_it_notices_at_once_that_the_server_is_gone():
     async with Server().running() as url:
-        engine = RemoteEngine(url, look=60)
+        engine = RemoteEngine(url, poll_seconds=60)
         task = asyncio.create_task(engine.run())
-        await asyncio.wait_for(engine.ready(), 5)
+        await asyncio.wait_for(engine.wait_ready(), 5)
         assert await engine.verify()
     assert not await engine.verify()
     assert engine.deaths == 1

@@ -33,15 +33,15 @@ def left_behind(tmp_path_factory):
         worker.kill()
     assert line.split()[2] == "ready", line
     yield config, int(line.split()[1])
-    home, left = config.run_dir, processes.marked(config.run_dir)
-    asyncio.run(processes.end(home, {process.token for process in left}, 5))
+    home, left = config.run_dir, processes.find_marked(config.run_dir)
+    asyncio.run(processes.end_marked(home, {process.token for process in left}, 5))
 
 
 @pytest.fixture
 async def engine(left_behind):
     engine = VllmEngine(left_behind[0])
     task = asyncio.create_task(engine.run())
-    await asyncio.wait_for(engine.ready(), 300)
+    await asyncio.wait_for(engine.wait_ready(), 300)
     yield engine
     task.cancel()
     await asyncio.wait([task])
@@ -67,7 +67,7 @@ async def test_after_a_killed_worker_the_next_token_comes_at_once_from_the_same_
     began = time.monotonic()
     engine = VllmEngine(config)
     task = asyncio.create_task(engine.run())
-    await asyncio.wait_for(engine.ready(), 30)
+    await asyncio.wait_for(engine.wait_ready(), 30)
     ids, _ = await stream(engine, "chat/completions", QUESTION | {"max_tokens": 1})
     assert time.monotonic() - began < 3
     assert len(ids) == 1
@@ -89,7 +89,7 @@ def test_no_port_of_it_can_be_reached(left_behind):
             fields = row.split()
             if fields[3] == "0A":
                 listening[f"socket:[{fields[9]}]"] = fields[1]
-    ours = processes.marked(left_behind[0].run_dir)
+    ours = processes.find_marked(left_behind[0].run_dir)
     assert len(ours) >= 2
     for process in ours:
         links = [os.readlink(entry) for entry in Path("/proc", str(process.pid), "fd").iterdir()]
@@ -130,7 +130,7 @@ async def test_an_answer_continued_by_its_ids_equals_the_uninterrupted_one(engin
 async def test_an_answer_that_was_begun_goes_on_after_its_last_word(engine):
     begun = {"role": "assistant", "content": "First, open the"}
     question = {"model": "tiny", "messages": [QUESTION["messages"][0], begun], "max_tokens": 4, "temperature": 0}
-    body = check_chat_request(question).going_on().engine_body()
+    body = check_chat_request(question).as_continuation().engine_body()
     async with engine.session().post(f"{engine.base_url}/v1/chat/completions", json=body) as response:
         lines = (await response.text()).splitlines()
     assert response.status == 200, lines
@@ -150,15 +150,15 @@ async def test_a_core_that_is_killed_is_replaced_with_the_front(left_behind):
     """The one test that costs a second start. It leaves the new engine to the next."""
     engine = VllmEngine(left_behind[0])
     task = asyncio.create_task(engine.run())
-    await asyncio.wait_for(engine.ready(), 30)
+    await asyncio.wait_for(engine.wait_ready(), 30)
     first = engine.state.pid
-    [core] = [p.pid for p in processes.marked(engine.home) if "EngineCore" in processes.name(p.pid)]
+    [core] = [p.pid for p in processes.find_marked(engine.home) if "EngineCore" in processes.process_name(p.pid)]
     os.kill(core, signal.SIGKILL)
     assert not await asyncio.wait_for(engine.verify(), 5)
     assert engine.deaths == 1
-    await asyncio.wait_for(engine.ready(), 300)
+    await asyncio.wait_for(engine.wait_ready(), 300)
     assert engine.state.pid != first
-    assert {p.group for p in processes.marked(engine.home)} == {engine.state.pid}
+    assert {p.group for p in processes.find_marked(engine.home)} == {engine.state.pid}
     task.cancel()
     await asyncio.wait([task])
 
@@ -167,27 +167,27 @@ async def test_a_core_that_stands_still_is_noticed_though_its_front_is_well(left
     """Leaves the start of a new one to the next test."""
     engine = VllmEngine(left_behind[0].model_copy(update={"engine_stall_seconds": 4}))
     task = asyncio.create_task(engine.run())
-    await asyncio.wait_for(engine.ready(), 30)
-    [core] = [p.pid for p in processes.marked(engine.home) if "EngineCore" in processes.name(p.pid)]
+    await asyncio.wait_for(engine.wait_ready(), 30)
+    [core] = [p.pid for p in processes.find_marked(engine.home) if "EngineCore" in processes.process_name(p.pid)]
     body = QUESTION | {"max_tokens": 900, "stream": True}
     async with engine.session().post(f"{engine.base_url}/v1/chat/completions", json=body) as response:
         await response.content.readany()
         os.kill(core, signal.SIGSTOP)
-        assert await engine.health() == "well"
+        assert await engine.check_health() == "well"
         async with asyncio.timeout(20):
             while not engine.deaths:
-                await engine.doubt()
+                await engine.check_stall()
                 await asyncio.sleep(0.1)
     async with asyncio.timeout(30):
         while "had work and did nothing for 4 s" not in engine.state.detail:  # told once it has been put away
             await asyncio.sleep(0.05)
-    assert core not in {p.pid for p in processes.marked(engine.home)}
+    assert core not in {p.pid for p in processes.find_marked(engine.home)}
     task.cancel()
     await asyncio.wait([task])
 
 
 async def test_stopping_leaves_no_process(engine):
-    assert processes.marked(engine.home)
+    assert processes.find_marked(engine.home)
     await engine.stop()
-    assert processes.marked(engine.home) == []
+    assert processes.find_marked(engine.home) == []
     assert not engine.socket.exists()

@@ -11,9 +11,9 @@ from transformers import AutoModelForCausalLM
 
 from chat.pages.strings import suggestions
 from inference.guide.intents import DECLINED, LANGUAGES, answer
-from inference.guide.measure import FIGURES, MODEL, Given, figures, is_right, judged, local
-from inference.guide.network import Network, Shape
-from inference.guide.questions import Question, questions
+from inference.guide.measure import FIGURES, MODEL, Given, figures, is_right, judge_answers, local
+from inference.guide.network import Network, NetworkShape
+from inference.guide.questions import MeasuredQuestion, questions
 
 
 @pytest.fixture(scope="module")
@@ -36,20 +36,20 @@ def test_the_figures_are_as_good_as_the_guides_page_says():
 
 def test_a_sample_of_the_measured_questions_is_answered_right(speak):
     sample = Random(1).sample([question for question in questions() if question.intent != DECLINED], 32)
-    results = judged(speak, sample)
+    results = judge_answers(speak, sample)
     assert sum(is_right(*result) for result in results) >= 28
     assert all(given.ended for _, given in results)
 
 
 def test_off_topic_questions_are_declined_in_their_language(speak):
     sample = Random(2).sample([question for question in questions() if question.intent == DECLINED], 16)
-    assert sum(is_right(*result) for result in judged(speak, sample)) >= 14
+    assert sum(is_right(*result) for result in judge_answers(speak, sample)) >= 14
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_what_the_page_suggests_is_answered_and_the_first_of_it_tells_how_to_make_a_key(speak, language):
     with translation.override(language):
-        asked = [Question((text,), "make_key", language) for text in suggestions(guide=True)]
+        asked = [MeasuredQuestion((text,), "make_key", language) for text in suggestions(guide=True)]
     given = [one.text for one in speak(asked)]
     assert given[0] == answer("make_key", language)
     assert answer(DECLINED, language) not in given
@@ -57,7 +57,7 @@ def test_what_the_page_suggests_is_answered_and_the_first_of_it_tells_how_to_mak
 
 
 def test_in_a_dialogue_the_last_question_decides(speak):
-    results = judged(speak, questions("dialogues"))
+    results = judge_answers(speak, questions("dialogues"))
     assert sum(is_right(*result) for result in results) >= 0.8 * len(results)
 
 
@@ -73,7 +73,7 @@ def test_wrong_answers_and_run_ons_are_counted_as_such():
 
 def test_the_network_of_the_training_is_the_one_that_transformers_loads():
     weights = {name: weight.float() for name, weight in load_file(MODEL / "model.safetensors").items()}
-    network = Network(Shape(json.loads((MODEL / "config.json").read_text())["vocab_size"]))
+    network = Network(NetworkShape(json.loads((MODEL / "config.json").read_text())["vocab_size"]))
     network.load_state_dict(weights)
     reference = AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32)
     ids = torch.arange(5, 45).view(2, 20)

@@ -5,14 +5,23 @@ from xml.etree import ElementTree
 
 import pytest
 
-from inference.usage.charts import HEIGHT, Series, bars, figure, most, nice, share, short
+from inference.usage.charts import (
+    HEIGHT,
+    Series,
+    draw_bars,
+    draw_share,
+    format_figure,
+    format_short,
+    largest_series,
+    nice_step,
+)
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 def drawn(**fields):
     given = {"labels": ["1 Mar", "2 Mar"], "series": [Series("guide", [10, 20]), Series("qwen", [30, 0])]}
-    markup = bars("tokens", "Tokens", "Two days.", **given | fields)
+    markup = draw_bars("tokens", "Tokens", "Two days.", **given | fields)
     return ElementTree.fromstring(markup)
 
 
@@ -49,13 +58,15 @@ def test_the_figures_are_written_in_a_tooltip():
 
 def test_names_cannot_become_markup():
     nasty = "<script>alert(1)</script>\"'&"
-    markup = bars('a"b', nasty, nasty, [nasty], [Series(nasty, [1])], unit=nasty)
+    markup = draw_bars('a"b', nasty, nasty, [nasty], [Series(nasty, [1])], unit=nasty)
     assert "<script" not in markup
     assert nasty in [node.text for node in ElementTree.fromstring(markup).iter("title")]
 
 
 def test_nothing_in_a_chart_needs_a_looser_policy():
-    assert not any(word in bars("a", "b", "c", ["x"], [Series("y", [1])]) for word in ("style=", "<style", "onclick"))
+    assert not any(
+        word in draw_bars("a", "b", "c", ["x"], [Series("y", [1])]) for word in ("style=", "<style", "onclick")
+    )
 
 
 @pytest.mark.parametrize("values", [[], [0], [0, 0, 0], [1e-9], [10**15, 1]])
@@ -76,18 +87,18 @@ def test_a_year_of_days_is_labelled_sparsely_up_to_today():
     ("highest", "step"), [(0, 1), (1, 0.5), (4, 1), (7, 2), (100, 50), (950, 500), (3_000_000, 1e6)]
 )
 def test_scales_have_round_steps(highest, step):
-    assert nice(highest) == pytest.approx(step)
+    assert nice_step(highest) == pytest.approx(step)
 
 
 @pytest.mark.parametrize(
     ("value", "words"), [(0, "0"), (950, "950"), (1200, "1.2k"), (999_950, "1M"), (3.4e6, "3.4M"), (0.25, "0.25")]
 )
 def test_scales_are_written_short(value, words):
-    assert short(value) == words
+    assert format_short(value) == words
 
 
 def test_figures_are_written_whole():
-    assert [figure(v) for v in (1234567, Decimal("12.3456"), Decimal("0.00004750"))] == [
+    assert [format_figure(v) for v in (1234567, Decimal("12.3456"), Decimal("0.00004750"))] == [
         "1,234,567",
         "12.35",
         "0.00004750",
@@ -95,12 +106,12 @@ def test_figures_are_written_whole():
 
 
 def test_what_has_no_colour_of_its_own_is_told_together():
-    kept = most([Series(str(n), [n, n]) for n in range(10)], "others")
+    kept = largest_series([Series(str(n), [n, n]) for n in range(10)], "others")
     assert [one.name for one in kept] == ["9", "8", "7", "6", "5", "others"]
     assert kept[-1].values == [10, 10]
 
 
 def test_a_share_stays_inside_its_bar():
-    assert 'width="50.0"' in share(5, 10)
-    assert 'width="100.0"' in share(20, 10)
-    assert 'width="0.0"' in share(0, 0)
+    assert 'width="50.0"' in draw_share(5, 10)
+    assert 'width="100.0"' in draw_share(20, 10)
+    assert 'width="0.0"' in draw_share(0, 0)

@@ -13,8 +13,8 @@ from inference.log.events import (
     Prompt,
     Text,
     Usage,
-    decode,
-    encode,
+    decode_event,
+    encode_event,
 )
 
 EVERY_KIND = [
@@ -34,7 +34,7 @@ EVERY_KIND = [
 
 @pytest.mark.parametrize("entry", EVERY_KIND, ids=lambda entry: repr(entry)[:30])
 def test_an_entry_is_read_as_it_was_written(entry):
-    assert decode(encode(entry)) == entry
+    assert decode_event(encode_event(entry)) == entry
 
 
 def test_a_cursor_is_read_as_it_was_written():

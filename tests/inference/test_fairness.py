@@ -14,7 +14,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from inference.claim import PATIENCE
+from inference.claim import MAX_TURN_SECONDS
 from inference.models import Generation
 from tests.support.queue import LEASE, claim, expired, queued, running
 
@@ -65,7 +65,7 @@ def test_priority_does_not_come_before_what_lost_its_worker(alice, bob):
 
 def test_who_has_waited_for_long_comes_before_others_with_priority(alice, bob):
     waiting = queued(bob)
-    pass_time(PATIENCE - 2)
+    pass_time(MAX_TURN_SECONDS - 2)
     first = queued(alice, priority=3)
     assert claim(1) == {first.id}
     pass_time(3)
@@ -76,7 +76,7 @@ def test_who_has_waited_for_long_comes_before_others_with_priority(alice, bob):
 def test_with_a_higher_priority_one_is_overdue_sooner(alice, bob):
     queued(bob)
     queued(alice, priority=1)
-    pass_time(PATIENCE + 1)
+    pass_time(MAX_TURN_SECONDS + 1)
     [id] = claim(1)
     assert queue.get(id=id).owner == alice
 
@@ -86,7 +86,7 @@ def test_a_backlog_alone_makes_nobody_overdue(alice, bob):
     running(alice, started_at=timezone.now())
     for _ in range(5):
         queued(alice)
-    pass_time(10 * PATIENCE)
+    pass_time(10 * MAX_TURN_SECONDS)
     fresh = queued(bob)
     assert claim(1) == {fresh.id}
 
@@ -102,7 +102,7 @@ def test_nobody_who_has_nothing_running_waits_for_ever(slots, priorities, chance
     owners = User.objects.bulk_create(User(username=f"u{n}") for n in range(len(priorities)))
     priority = dict(zip([owner.pk for owner in owners], priorities, strict=True))
     bound = {
-        mine: PATIENCE / 2**own + STEP * sum(1 + 2 ** max(0, other - own) for other in priorities)
+        mine: MAX_TURN_SECONDS / 2**own + STEP * sum(1 + 2 ** max(0, other - own) for other in priorities)
         for mine, own in priority.items()
     }
     starved = dict.fromkeys(priority, 0)

@@ -10,8 +10,8 @@ from django.db.models import Sum
 
 from inference.log.events import Usage
 from inference.models import Generation, LanguageModel
-from inference.queue.outcome import Outcome, store
-from inference.queue.submit import stop
+from inference.queue.outcome import Outcome, store_outcomes
+from inference.queue.submit import stop_generation
 from jarvis.lib.database import in_database
 from tests.support.gateway import live  # noqa: F401
 from tests.support.waiting import until
@@ -31,7 +31,7 @@ def model(db):
 
 def billed(owner, usage):
     row = Generation.objects.create(owner=owner, model="fake", door="v1", request_id="r", status="running", attempt=1)
-    store([Outcome(row.id, 1, "done", usage=usage)])
+    store_outcomes([Outcome(row.id, 1, "done", usage=usage)])
     row.refresh_from_db()
     return row.cost
 
@@ -141,7 +141,7 @@ async def test_an_engine_that_cannot_abort_by_id_has_its_connection_closed(alice
     async with working(held):
         row = await ask(alice, 500)
         await until(lambda: some_told(row, 5))
-        await stop(row.id)
+        await stop_generation(row.id)
         await until(lambda: fake.counters.running == 0, 1)
         await told(row)
     said = (await stored(row)).completion_tokens
@@ -156,13 +156,13 @@ async def some_told(row, count):
 async def test_an_engine_that_does_not_hear_of_the_abort_is_left_all_the_same(alice, held, fake, monkeypatch):
     """Its connection is closed when the time is over."""
     fake.settings.rate = 50
-    monkeypatch.setattr("inference.worker.relay.ABORT_SECONDS", 0.3)
+    monkeypatch.setattr("inference.worker.relay.MAX_ABORT_SECONDS", 0.3)
     async with working(held):
         row = await ask(alice, 500)
         await until(lambda: some_told(row, 5))
         fake.plans.clear()
         fake.plans = Deaf()
-        await stop(row.id)
+        await stop_generation(row.id)
         await until(lambda: fake.counters.running == 0, 2)
         await told(row)
     assert (await stored(row)).status == "stopped"
@@ -184,7 +184,7 @@ async def test_an_answer_that_is_stopped_while_no_worker_lives_is_billed_as_it_w
         row = await ask(alice, 500, **fields)
         await until(lambda: fake.counters.generation_tokens >= 20)
         await asyncio.sleep(0.1)
-    await stop(row.id)
+    await stop_generation(row.id)
     async with working(held):
         await until(lambda: ended(row))
     kept = await stored(row)

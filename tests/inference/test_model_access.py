@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import Group
 
 from accounts.audit import AuditEvent
-from accounts.authentication import caller_for
+from accounts.authentication import build_caller
 from accounts.models import ApiKey, GroupLimits, UserLimits
 from inference.models import LanguageModel
 from tests.support.admin import alice, bob, carol, files
@@ -57,10 +57,10 @@ def test_the_page_shows_every_list_that_concerns_the_model(client, carol, alice,
     free = Group.objects.create(name="Friends")
     UserLimits.objects.create(user=alice, allowed_models=["large"])
     UserLimits.objects.create(user=carol, allowed_models=["small"])
-    ApiKey.make(alice.pk, "nightly", allowed_models=["large"])
-    ApiKey.make(alice.pk, "weekly", allowed_models=["small"])
-    ApiKey.make(alice.pk, "unlimited")
-    ApiKey.make(alice.pk, "gone", allowed_models=["large"])[0].revoke()
+    ApiKey.create_with_secret(alice.pk, "nightly", allowed_models=["large"])
+    ApiKey.create_with_secret(alice.pk, "weekly", allowed_models=["small"])
+    ApiKey.create_with_secret(alice.pk, "unlimited")
+    ApiKey.create_with_secret(alice.pk, "gone", allowed_models=["large"])[0].revoke()
     text = client.get(address(model)).content.decode()
     assert f'value="{support.pk}" id="id_group_lists_1" checked' in text
     assert f'value="{sales.pk}" id="id_group_lists_0">' in text
@@ -80,10 +80,10 @@ def test_the_page_shows_every_list_that_concerns_the_model(client, carol, alice,
 
 def test_a_group_is_named_and_unnamed_and_its_members_see_it(client, carol, alice, model, support, sales):
     alice.groups.add(sales.group)
-    assert not caller_for(alice).sees("large")
+    assert not build_caller(alice).can_use_model("large")
     assert send(client, model, [sales], [support]).status_code == 302
     assert models_of(support, sales) == [["small"], ["small", "large"]]
-    assert caller_for(alice).sees("large")
+    assert build_caller(alice).can_use_model("large")
     told = AuditEvent.objects.filter(event="limits.changed", actor=carol)
     assert sorted(event.details["group"] for event in told) == ["Sales", "Support"]
 
@@ -121,7 +121,7 @@ def test_names_of_groups_cannot_become_markup_and_long_lists_are_counted(client,
     limits("<script>alert(1)</script>", "large")
     Group.objects.create(name="<script>alert(2)</script>")
     for number in range(35):
-        ApiKey.make(alice.pk, f"key {number}", allowed_models=["large"])
+        ApiKey.create_with_secret(alice.pk, f"key {number}", allowed_models=["large"])
     text = client.get(address(model)).content.decode()
     assert "<script>alert" not in text
     assert "and 5 more" in part(text, "named_by_keys")
@@ -134,7 +134,7 @@ def test_the_page_costs_the_same_however_many_lists_there_are(
         for number in range(count):
             limits(f"group {count} {number}", "large")
             Group.objects.create(name=f"free {count} {number}")
-            ApiKey.make(alice.pk, "x", allowed_models=["large"])
+            ApiKey.create_with_secret(alice.pk, "x", allowed_models=["large"])
 
     fill(2)
     client.get(address(model))

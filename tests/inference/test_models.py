@@ -184,19 +184,19 @@ def test_rows_of_workers_that_died_in_a_place_are_freed_by_the_next_one_there(al
     dead = running(alice, worker="host:/run/10-a")
     elsewhere = running(alice, worker="host:/run2/10-a")
     own = running(alice, worker="host:/run/11-b")
-    assert queue.release_place("host:/run", "host:/run/11-b") == 1
+    assert queue.release_slot("host:/run", "host:/run/11-b") == 1
     assert claim(5, "x") == {dead.id}
     assert {elsewhere.id, own.id} == set(queue.filter(attempt=1).values_list("id", flat=True))
 
 
 def test_a_place_is_taken_literally(alice):
     running(alice, worker="hostX/10-a")
-    assert queue.release_place("host_", "host_/1") == 0
+    assert queue.release_slot("host_", "host_/1") == 0
 
 
 def test_a_queued_row_stops_at_once(alice):
     row = queued(alice)
-    assert queue.ask_stop(row.id)
+    assert queue.request_stop(row.id)
     row.refresh_from_db()
     assert (row.status, row.finish_reason, row.completion_tokens) == ("stopped", "stop", 0)
     assert row.finished_at is not None
@@ -205,7 +205,7 @@ def test_a_queued_row_stops_at_once(alice):
 
 def test_a_running_row_is_asked_to_stop(alice):
     row = running(alice)
-    assert not queue.ask_stop(row.id)
+    assert not queue.request_stop(row.id)
     row.refresh_from_db()
     assert row.status == "running"
     assert row.stop_asked_at is not None
@@ -213,7 +213,7 @@ def test_a_running_row_is_asked_to_stop(alice):
 
 def test_an_ended_row_cannot_be_stopped(alice):
     row = queued(alice, status="done", text="whole")
-    assert not queue.ask_stop(row.id)
+    assert not queue.request_stop(row.id)
     row.refresh_from_db()
     assert (row.status, row.stop_asked_at) == ("done", None)
 
@@ -234,16 +234,16 @@ def test_the_queue_counts_open_and_ended_rows(alice):
 
 
 def test_the_first_model_that_is_served_is_the_default():
-    LanguageModel.objects.serve("guide", 2048)
-    LanguageModel.objects.serve("other", 4096, alive={"guide"})
+    LanguageModel.objects.register_served("guide", 2048)
+    LanguageModel.objects.register_served("other", 4096, alive={"guide"})
     assert [(m.name, m.default) for m in LanguageModel.objects.offered()] == [("guide", True), ("other", False)]
 
 
 def test_a_model_that_no_worker_serves_any_more_is_not_offered():
-    LanguageModel.objects.serve("guide", 2048)
-    LanguageModel.objects.serve("other", 4096)
+    LanguageModel.objects.register_served("guide", 2048)
+    LanguageModel.objects.register_served("other", 4096)
     assert [(m.name, m.default) for m in LanguageModel.objects.offered()] == [("other", True)]
-    LanguageModel.objects.serve("guide", 2048, alive={"other"})
+    LanguageModel.objects.register_served("guide", 2048, alive={"other"})
     assert {m.name for m in LanguageModel.objects.offered()} == {"guide", "other"}
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from inference.log.events import Choices, Text
 from inference.models import Generation
 from inference.worker.worker import Worker
-from jarvis.lib.api_errors import from_code
+from jarvis.lib.api_errors import error_from_code
 from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
 from tests.support.odd_events import EVENT
@@ -87,7 +87,7 @@ async def test_what_cannot_be_read_fails_that_call_alone_with_502_and_the_reason
         assert not worker.stopping.is_set()
     assert (end.status, end.problem.code) == ("failed", "engine_error")
     assert "cannot be read" in end.problem.message
-    assert from_code(end.problem.code, "").status == 502
+    assert error_from_code(end.problem.code, "").status == 502
     ended = await stored(row)
     assert (ended.status, ended.attempt, ended.engine_deaths) == ("failed", 1, 0)
 
@@ -165,8 +165,8 @@ async def test_what_nobody_thought_of_fails_its_row_alone(alice, held, odd, fake
         neighbour = await ask(alice, 30)
         await until(lambda: row.id in worker.relays and worker.relays[row.id].answer.count > 5)
         relay = worker.relays[row.id]
-        relay.journal.add(Choices([{"index": 0, "delta": {"content": "\ud800"}}]))
-        worker.publisher.mark(row.id)
+        relay.buffer.add_event(Choices([{"index": 0, "delta": {"content": "\ud800"}}]))
+        worker.publisher.mark_changed(row.id)
         entries = await told(row)
         assert text_of(await told(neighbour)) == numbered(30)
     assert (entries[-1][1].status, entries[-1][1].problem.code) == ("failed", "internal_error")
@@ -198,7 +198,7 @@ async def lose_worker(held, place, row):
 
 def probation_or_calling(worker, row):
     relay = worker.relays[row.id]
-    return bool(relay.calling)
+    return bool(relay.call_name)
 
 
 async def test_a_row_that_ends_its_workers_is_found_out_and_fails(alice, held, fake):
@@ -232,7 +232,7 @@ async def test_handing_over_is_no_loss_of_a_worker(alice, held, fake):
     row = await ask(alice, 5)
     for _ in range(4):
         async with working(held) as worker:
-            await until(lambda worker=worker: row.id in worker.relays and worker.relays[row.id].calling)
+            await until(lambda worker=worker: row.id in worker.relays and worker.relays[row.id].call_name)
     fake.settings.ttft = 0
     async with working(held):
         await told(row)

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from inference.log.events import Begin, Choices, End, Problem, Text, Usage
 from inference.models import Generation
-from inference.queue.outcome import Outcome, clean, entries_of, generations_ended, store
+from inference.queue.outcome import Outcome, events_of_row, generations_ended, store_outcomes, strip_nul
 
 pytestmark = pytest.mark.django_db
 
@@ -44,7 +44,7 @@ def done(row, attempt=1, **fields):
 
 def test_an_outcome_fills_the_row(row):
     at = timezone.now()
-    assert store([done(row, first_token_at=at, finished_at=at)]) == {(row.id, 1)}
+    assert store_outcomes([done(row, first_token_at=at, finished_at=at)]) == {(row.id, 1)}
     row.refresh_from_db()
     assert (row.status, row.text, row.choices, row.finish_reason) == ("done", "t0 t1 ", None, "stop")
     assert (row.prompt_tokens, row.completion_tokens, row.cached_tokens) == (3, 2, 1)
@@ -52,8 +52,8 @@ def test_an_outcome_fills_the_row(row):
 
 
 def test_an_outcome_is_stored_once(row, ended):
-    assert store([done(row)]) == {(row.id, 1)}
-    assert store([done(row, text="again")]) == set()
+    assert store_outcomes([done(row)]) == {(row.id, 1)}
+    assert store_outcomes([done(row, text="again")]) == set()
     row.refresh_from_db()
     assert row.text == "t0 t1 "
     assert len(ended) == 1
@@ -62,7 +62,7 @@ def test_an_outcome_is_stored_once(row, ended):
 @pytest.mark.parametrize("attempt", [1, 3])
 def test_an_attempt_that_does_not_hold_the_row_cannot_store(alice, ended, attempt):
     row = running(alice, attempt=2)
-    assert store([done(row, attempt)]) == set()
+    assert store_outcomes([done(row, attempt)]) == set()
     row.refresh_from_db()
     assert (row.status, row.text) == ("running", "")
     assert ended == []
@@ -70,7 +70,7 @@ def test_an_attempt_that_does_not_hold_the_row_cannot_store(alice, ended, attemp
 
 def test_only_what_was_stored_is_told_to_receivers(alice, ended):
     mine, lost = running(alice), running(alice, attempt=2)
-    assert store([done(mine), done(lost)]) == {(mine.id, 1)}
+    assert store_outcomes([done(mine), done(lost)]) == {(mine.id, 1)}
     assert [outcome.id for outcome in ended] == [mine.id]
 
 
@@ -81,7 +81,7 @@ def test_what_a_receiver_cannot_take_is_not_stored(row):
     generations_ended.connect(refuse)
     try:
         with pytest.raises(ValueError, match="no"):
-            store([done(row)])
+            store_outcomes([done(row)])
     finally:
         generations_ended.disconnect(refuse)
     row.refresh_from_db()
@@ -90,7 +90,7 @@ def test_what_a_receiver_cannot_take_is_not_stored(row):
 
 def test_of_two_attempts_that_store_at_once_only_one_is_stored_and_told(alice, ended):
     row = running(alice, attempt=2)
-    assert store([done(row, 1, text="old"), done(row, 2, text="new")]) == {(row.id, 2)}
+    assert store_outcomes([done(row, 1, text="old"), done(row, 2, text="new")]) == {(row.id, 2)}
     assert [outcome.attempt for outcome in ended] == [2]
 
 
@@ -98,14 +98,14 @@ def test_of_two_attempts_that_store_at_once_only_one_is_stored_and_told(alice, e
 def test_many_outcomes_cost_as_much_as_one(alice, count):
     rows = [running(alice) for _ in range(count)]
     with CaptureQueriesContext(connection) as queries:
-        store([done(row) for row in rows])
+        store_outcomes([done(row) for row in rows])
     assert len([query for query in queries if query["sql"].startswith("\nUPDATE inference_generation")]) == 1
     assert len(queries) <= 4  # with begin, commit, and one look for messages
 
 
 def test_nul_characters_become_something_that_postgres_can_keep(row):
     choice = {"index": 0, "message": {"content": "a\x00b"}, "finish_reason": "stop"}
-    assert store([done(row, text="a\x00b", choices=[choice])]) == {(row.id, 1)}
+    assert store_outcomes([done(row, text="a\x00b", choices=[choice])]) == {(row.id, 1)}
     row.refresh_from_db()
     assert row.text == "a\ufffdb"
     assert row.choices[0]["message"]["content"] == "a\ufffdb"
@@ -113,35 +113,35 @@ def test_nul_characters_become_something_that_postgres_can_keep(row):
 
 def test_a_backslash_before_u0000_stays_what_it_was(row):
     choice = {"index": 0, "message": {"content": "write \\u0000 in C"}, "finish_reason": "stop"}
-    assert store([done(row, choices=[choice])]) == {(row.id, 1)}
+    assert store_outcomes([done(row, choices=[choice])]) == {(row.id, 1)}
     row.refresh_from_db()
     assert row.choices[0]["message"]["content"] == "write \\u0000 in C"
 
 
 def test_clean_leaves_other_text_alone():
-    assert clean("año 🙂 \u2028") == "año 🙂 \u2028"
+    assert strip_nul("año 🙂 \u2028") == "año 🙂 \u2028"
 
 
 def test_a_row_tells_what_its_log_told(alice):
     row = running(alice)
-    store([done(row)])
+    store_outcomes([done(row)])
     row.refresh_from_db()
     end = End("done", "stop", Usage(3, 2, 1))
-    assert entries_of(row) == [Begin(clear=True), Text("t0 t1 ", 2), end]
+    assert events_of_row(row) == [Begin(clear=True), Text("t0 t1 ", 2), end]
 
 
 def test_a_failed_row_tells_its_problem(alice):
     row = running(alice)
     problem = Problem("engine_error", "It broke.")
-    store([Outcome(row.id, 1, "failed", finish_reason="error", problem=problem)])
+    store_outcomes([Outcome(row.id, 1, "failed", finish_reason="error", problem=problem)])
     row.refresh_from_db()
-    assert entries_of(row) == [Begin(clear=True), End("failed", "error", problem=problem)]
+    assert events_of_row(row) == [Begin(clear=True), End("failed", "error", problem=problem)]
 
 
 def test_a_row_with_choices_tells_them_as_deltas(alice):
     row = running(alice)
     choice = {"index": 0, "message": {"role": "assistant", "content": "hi"}, "logprobs": None, "finish_reason": "stop"}
-    store([done(row, choices=[choice])])
+    store_outcomes([done(row, choices=[choice])])
     row.refresh_from_db()
     delta = {"index": 0, "delta": choice["message"], "logprobs": None, "finish_reason": "stop"}
-    assert entries_of(row)[1] == Choices([delta])
+    assert events_of_row(row)[1] == Choices([delta])

@@ -2,7 +2,7 @@
 
 from inference.log.events import Begin, Choices, Cursor, End, Fence, Finish, Prompt, Text, Usage
 from inference.log.follow import Batch
-from inference.worker.partial_answer import Answer, Journal
+from inference.worker.partial_answer import EventBuffer, PartialAnswer
 
 
 def delta(content, index=0):
@@ -18,57 +18,57 @@ LOG: Batch = [
 
 
 def test_text_that_comes_between_two_takes_is_one_entry():
-    journal = Journal(1)
-    journal.add(Begin())
-    journal.text("a", 1, [1])
-    journal.text("b", 1, [2])
-    assert journal.take() == [(Cursor(1, 1), Begin()), (Cursor(1, 2), Text("ab", 2, [1, 2]))]
-    assert journal.take() == []
+    journal = EventBuffer(1)
+    journal.add_event(Begin())
+    journal.add_text("a", 1, [1])
+    journal.add_text("b", 1, [2])
+    assert journal.take_new() == [(Cursor(1, 1), Begin()), (Cursor(1, 2), Text("ab", 2, [1, 2]))]
+    assert journal.take_new() == []
 
 
 def test_text_stays_before_what_is_added_after_it():
-    journal = Journal(1)
-    journal.text("a", 1, [1])
-    journal.add(Finish("stop", Usage()))
-    assert [type(entry) for _, entry in journal.take()] == [Text, Finish]
+    journal = EventBuffer(1)
+    journal.add_text("a", 1, [1])
+    journal.add_event(Finish("stop", Usage()))
+    assert [type(entry) for _, entry in journal.take_new()] == [Text, Finish]
 
 
 def test_a_rewound_journal_gives_the_same_entries_at_the_same_places():
-    journal = Journal(1)
-    journal.add(Begin())
-    journal.text("a", 1, [1])
-    first = journal.take()
+    journal = EventBuffer(1)
+    journal.add_event(Begin())
+    journal.add_text("a", 1, [1])
+    first = journal.take_new()
     journal.rewind()
-    journal.text("b", 1, [2])
-    assert journal.take() == [*first, (Cursor(1, 3), Text("b", 1, [2]))]
+    journal.add_text("b", 1, [2])
+    assert journal.take_new() == [*first, (Cursor(1, 3), Text("b", 1, [2]))]
 
 
 def test_the_place_before_all_others_is_kept_for_the_fence():
-    journal = Journal(2)
-    journal.add(Fence())
-    journal.add(Begin(clear=True))
-    assert [cursor for cursor, _ in journal.take()] == [Cursor(2, 0), Cursor(2, 1)]
-    without = Journal(1)
-    without.add(Begin())
-    assert [cursor for cursor, _ in without.take()] == [Cursor(1, 1)]
+    journal = EventBuffer(2)
+    journal.add_event(Fence())
+    journal.add_event(Begin(clear=True))
+    assert [cursor for cursor, _ in journal.take_new()] == [Cursor(2, 0), Cursor(2, 1)]
+    without = EventBuffer(1)
+    without.add_event(Begin())
+    assert [cursor for cursor, _ in without.take_new()] == [Cursor(1, 1)]
 
 
 def test_what_is_inherited_is_told_again_only_after_a_loss_and_comes_first():
-    journal = Journal(2)
-    journal.add(Fence())
-    journal.inherit(LOG)
-    journal.add(Begin(after=Cursor(1, 4)))
+    journal = EventBuffer(2)
+    journal.add_event(Fence())
+    journal.prepend_events(LOG)
+    journal.add_event(Begin(after=Cursor(1, 4)))
     own = [(Cursor(2, 0), Fence()), (Cursor(2, 1), Begin(after=Cursor(1, 4)))]
-    assert journal.take() == own
+    assert journal.take_new() == own
     journal.rewind()
-    assert journal.take() == [*LOG, *own]
+    assert journal.take_new() == [*LOG, *own]
 
 
 def test_an_answer_is_restored_from_its_log_and_can_go_on():
-    answer, last = Answer.restore(LOG)
+    answer, last = PartialAnswer.restore(LOG)
     assert (answer.text, answer.ids, answer.prompt_ids, answer.count) == ("one two three ", [10, 11, 12], [5, 6], 3)
     assert last == Cursor(1, 4)
-    assert answer.can_go_on
+    assert answer.can_continue
 
 
 def test_a_continued_answer_is_restored_over_all_attempts():
@@ -77,14 +77,14 @@ def test_a_continued_answer_is_restored_over_all_attempts():
         (Cursor(2, 1), Begin(after=Cursor(1, 4))),
         (Cursor(2, 2), Text("four ", 1, [13])),
     ]
-    answer, last = Answer.restore(LOG + more)
+    answer, last = PartialAnswer.restore(LOG + more)
     assert (answer.text, last) == ("one two three four ", Cursor(2, 2))
-    assert answer.can_go_on
+    assert answer.can_continue
 
 
 def test_an_answer_that_began_again_is_restored_from_there():
     again: Batch = [(Cursor(2, 0), Fence()), (Cursor(2, 1), Begin(clear=True)), (Cursor(2, 2), Prompt([9]))]
-    answer, _ = Answer.restore([*LOG, *again, (Cursor(2, 3), Text("x", 1, [20]))])
+    answer, _ = PartialAnswer.restore([*LOG, *again, (Cursor(2, 3), Text("x", 1, [20]))])
     assert (answer.text, answer.ids, answer.prompt_ids) == ("x", [20], [9])
 
 
@@ -95,9 +95,9 @@ def test_a_log_with_a_gap_tells_nothing():
         (Cursor(2, 2), Text("four ", 1, [13])),
     ]
     for log in (LOG + gap, gap, LOG[2:]):
-        answer, _ = Answer.restore(log)
-        assert answer.empty
-        assert not answer.can_go_on
+        answer, _ = PartialAnswer.restore(log)
+        assert answer.is_empty
+        assert not answer.can_continue
 
 
 def test_a_log_that_began_again_after_a_gap_is_whole():
@@ -106,35 +106,35 @@ def test_a_log_that_began_again_after_a_gap_is_whole():
         (Cursor(3, 1), Begin(clear=True)),
         (Cursor(3, 2), Text("x", 1, [1])),
     ]
-    assert Answer.restore(LOG + gap)[0].text == "x"
+    assert PartialAnswer.restore(LOG + gap)[0].text == "x"
 
 
 def test_a_fence_is_no_last_entry():
-    assert Answer.restore([*LOG, (Cursor(2, 0), Fence())])[1] == Cursor(1, 4)
+    assert PartialAnswer.restore([*LOG, (Cursor(2, 0), Fence())])[1] == Cursor(1, 4)
 
 
 def test_an_answer_cannot_go_on_from_text_without_ids():
-    answer, _ = Answer.restore([*LOG, (Cursor(1, 5), Text("lost ", 1))])
-    assert not answer.can_go_on
+    answer, _ = PartialAnswer.restore([*LOG, (Cursor(1, 5), Text("lost ", 1))])
+    assert not answer.can_continue
 
 
 def test_an_answer_cannot_go_on_without_the_prompts_ids():
-    assert not Answer.restore([LOG[0], LOG[2]])[0].can_go_on
+    assert not PartialAnswer.restore([LOG[0], LOG[2]])[0].can_continue
 
 
 def test_an_answer_with_more_than_text_cannot_go_on():
-    answer, _ = Answer.restore([*LOG, (Cursor(1, 5), Choices([delta("four")]))])
+    answer, _ = PartialAnswer.restore([*LOG, (Cursor(1, 5), Choices([delta("four")]))])
     assert answer.text == "one two three four"
-    assert not answer.can_go_on
+    assert not answer.can_continue
 
 
 def test_the_engines_end_is_restored():
     finish = Finish("length", Usage(2, 3))
-    assert Answer.restore([*LOG, (Cursor(1, 5), finish)])[0].finish == finish
+    assert PartialAnswer.restore([*LOG, (Cursor(1, 5), finish)])[0].finish == finish
 
 
 def test_text_before_other_deltas_stays_in_the_first_choice():
-    answer = Answer()
+    answer = PartialAnswer()
     answer.add_text("one ", 1, [10])
     answer.add_choices([delta("two"), delta("deux", 1)])
     answer.finish = Finish("stop", Usage())
@@ -142,11 +142,11 @@ def test_text_before_other_deltas_stays_in_the_first_choice():
 
 
 def test_tokens_are_counted_also_while_their_text_is_held_back():
-    answer = Answer()
+    answer = PartialAnswer()
     answer.prompt_ids = [1, 2]
     answer.count += 3
-    assert answer.counted() == Usage(2, 3)
+    assert answer.count_usage() == Usage(2, 3)
 
 
 def test_the_end_is_no_part_of_an_answer():
-    assert Answer.restore([*LOG, (Cursor(1, 5), End("done"))])[0].finish is None
+    assert PartialAnswer.restore([*LOG, (Cursor(1, 5), End("done"))])[0].finish is None

@@ -40,24 +40,24 @@ async def test_a_paused_worker_finishes_takes_nothing_and_is_resumed(alice, caro
         running = await ask(alice, 60)
         await until(lambda: some_told(running, 5))
         await worker.tell()
-        await in_database(workers.pause, await seen(), carol)
+        await in_database(workers.pause_worker, await seen(), carol)
         await until(lambda: worker.state.paused)
         waiting = await ask(alice, 5)
         await told(running)
         assert (await stored(running)).text == numbered(60)
-        await worker.claim()
+        await worker.claim_rows()
         assert (await stored(waiting)).status == "queued"
     async with working(held) as worker:  # it comes back, in the same place
         await until(is_paused)
-        await worker.claim()
+        await worker.claim_rows()
         assert (await stored(waiting)).status == "queued"
-        await in_database(workers.resume, await seen())
+        await in_database(workers.resume_worker, await seen())
         await told(waiting)
     assert (await stored(waiting)).status == "done"
 
 
 async def test_one_that_is_paused_holds_up_no_other(alice, carol, held):
-    await in_database(workers.pause, WorkerState("x", "h", 1, 0.0, held.state, place="elsewhere"), carol)
+    await in_database(workers.pause_worker, WorkerState("x", "h", 1, 0.0, held.state, place="elsewhere"), carol)
     async with working(held):
         row = await ask(alice, 5)
         await told(row)
@@ -66,12 +66,12 @@ async def test_one_that_is_paused_holds_up_no_other(alice, carol, held):
 async def test_workers_are_known_without_a_look_at_every_key_and_forgotten_when_they_are_gone(held):
     async with working(held, "one"), working(held, "two"):
         await until(lambda: known(2))
-        assert {state.place for state in wire.worker_states_now()} == {"one", "two"}
+        assert {state.place for state in wire.worker_states_sync()} == {"one", "two"}
     assert await wire.worker_states() == []
-    await wire.client().sadd(wire.WORKERS, "killed/1-a")
+    await wire.shared_client().sadd(wire.WORKERS, "killed/1-a")
     assert await wire.worker_states() == []
-    assert await wire.client().smembers(wire.WORKERS) == set()
-    assert wire.worker_states_now() == []
+    assert await wire.shared_client().smembers(wire.WORKERS) == set()
+    assert wire.worker_states_sync() == []
 
 
 async def known(count):
@@ -91,10 +91,10 @@ async def test_a_worker_tells_how_fast_it_is_and_what_memory_there_is(alice, hel
 
 def test_a_rate_is_that_of_the_last_seconds():
     rate = Rate()
-    assert rate.of(0, 100.0) == 0.0
-    assert rate.of(50, 101.0) == 50.0
+    assert rate.update(0, 100.0) == 0.0
+    assert rate.update(50, 101.0) == 50.0
     for second in range(2, 20):
-        rate.of(50 + 10 * second, 100.0 + second)
-    assert rate.of(50 + 200, 120.0) == pytest.approx(10.0)
-    assert rate.of(0, 121.0) == 0.0
+        rate.update(50 + 10 * second, 100.0 + second)
+    assert rate.update(50 + 200, 120.0) == pytest.approx(10.0)
+    assert rate.update(0, 121.0) == 0.0
     assert len(rate.seen) <= RATE_SECONDS + 2

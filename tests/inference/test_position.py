@@ -10,7 +10,7 @@ from django.utils import timezone
 from inference.models import Generation
 from inference.queue import position as queue
 from inference.queue import submit
-from inference.queue.position import Place, expected_wait, places, until_free
+from inference.queue.position import QueuePosition, estimate_wait, find_positions, seconds_until_free
 from inference.worker_state import EngineState, WorkerState
 
 pytestmark = pytest.mark.django_db
@@ -53,14 +53,14 @@ def worker(slots=2, phase="ready", model="fake", **fields):
     ],
 )
 def test_with_all_slots_busy_one_is_free_each_average_time_over_slots(position, slots, busy, seconds, wait):
-    assert expected_wait(position, slots, busy, seconds) == wait
+    assert estimate_wait(position, slots, busy, seconds) == wait
 
 
 def test_places_are_in_the_order_in_which_the_worker_will_claim(alice, bob):
     running(alice)
     rows = [row(alice, seconds_ago=9), row(alice, seconds_ago=8), row(bob, seconds_ago=7), row(bob, seconds_ago=6)]
     lost = row(alice, "running", lease_until=timezone.now() - timedelta(seconds=1), seconds_ago=5)
-    found = places([one.id for one in [*rows, lost]], [worker()])
+    found = find_positions([one.id for one in [*rows, lost]], [worker()])
     for limit in range(1, 6):
         with transaction.atomic():
             taken = Generation.objects.claim("w", ["fake"], limit, timedelta(seconds=60))
@@ -82,42 +82,42 @@ def test_the_wait_is_reckoned_from_the_latest_answers_of_the_same_model_in_one_q
     first, second = row(alice, seconds_ago=2), row(alice, seconds_ago=1)
     elsewhere = row(alice, model="other")
     with django_assert_num_queries(1):
-        found = places([first.id, second.id, elsewhere.id], [worker(slots=1), worker(slots=1)])
-    assert found[first.id] == Place(1, 4.0)
-    assert found[second.id] == Place(2, 8.0)
-    assert found[elsewhere.id] == Place(1, None)  # no worker has that model
+        found = find_positions([first.id, second.id, elsewhere.id], [worker(slots=1), worker(slots=1)])
+    assert found[first.id] == QueuePosition(1, 4.0)
+    assert found[second.id] == QueuePosition(2, 8.0)
+    assert found[elsewhere.id] == QueuePosition(1, None)  # no worker has that model
 
 
 @pytest.mark.parametrize("state", [worker(phase="loading"), worker(draining=True)])
 def test_without_a_worker_that_takes_any_the_wait_is_not_known(alice, state):
     answered(alice, 8)
     waiting = row(alice)
-    assert places([waiting.id], [state]) == {waiting.id: Place(1, None)}
-    assert places([waiting.id], []) == {waiting.id: Place(1, None)}
+    assert find_positions([waiting.id], [state]) == {waiting.id: QueuePosition(1, None)}
+    assert find_positions([waiting.id], []) == {waiting.id: QueuePosition(1, None)}
 
 
 def test_what_does_not_wait_has_no_place(alice, django_assert_num_queries):
     done = answered(alice, 8)
     busy = running(alice)
-    assert places([done.id, busy.id, uuid.uuid4()], [worker()]) == {}
+    assert find_positions([done.id, busy.id, uuid.uuid4()], [worker()]) == {}
     with django_assert_num_queries(0):
-        assert places([], [worker()]) == {}
+        assert find_positions([], [worker()]) == {}
 
 
 def test_a_place_in_a_full_queue_is_free_when_the_next_slot_is(alice, bob):
     answered(alice, 8)
     running(alice), running(alice)
     row(alice), row(alice)
-    assert until_free() == 4.0
-    assert until_free(alice.id) == 4.0
+    assert seconds_until_free() == 4.0
+    assert seconds_until_free(alice.id) == 4.0
 
 
 def test_ones_own_place_is_free_when_ones_own_turn_has_come(alice, bob):
     answered(alice, 8)
     running(alice), running(alice)
     row(bob, seconds_ago=2), row(bob, seconds_ago=1), row(alice)
-    assert until_free() == 4.0
-    assert until_free(alice.id) == 12.0  # bob has less running
+    assert seconds_until_free() == 4.0
+    assert seconds_until_free(alice.id) == 12.0  # bob has less running
 
 
 def test_the_model_whose_calls_leave_first_decides(alice):
@@ -125,7 +125,7 @@ def test_the_model_whose_calls_leave_first_decides(alice):
         answered(alice, seconds, model=model)
         running(alice, model=model)
         row(alice, model=model)
-    assert until_free() == 6.0
+    assert seconds_until_free() == 6.0
 
 
 @pytest.mark.parametrize(("seconds", "wait"), [(0.01, 1.0), (10_000, 120.0)])
@@ -133,24 +133,24 @@ def test_nobody_is_sent_away_for_less_than_a_second_or_more_than_two_minutes(ali
     answered(alice, seconds)
     running(alice)
     row(alice)
-    assert until_free() == wait
+    assert seconds_until_free() == wait
 
 
 def test_where_nothing_runs_or_was_measured_the_wait_is_two_seconds(alice):
     row(alice)
     running(alice)
-    assert until_free() == 2.0
+    assert seconds_until_free() == 2.0
     answered(alice, 8, model="other")
     row(alice, model="other")
     queue._free.clear()
-    assert until_free() == 2.0
+    assert seconds_until_free() == 2.0
 
 
 def test_refusals_that_come_together_are_reckoned_once(alice, django_assert_num_queries):
     with django_assert_num_queries(2):
         for _ in range(50):
-            until_free()
-            until_free(alice.id)
+            seconds_until_free()
+            seconds_until_free(alice.id)
 
 
 def test_what_is_refused_says_when_to_ask_again(alice, bob, monkeypatch):
@@ -166,5 +166,5 @@ def test_what_is_refused_says_when_to_ask_again(alice, bob, monkeypatch):
     assert own.value.error.status == 429
     assert (own.value.error.headers["retry-after"], own.value.error.fields.retry_after) == ("15", 15.0)
     row(bob)
-    [full] = submit.insert([Generation(owner=bob, model="fake", door="v1", request_id="r")])
+    [full] = submit.insert_generations([Generation(owner=bob, model="fake", door="v1", request_id="r")])
     assert (full.error.status, full.error.code, full.error.headers["retry-after"]) == (503, "overloaded", "15")

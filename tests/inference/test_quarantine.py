@@ -83,7 +83,7 @@ async def test_who_stops_an_answer_on_probation_lets_the_others_through(alice, h
         row = await ask(alice, 60)
         await until(lambda: mortal.counters.aborted)
         mortal.settings.cut_after, mortal.settings.ttft = -1, 5.0  # it waits for its first token, alone
-        await until(worker.gate.lock.locked)
+        await until(worker.quarantine.lock.locked)
         other = await ask(alice, 10)
         worker.relays[row.id].stop()
         mortal.settings.ttft = 0.0

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from inference.log.events import Begin, Cursor, End, Text, encode
+from inference.log.events import Begin, Cursor, End, Text, encode_event
 from inference.redis import wire
 from inference.worker.worker import Worker
 from tests.support.fake_engine import numbered
@@ -28,7 +28,7 @@ async def has_told(row, count):
 
 def crash():
     """A transaction whose commands and the loss of all connections are one moment to everybody else."""
-    pipeline = wire.client().pipeline(transaction=True)
+    pipeline = wire.shared_client().pipeline(transaction=True)
     for kind in ("normal", "pubsub"):
         pipeline.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
     return pipeline
@@ -76,7 +76,7 @@ async def test_a_log_that_vanished_alone_is_told_again_whole(alice, held):
     async with working(held):
         row = await ask(alice, LENGTH)
         await until(lambda: has_told(row, 20))
-        await wire.client().delete(wire.log_key(row.id))  # evicted, or flushed by hand: no connection is lost
+        await wire.shared_client().delete(wire.log_key(row.id))  # evicted, or flushed by hand: no connection is lost
         assert text_of(await told(row)) == numbered(LENGTH)
         assert text_of(await wire.read_log(row.id)) == numbered(LENGTH)
 
@@ -89,7 +89,7 @@ async def test_the_end_of_a_log_that_redis_lost_is_told_again(alice, held):
         await lose_the_end_of(row)
         entries = await following
         log = await wire.read_log(row.id)
-        assert row.id not in worker.publisher.journals
+        assert row.id not in worker.publisher.buffers
     assert text_of(entries) == numbered(LENGTH)
     assert text_of(log) == numbered(LENGTH)
     assert [cursor.index for cursor, _ in log] == list(range(1, len(log) + 1))
@@ -101,7 +101,7 @@ async def lose_the_end_of(row):
     pipeline = crash()
     pipeline.delete(wire.log_key(row.id))
     for cursor, entry in log[:-4]:
-        pipeline.execute_command("XADD", wire.log_key(row.id), str(cursor), "e", encode(entry))
+        pipeline.execute_command("XADD", wire.log_key(row.id), str(cursor), "e", encode_event(entry))
     await pipeline.execute()
 
 
@@ -147,7 +147,7 @@ async def test_answers_go_on_and_are_stored_while_redis_is_away(alice, held, mon
         await until(lambda: is_done(row))
         entries = await following  # from the row
         worker.publisher.writer = there
-        await until(lambda: not worker.publisher.journals)
+        await until(lambda: not worker.publisher.buffers)
         assert text_of(await wire.read_log(row.id)) == numbered(LENGTH)
     assert text_of(entries) == numbered(LENGTH)
 

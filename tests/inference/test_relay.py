@@ -6,7 +6,7 @@ import pytest
 
 from inference.log.events import Choices, End, Text
 from inference.models import MAX_ENGINE_DEATHS, Generation
-from inference.queue.submit import submit
+from inference.queue.submit import submit_generation
 from tests.support.fake_engine import numbered
 from tests.support.waiting import until
 from tests.support.workers import NOT_PLAIN, TOOL, ask, clears, stored, text_of, tokens_told, told, working
@@ -168,7 +168,7 @@ async def test_a_request_that_cannot_be_read_fails_alone(alice, held, fake):
     async with working(held):
         good = await ask(alice, 60)
         bad = Generation(owner=alice, model="fake", door="v1", request_id="r", request={"model": 5})
-        await submit(bad)
+        await submit_generation(bad)
         assert text_of(await told(good)) == numbered(60)
         assert (await told(bad))[-1][1].problem.code == "internal_error"
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def key(alice):
-    return ApiKey.make(alice.pk, "laptop")[0]
+    return ApiKey.create_with_secret(alice.pk, "laptop")[0]
 
 
 def call(owner, at=NOON, **fields):
@@ -32,7 +32,7 @@ def call(owner, at=NOON, **fields):
 
 
 def sums(**filters):
-    return {name: value for name, value in UsageDay.objects.filter(**filters).totals().items() if name != "made_at"}
+    return {name: value for name, value in UsageDay.objects.filter(**filters).sum_totals().items() if name != "made_at"}
 
 
 def test_a_day_is_summed_by_user_key_and_model(alice, bob, key):
@@ -70,7 +70,7 @@ def test_a_call_belongs_to_the_day_on_which_it_ended_in_utc(alice):
     for day in (6, 7, 8):
         UsageDay.objects.roll_up(date(2026, 3, day))
         assert sums(day=date(2026, 3, day))["calls"] == 1
-    assert UsageDay.objects.differing(date(2026, 3, 1)) == []
+    assert UsageDay.objects.find_stale_days(date(2026, 3, 1)) == []
 
 
 def test_the_task_makes_those_days_again_that_differ_from_the_ledger(alice):
@@ -90,7 +90,7 @@ def test_sums_of_rows_that_are_gone_go_too(alice):
     row = call(alice)
     UsageDay.objects.roll_up(DAY)
     row.delete()
-    assert UsageDay.objects.differing(DAY) == [DAY]
+    assert UsageDay.objects.find_stale_days(DAY) == [DAY]
     UsageDay.objects.roll_up(DAY)
     assert not UsageDay.objects.exists()
 
@@ -138,7 +138,7 @@ def test_a_task_that_is_killed_in_the_middle_leaves_what_was_there(alice):
     thread.join(10)
     assert died
     assert sums()["calls"] == 1
-    assert UsageDay.objects.differing(DAY) == [DAY]
+    assert UsageDay.objects.find_stale_days(DAY) == [DAY]
     UsageDay.objects.roll_up(DAY)
     assert sums()["calls"] == 2
 
@@ -168,7 +168,7 @@ def test_tasks_that_run_at_once_count_once(alice):
 
 
 def test_the_content_of_old_calls_goes_and_their_figures_stay(alice, monkeypatch):
-    monkeypatch.setattr("inference.tasks.BATCH", 2)
+    monkeypatch.setattr("inference.tasks.ROWS_PER_TRANSACTION", 2)
     monkeypatch.setattr("inference.tasks.config", config.model_copy(update={"retention_days": 30}))
     now = timezone.now()
     choices = [{"message": {"content": "a secret"}}]
@@ -207,11 +207,11 @@ def test_usage_is_summed_by_what_one_likes(alice, bob, key):
     call(alice, model="other", prompt_tokens=1000)
     call(bob)
     UsageDay.objects.roll_up(DAY)
-    models = list(UsageDay.objects.by(["model"]))
+    models = list(UsageDay.objects.sum_by(["model"]))
     assert [(row["model"], row["sum_calls"], row["sum_prompt_tokens"]) for row in models] == [
         ("fake", 2, 20),
         ("other", 1, 1000),
     ]
     assert [row["user__username"] for row in UsageDay.objects.top("user", 1)] == ["alice"]
-    assert UsageDay.objects.between(DAY + timedelta(days=1), DAY + timedelta(days=2)).totals()["calls"] == 0
+    assert UsageDay.objects.between(DAY + timedelta(days=1), DAY + timedelta(days=2)).sum_totals()["calls"] == 0
     assert User.objects.count() == 2

@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 
 from inference.log.events import End
 from inference.models import Generation
-from inference.queue.submit import stop
+from inference.queue.submit import stop_generation
 from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
 from tests.support.waiting import until
@@ -30,7 +30,7 @@ async def test_a_stop_frees_the_engine_and_keeps_the_text(alice, held, fake):
         row = await ask(alice, 500)
         following = asyncio.create_task(told(row))
         await until(lambda: has_told(row, 10))
-        await stop(row.id)
+        await stop_generation(row.id)
         await until(lambda: fake.counters.running == 0, 1)
         entries = await asyncio.wait_for(following, 2)
     ended = await stored(row)
@@ -47,7 +47,7 @@ async def test_many_stops_at_once_free_the_engine(alice, held, fake):
     async with working(held):
         rows = [await ask(alice, 500) for _ in range(30)]
         await until(lambda: has_told(rows[-1], 3))
-        await asyncio.gather(*(stop(row.id) for row in rows))
+        await asyncio.gather(*(stop_generation(row.id) for row in rows))
         await until(lambda: fake.counters.running == 0, 1)
         await until(lambda: all_ended(rows))
     for row in rows:
@@ -64,7 +64,7 @@ async def test_a_stop_whose_ring_was_lost_is_found_with_the_next_lease(alice, he
         row = await ask(alice, 500)
         await until(lambda: has_told(row, 3))
         await in_database(Generation.objects.filter(id=row.id).update, stop_asked_at=Now())
-        await worker.beat()
+        await worker.renew_leases()
         await until(lambda: fake.counters.running == 0, 1)
     assert (await stored(row)).status == "stopped"
 
@@ -74,7 +74,7 @@ async def test_a_stop_before_the_first_token_stores_an_empty_answer(alice, held,
     async with working(held):
         row = await ask(alice, 500)
         await until(lambda: fake.counters.running == 1)
-        await stop(row.id)
+        await stop_generation(row.id)
         await until(lambda: fake.counters.running == 0, 1)
         assert text_of(await told(row)) == ""
     ended = await stored(row)
@@ -87,7 +87,7 @@ async def test_a_stop_while_the_engine_is_away_ends_the_answer(alice, held, fake
         await until(lambda: has_told(row, 5))
         held.up.clear()
         await fake.stop()
-        await stop(row.id)
+        await stop_generation(row.id)
         assert (await told(row))[-1][1].status == "stopped"
     ended = await stored(row)
     assert ended.text == numbered(ended.completion_tokens)
@@ -97,5 +97,5 @@ async def test_a_stop_after_the_end_changes_nothing(alice, held):
     async with working(held):
         row = await ask(alice, 5)
         await told(row)
-        await stop(row.id)
+        await stop_generation(row.id)
     assert ((await stored(row)).status, (await stored(row)).text) == ("done", numbered(5))

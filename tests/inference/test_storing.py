@@ -11,7 +11,7 @@ from django.db import DataError, InterfaceError, OperationalError
 from inference.log.events import Usage
 from inference.models import Generation
 from inference.queue.outcome import Outcome, generations_ended
-from inference.worker.result_writer import Ledger
+from inference.worker.result_writer import ResultWriter
 from jarvis.lib.database import in_database, is_outage
 from tests.support.workers import stored
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @asynccontextmanager
 async def keeping():
-    ledger = Ledger()
+    ledger = ResultWriter()
     task = asyncio.create_task(ledger.run())
     try:
         yield ledger
@@ -58,9 +58,9 @@ async def test_an_answer_that_cannot_be_stored_fails_alone(alice, odd):
     outcomes = [outcome_of(row) for row in rows]
     outcomes[1] = outcome_of(rows[1], **odd)
     async with keeping() as ledger, asyncio.timeout(10):
-        assert await asyncio.gather(*map(ledger.store, outcomes)) == [True, True, True]
+        assert await asyncio.gather(*map(ledger.store_outcome, outcomes)) == [True, True, True]
         later = await running_row(alice)
-        assert await ledger.store(outcome_of(later))
+        assert await ledger.store_outcome(outcome_of(later))
     assert [(await stored(row)).status for row in (*rows, later)] == ["done", "failed", "done", "done"]
     assert outcomes[1].end.status == "failed"
     bad = await stored(rows[1])
@@ -78,7 +78,7 @@ async def test_an_answer_that_somebody_else_cannot_take_holds_up_nobody(alice):
     generations_ended.connect(refuse)
     try:
         async with keeping() as ledger, asyncio.timeout(10):
-            assert await asyncio.gather(*(ledger.store(outcome_of(row)) for row in rows)) == [True, False, True]
+            assert await asyncio.gather(*(ledger.store_outcome(outcome_of(row)) for row in rows)) == [True, False, True]
     finally:
         generations_ended.disconnect(refuse)
     assert [(await stored(row)).status for row in rows] == ["done", "running", "done"]
@@ -110,4 +110,4 @@ def test_what_an_outage_is(error, away):
 
 async def test_a_row_of_nobody_is_told_so(alice):
     async with keeping() as ledger, asyncio.timeout(10):
-        assert await ledger.store(Outcome(uuid4(), 1, "done")) is False
+        assert await ledger.store_outcome(Outcome(uuid4(), 1, "done")) is False

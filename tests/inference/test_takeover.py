@@ -10,11 +10,11 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from inference.log.events import Begin, Cursor, End, Fence, Finish, Text
 from inference.models import MAX_ATTEMPTS, Generation
-from inference.queue.submit import stop
+from inference.queue.submit import stop_generation
 from inference.redis import wire
 from inference.tasks import give_up
 from inference.worker.publisher import Publisher
-from inference.worker.quarantine import Gate
+from inference.worker.quarantine import Quarantine
 from inference.worker.relay import Relay
 from inference.worker.worker import Worker
 from jarvis.lib.config import config
@@ -127,8 +127,8 @@ async def test_an_end_that_the_engine_gave_is_not_asked_for_again(alice, held, f
 async def blocked_ledger(engine):
     """A worker that cannot store anything, and is killed."""
     worker = Worker(engine, "here")
-    worker.ledger.news = asyncio.Event()
-    worker.ledger.news.set = lambda: None  # type: ignore[method-assign]
+    worker.result_writer.news = asyncio.Event()
+    worker.result_writer.news.set = lambda: None  # type: ignore[method-assign]
     task = asyncio.create_task(worker.run())
     try:
         yield worker
@@ -186,19 +186,19 @@ async def test_a_worker_that_slept_cannot_tell_or_store_any_more(alice, held, fa
     fake.settings.rate = 200
     row = await ask(alice, LENGTH)
     sleeper = Worker(held, "there")
-    await sleeper.claim()
+    await sleeper.claim_rows()
     telling = asyncio.create_task(sleeper.publisher.run())
     await until(lambda: has_told(row, 10))
     telling.cancel()  # asleep, but what it reads from the engine still grows
     await asyncio.wait([telling])
-    sleeper.publisher.gate.set()
+    sleeper.publisher.may_read.set()
     await expire(row)
     async with working(held, "elsewhere"):
         entries = await told(row)
-    await until(lambda: bool(sleeper.ledger.waiting))
+    await until(lambda: bool(sleeper.result_writer.waiting))
     log, before = await wire.read_log(row.id), await stored(row)
 
-    awake = [asyncio.create_task(part()) for part in (sleeper.publisher.run, sleeper.ledger.run)]
+    awake = [asyncio.create_task(part()) for part in (sleeper.publisher.run, sleeper.result_writer.run)]
     await until(lambda: not sleeper.tasks)
     await sleeper.publisher.flush()
     for task in awake:
@@ -217,10 +217,10 @@ async def test_a_worker_drops_what_another_has_taken_and_frees_the_engine(alice,
     async with working(held) as worker:
         await until(lambda: has_told(row, 3))
         await in_database(Generation.objects.filter(id=row.id).update, attempt=2, worker="other/1-x")
-        await worker.beat()
+        await worker.renew_leases()
         await until(lambda: not worker.tasks, 1)
         await until(lambda: fake.counters.running == 0, 1)
-        assert row.id not in worker.publisher.journals
+        assert row.id not in worker.publisher.buffers
     assert (await stored(row)).status == "running"
 
 
@@ -231,7 +231,7 @@ async def test_a_worker_that_takes_its_own_row_again_tells_it_to_the_end(alice, 
     async with working(held) as worker:
         await until(lambda: has_told(row, 10))
         await expire(row)
-        assert await worker.claim() == 1
+        assert await worker.claim_rows() == 1
         entries = await following
     assert "".join(e.text for _, e in entries if isinstance(e, Text)) == numbered(LENGTH)
     ended = await stored(row)
@@ -241,16 +241,16 @@ async def test_a_worker_that_takes_its_own_row_again_tells_it_to_the_end(alice, 
 async def test_a_worker_that_takes_a_row_again_while_it_stores_it_tells_the_end(alice, held):
     row = await ask(alice, LENGTH)
     async with working(held) as worker:
-        store, worker.ledger.news.set = worker.ledger.news.set, lambda: None
-        await until(lambda: bool(worker.ledger.waiting))
+        store, worker.result_writer.news.set = worker.result_writer.news.set, lambda: None
+        await until(lambda: bool(worker.result_writer.waiting))
         await expire(row)
-        assert await worker.claim() == 1
-        await until(lambda: len(worker.ledger.waiting) == 2)
-        worker.ledger.news.set = store
+        assert await worker.claim_rows() == 1
+        await until(lambda: len(worker.result_writer.waiting) == 2)
+        worker.result_writer.news.set = store
         store()
         await until(lambda: not worker.tasks)
         entries = await told(row)
-        await until(lambda: not worker.publisher.journals)
+        await until(lambda: not worker.publisher.buffers)
         log = await wire.read_log(row.id)
     assert [type(entry) for _, entry in log[-1:]] == [End]
     assert text_of(entries) == text_of(log) == numbered(LENGTH)
@@ -322,7 +322,7 @@ async def test_what_was_stopped_while_its_worker_was_dead_keeps_its_text(alice, 
     fake.settings.rate = 100
     row = await ask(alice, LENGTH)
     await killed_at(held, row, 10, fake)
-    await stop(row.id)
+    await stop_generation(row.id)
     before = await tokens_told(row)
     async with working(held):
         entries = await told(row)
@@ -338,7 +338,7 @@ async def test_what_cannot_be_continued_and_was_stopped_keeps_its_text_too(alice
     row = await ask(alice, LENGTH, logprobs=True)
     async with doomed(held):
         await until(lambda: something_told(row))
-    await stop(row.id)
+    await stop_generation(row.id)
     shown = text_of(await wire.read_log(row.id))
     async with working(held):
         assert text_of(await told(row)) == shown != ""
@@ -363,11 +363,11 @@ async def test_nothing_can_be_added_to_a_log_once_its_successor_has_read_it(alic
     row = await ask(alice, LENGTH)
     await killed_at(held, row, 10, fake)
     last = (await wire.read_log(row.id))[-1][0]
-    await in_database(Generation.objects.release_place, "here", "here/next")
+    await in_database(Generation.objects.release_slot, "here", "here/next")
     [again] = await in_database(Generation.objects.claim, "here/next", ["fake"], 1, timedelta(seconds=6))
-    relay = Relay(again, held, Publisher(lambda *_: None), Gate())
-    await relay.take_over()
-    await wire.publish({row.id: [(Cursor(last.attempt, last.index + 1), Text("too late ", 1, [1]))]})
+    relay = Relay(again, held, Publisher(lambda *_: None), Quarantine())
+    await relay.take_over_log()
+    await wire.publish_events({row.id: [(Cursor(last.attempt, last.index + 1), Text("too late ", 1, [1]))]})
     await relay.publisher.writer.close()
     assert await tokens_told(row) == 10
     assert relay.answer.text == numbered(10)

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def make(db):
-    LanguageModel.objects.serve("fake")
+    LanguageModel.objects.register_served("fake")
     alice = User.objects.create_user("alice")
 
     def make(**fields):

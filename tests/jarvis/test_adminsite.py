@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.utils import timezone
 
-from accounts.audit import AuditEvent, record
+from accounts.audit import AuditEvent, record_event
 from accounts.models import ApiKey
 from inference.models import Generation, LanguageModel, PausedPlace, UsageDay
 from inference.redis import wire
@@ -26,11 +26,13 @@ def worker():
 
     async def tell(state):
         if state is None:
-            await wire.client().flushdb()
+            await wire.shared_client().flushdb()
         else:
-            await wire.tell_state(state)
-            await wire.client().expire(wire.worker_key(state.name), 60)  # a live one would tell it again and again
-        await wire.close()
+            await wire.publish_state(state)
+            await wire.shared_client().expire(
+                wire.worker_key(state.name), 60
+            )  # a live one would tell it again and again
+        await wire.close_client()
 
     asyncio.run(tell(state))
     yield state
@@ -49,7 +51,7 @@ def page(client, address, **query):
 
 
 def test_the_first_page_shows_how_things_are(client, carol, alice, worker):
-    key, _ = ApiKey.make(alice.pk, "nightly report")
+    key, _ = ApiKey.create_with_secret(alice.pk, "nightly report")
     call(alice, key=key, prompt_tokens=1000, completion_tokens=234, cost=Decimal("1.25"))
     call(alice, status="failed")
     call(carol, status="queued", finished_at=None)
@@ -84,7 +86,7 @@ def test_no_list_grows_in_queries(client, carol, worker, django_assert_max_num_q
     for number in range(30):
         someone = User.objects.create_user(f"user{number}")
         call(someone, status="queued", finished_at=None)
-        call(someone, key=ApiKey.make(someone.pk, "x")[0])
+        call(someone, key=ApiKey.create_with_secret(someone.pk, "x")[0])
     UsageDay.objects.roll_up(timezone.now().date())
     with django_assert_max_num_queries(11):
         page(client, address)
@@ -188,7 +190,7 @@ def lines(response):
 
 
 def test_usage_is_exported_as_the_list_shows_it(client, carol, alice):
-    key, _ = ApiKey.make(alice.pk, '=HYPERLINK("http://evil.example")')
+    key, _ = ApiKey.create_with_secret(alice.pk, '=HYPERLINK("http://evil.example")')
     call(alice, key=key, cost=Decimal("0.00004750"))
     call(carol)
     UsageDay.objects.roll_up(timezone.now().date())
@@ -200,8 +202,8 @@ def test_usage_is_exported_as_the_list_shows_it(client, carol, alice):
 
 
 def test_the_audit_log_is_read_filtered_and_exported_but_never_written(client, carol, alice):
-    event = record("key.revoked", obj=alice, why="@SUM(A1)")
-    record("sign_in", actor=alice)
+    event = record_event("key.revoked", obj=alice, why="@SUM(A1)")
+    record_event("sign_in", actor=alice)
     text = page(client, "accounts/auditevent/", about="key.")
     assert "key.revoked" in text
     assert "1 audit event" in text

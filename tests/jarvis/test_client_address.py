@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jarvis.lib import client_address as address
-from jarvis.lib.client_address import bucket, client_address, told
+from jarvis.lib.client_address import client_address, rate_bucket, resolve_client
 from jarvis.lib.config import Config
 
 PROXIES = ("10.0.0.0/8", "fd00::/8", "unix")
@@ -40,23 +40,23 @@ PROXIES = ("10.0.0.0/8", "fd00::/8", "unix")
     ],
 )
 def test_the_header_is_read_from_its_end_as_far_as_proxies_are_trusted(peer, forwarded, client):
-    assert told(peer, forwarded, PROXIES) == client
+    assert resolve_client(peer, forwarded, PROXIES) == client
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "10.0.0.1", "unix"])
 def test_without_trusted_proxies_the_header_says_nothing(peer):
-    assert told(peer, "198.51.100.7", ()) == peer
+    assert resolve_client(peer, "198.51.100.7", ()) == peer
 
 
 @given(st.text(max_size=100), st.sampled_from(["192.0.2.1", "2001:db8::1"]))
 def test_what_a_stranger_writes_changes_nothing(text, stranger):
-    assert told(stranger, text, PROXIES) == stranger
-    assert told("10.0.0.1", f"{text}, {stranger}", PROXIES) == stranger
+    assert resolve_client(stranger, text, PROXIES) == stranger
+    assert resolve_client("10.0.0.1", f"{text}, {stranger}", PROXIES) == stranger
 
 
 @given(st.text(max_size=100))
 def test_any_text_is_read_without_a_fault(text):
-    assert bucket(told("10.0.0.1", text, PROXIES))
+    assert rate_bucket(resolve_client("10.0.0.1", text, PROXIES))
 
 
 def test_a_request_and_a_scope_are_read_alike(monkeypatch):
@@ -81,4 +81,4 @@ def test_a_unix_socket_has_no_address_and_is_trusted_by_name(monkeypatch, client
     [("192.0.2.7", "192.0.2.7"), ("2001:db8::7", "2001:db8::/64"), ("unix", "unix"), ("::1", "::/64")],
 )
 def test_an_ipv6_client_is_counted_by_its_network(found, counted):
-    assert bucket(found) == counted
+    assert rate_bucket(found) == counted

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from jarvis.lib.config import BASE, Config, variable
-from jarvis.lib.env_example import example
+from jarvis.lib.config import BASE, Config, variable_name
+from jarvis.lib.env_example import make_example
 
 
 def start(**variables):
@@ -59,12 +59,12 @@ def test_names_are_split_at_commas():
 
 
 def test_the_example_file_is_the_one_that_the_configuration_makes():
-    assert (BASE / ".env.example").read_text() == example()
+    assert (BASE / ".env.example").read_text() == make_example()
 
 
 def test_every_field_says_what_it_is_for():
     assert all(field.description for field in Config.model_fields.values())
-    assert len({variable(name) for name in Config.model_fields}) == len(Config.model_fields)
+    assert len({variable_name(name) for name in Config.model_fields}) == len(Config.model_fields)
 
 
 def test_the_run_directory_is_private_and_short_enough_for_sockets(tmp_path):

@@ -4,10 +4,10 @@ import httpx
 import pytest
 
 from accounts.models import ApiKey
-from jarvis.asgi import answered, http
+from jarvis.asgi import http, route_http
 from jarvis.lib.config import Config
 from jarvis.lib.database import in_database
-from jarvis.web.cors import EXPOSED, Cors
+from jarvis.web.cors import EXPOSED_HEADERS, Cors
 from tests.support.live import static_files
 from tests.support.workers import alice, clean_redis
 
@@ -40,18 +40,18 @@ def client(app):
 
 @pytest.fixture
 async def opened(files):
-    async with client(Cors(answered, [OURS, "http://localhost:3000"])) as client_:
+    async with client(Cors(route_http, [OURS, "http://localhost:3000"])) as client_:
         yield client_
 
 
 async def test_a_page_of_a_named_origin_reads_answers_and_their_headers(opened, alice):
-    _, secret = await in_database(ApiKey.make, alice.pk, "test")
+    _, secret = await in_database(ApiKey.create_with_secret, alice.pk, "test")
     for path in BOTH_STACKS:
         for origin in (OURS, "http://localhost:3000"):
             response = await opened.get(path, headers={"origin": origin, "x-api-key": secret})
             assert response.status_code == 200, response.text
             assert response.headers.get_list(f"{ALLOW}origin") == [origin]
-            assert response.headers["access-control-expose-headers"] == EXPOSED.decode()
+            assert response.headers["access-control-expose-headers"] == EXPOSED_HEADERS.decode()
             assert "origin" in response.headers["vary"].lower()
             assert response.headers["x-request-id"]
         refused = await opened.get(path, headers={"origin": OURS, "x-api-key": "jv_wrong"})
@@ -59,7 +59,7 @@ async def test_a_page_of_a_named_origin_reads_answers_and_their_headers(opened, 
 
 
 async def test_no_other_page_may(opened, alice):
-    _, secret = await in_database(ApiKey.make, alice.pk, "test")
+    _, secret = await in_database(ApiKey.create_with_secret, alice.pk, "test")
     for path in BOTH_STACKS:
         for origin in STRANGERS:
             ask = {"origin": origin, "access-control-request-method": "POST"}
@@ -95,7 +95,7 @@ async def test_odd_names_of_headers_are_not_given_back(opened):
 async def test_no_answer_lets_cookies_through(files, alice):
     """A page elsewhere acts by a key of its own, never for whoever is signed in here."""
     for origins in ([OURS], ["*"], ["*", OURS]):
-        async with client(Cors(answered, origins)) as opened:
+        async with client(Cors(route_http, origins)) as opened:
             ask = {"origin": OURS, "access-control-request-method": "GET", "cookie": "sessionid=x"}
             for response in (
                 await opened.get("/api/history", headers={"origin": OURS, "cookie": "sessionid=x"}),
@@ -113,7 +113,7 @@ async def test_pages_are_open_to_no_other_page(opened):
 
 
 async def test_nothing_is_open_unless_it_was_configured(files):
-    assert http is answered
+    assert http is route_http
     async with client(http) as closed:
         ask = {"origin": OURS, "access-control-request-method": "GET"}
         for response in (await closed.get("/health", headers=ask), await closed.options("/v1/models", headers=ask)):

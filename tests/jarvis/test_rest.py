@@ -16,7 +16,7 @@ def alice():
 
 @pytest.fixture
 def key(alice):
-    return ApiKey.make(alice.pk, "laptop")
+    return ApiKey.create_with_secret(alice.pk, "laptop")
 
 
 def fault(response):

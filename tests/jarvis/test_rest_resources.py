@@ -107,7 +107,7 @@ def test_what_is_not_in_order_makes_no_key(as_alice, data):
 
 
 def test_keys_of_others_are_neither_seen_nor_revoked(as_alice, bob):
-    key, _ = ApiKey.make(bob.pk, "his")
+    key, _ = ApiKey.create_with_secret(bob.pk, "his")
     assert as_alice.get("/api/v1/keys/").json()["count"] == 0
     assert as_alice.get(f"/api/v1/keys/{key.pk}/").status_code == 404
     assert post(as_alice, f"/api/v1/keys/{key.pk}/revoke/").status_code == 404
@@ -116,7 +116,7 @@ def test_keys_of_others_are_neither_seen_nor_revoked(as_alice, bob):
 
 
 def test_a_key_is_revoked_once(as_alice, alice):
-    key, secret = ApiKey.make(alice.pk, "laptop")
+    key, secret = ApiKey.create_with_secret(alice.pk, "laptop")
     first = post(as_alice, f"/api/v1/keys/{key.pk}/revoke/").json()["revoked_at"]
     assert first is not None
     assert post(as_alice, f"/api/v1/keys/{key.pk}/revoke/").json()["revoked_at"] == first
@@ -125,7 +125,7 @@ def test_a_key_is_revoked_once(as_alice, alice):
 
 
 def test_a_key_cannot_make_or_revoke_keys(client, alice):
-    key, secret = ApiKey.make(alice.pk, "leaked")
+    key, secret = ApiKey.create_with_secret(alice.pk, "leaked")
     headers = {"authorization": f"Bearer {secret}"}
     assert client.get("/api/v1/keys/", headers=headers).json()["count"] == 1
     made = client.post("/api/v1/keys/", {"label": "another"}, content_type="application/json", headers=headers)
@@ -134,8 +134,8 @@ def test_a_key_cannot_make_or_revoke_keys(client, alice):
 
 
 def test_administrators_see_all_keys_but_not_by_a_key_without_the_scope(as_carol, carol, alice):
-    ApiKey.make(alice.pk, "hers")
-    _, secret = ApiKey.make(carol.pk, "script")
+    ApiKey.create_with_secret(alice.pk, "hers")
+    _, secret = ApiKey.create_with_secret(carol.pk, "script")
     assert as_carol.get("/api/v1/keys/").json()["count"] == 2
     assert as_carol.get("/api/v1/keys/?owner=alice").json()["count"] == 1
     as_carol.logout()
@@ -190,7 +190,7 @@ def test_others_change_no_model(as_alice, models, carol):
         403,
         "permission_denied",
     )
-    _, secret = ApiKey.make(carol.pk, "script")
+    _, secret = ApiKey.create_with_secret(carol.pk, "script")
     address = f"/api/v1/models/{models[0].pk}/"
     by_key = as_alice.patch(address, {"price_input": 0}, content_type="application/json", headers={"x-api-key": secret})
     assert by_key.status_code == 403
@@ -201,7 +201,7 @@ def test_others_change_no_model(as_alice, models, carol):
 
 @pytest.fixture
 def used(alice, bob):
-    key, _ = ApiKey.make(alice.pk, "laptop")
+    key, _ = ApiKey.create_with_secret(alice.pk, "laptop")
     call(alice, key=key, cost=Decimal("0.5"))
     call(alice, finished_at=timezone.now() - timedelta(days=1))
     call(bob, model="other")
@@ -287,9 +287,9 @@ def tell(**fields):
     )
 
     async def tell():
-        await wire.tell_state(state)
-        await wire.client().expire(wire.worker_key(state.name), 60)  # a live one would tell it again and again
-        await wire.close()
+        await wire.publish_state(state)
+        await wire.shared_client().expire(wire.worker_key(state.name), 60)  # a live one would tell it again and again
+        await wire.close_client()
 
     asyncio.run(tell())
     return state
@@ -300,8 +300,8 @@ def worker():
     yield tell()
 
     async def clean():
-        await wire.client().flushdb()
-        await wire.close()
+        await wire.shared_client().flushdb()
+        await wire.close_client()
 
     asyncio.run(clean())
 

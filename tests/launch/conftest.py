@@ -8,20 +8,20 @@ from typing import Any
 
 import pytest
 
-from jarvis.launch.child import Plan
+from jarvis.launch.child import ChildPlan
 from jarvis.launch.display import Display
-from jarvis.launch.instance_lock import Claim
+from jarvis.launch.instance_lock import InstanceLock
 from jarvis.launch.logfile import LogFile
 from jarvis.launch.supervisor import Supervisor
 
-MakePlan = Callable[..., Plan]
+MakePlan = Callable[..., ChildPlan]
 
 
 @pytest.fixture
 def plan(tmp_path: Path) -> MakePlan:
-    def make(name: str, script: str, **options: Any) -> Plan:
+    def make(name: str, script: str, **options: Any) -> ChildPlan:
         command = [sys.executable, "-S", "-E", "-c", script]
-        return Plan(name=name, command=lambda: command, log=LogFile(tmp_path / f"{name}.log"), **options)
+        return ChildPlan(name=name, command=lambda: command, log=LogFile(tmp_path / f"{name}.log"), **options)
 
     return make
 
@@ -34,5 +34,5 @@ def shown() -> io.StringIO:
 
 @pytest.fixture
 async def supervisor(tmp_path: Path, shown: io.StringIO) -> Supervisor:
-    claim = Claim(tmp_path, "http://127.0.0.1:1")
+    claim = InstanceLock(tmp_path, "http://127.0.0.1:1")
     return Supervisor(claim, Display(shown), [("front",), ("back",), ("base",)])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jarvis.launch.child import LONGEST_PAUSE, SHORTEST_PAUSE, STEADY, Child, next_pause
+from jarvis.launch.child import MAX_PAUSE_SECONDS, MIN_PAUSE_SECONDS, STEADY_SECONDS, Child, next_pause
 from jarvis.launch.errors import LaunchError
 from jarvis.lib import processes
 from tests.launch.conftest import MakePlan
@@ -27,14 +27,14 @@ def test_pauses_grow_to_a_limit_and_are_short_again_after_a_steady_run() -> None
     pauses = [0.0]
     for _ in range(8):
         pauses.append(next_pause(pauses[-1], lived=1))
-    assert pauses[1:] == [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, LONGEST_PAUSE, LONGEST_PAUSE]
-    assert next_pause(LONGEST_PAUSE, lived=STEADY) == SHORTEST_PAUSE
+    assert pauses[1:] == [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, MAX_PAUSE_SECONDS, MAX_PAUSE_SECONDS]
+    assert next_pause(MAX_PAUSE_SECONDS, lived=STEADY_SECONDS) == MIN_PAUSE_SECONDS
 
 
 async def test_a_killed_child_is_started_again(plan: MakePlan) -> None:
     changes: list[tuple[str, str]] = []
     child = Child(plan("base", SLEEP), lambda child: changes.append((child.phase, child.detail)))
-    keeping = asyncio.create_task(child.keep())
+    keeping = asyncio.create_task(child.keep_running())
     await until(lambda: child.identity)
     first = child.identity
     assert first is not None
@@ -48,20 +48,20 @@ async def test_a_killed_child_is_started_again(plan: MakePlan) -> None:
 
 async def test_a_stopped_child_is_gone_and_stays_so(plan: MakePlan) -> None:
     child = Child(plan("base", SLEEP), quiet)
-    keeping = asyncio.create_task(child.keep())
+    keeping = asyncio.create_task(child.keep_running())
     await until(lambda: child.identity)
     who = child.identity
     assert who is not None
     await child.stop()
     await keeping
-    assert not processes.alive(who)
+    assert not processes.is_alive(who)
     assert (child.phase, child.starts) == ("stopped", 1)
 
 
 async def test_a_child_that_ignores_the_signal_is_killed_after_its_patience(plan: MakePlan) -> None:
     made = plan("base", STUBBORN, patience=0.3)
     child = Child(made, quiet)
-    keeping = asyncio.create_task(child.keep())
+    keeping = asyncio.create_task(child.keep_running())
     await until(lambda: made.log.last_line() == "on")
     began = time.monotonic()
     await child.stop()
@@ -72,7 +72,7 @@ async def test_a_child_that_ignores_the_signal_is_killed_after_its_patience(plan
 async def test_a_hurried_child_is_killed_at_once(plan: MakePlan) -> None:
     made = plan("base", STUBBORN, patience=60)
     child = Child(made, quiet)
-    keeping = asyncio.create_task(child.keep())
+    keeping = asyncio.create_task(child.keep_running())
     await until(lambda: made.log.last_line() == "on")
     stopping = asyncio.create_task(child.stop())
     await until(lambda: child.phase == "stopping")
@@ -98,7 +98,7 @@ while True:
 """
     made = plan("base", script, patience=60, hurried_patience=60)
     child = Child(made, quiet)
-    keeping = asyncio.create_task(child.keep())
+    keeping = asyncio.create_task(child.keep_running())
     await until(lambda: made.log.last_line() == "on")
     stopping = asyncio.create_task(child.stop())
     await until(lambda: made.log.last_line() == "1")
@@ -113,13 +113,13 @@ async def test_what_a_child_left_in_its_group_ends_with_it(plan: MakePlan, tmp_p
     script = "import subprocess, time; p = subprocess.Popen(['sleep', '60']); print(p.pid, flush=True); time.sleep(60)"
     made = plan("base", script)
     child = Child(made, quiet)
-    keeping = asyncio.create_task(child.keep())
+    keeping = asyncio.create_task(child.keep_running())
     await until(lambda: made.log.last_line())
-    grandchild = processes.identity(int(made.log.last_line()))
+    grandchild = processes.identify(int(made.log.last_line()))
     assert grandchild is not None
     assert child.identity is not None
     os.kill(child.identity.pid, signal.SIGKILL)
-    await until(lambda: not processes.alive(grandchild))
+    await until(lambda: not processes.is_alive(grandchild))
     await child.stop()
     await keeping
 
@@ -130,14 +130,14 @@ async def test_an_essential_child_that_never_gets_ready_ends_the_start_with_one_
 
     child = Child(plan("base", CRASH, essential=True, ready=never), quiet)
     with pytest.raises(LaunchError, match=r"base does not start .ended with code 3.*no such model: tiny") as error:
-        await child.keep()
+        await child.keep_running()
     assert "\n" not in str(error.value)
     assert child.starts == 3
 
 
 async def test_another_child_is_tried_for_ever(plan: MakePlan) -> None:
     child = Child(plan("base", CRASH), quiet)
-    keeping = asyncio.create_task(child.keep())
+    keeping = asyncio.create_task(child.keep_running())
     await until(lambda: child.starts == 4)
     await child.stop()
     await keeping
@@ -145,7 +145,7 @@ async def test_another_child_is_tried_for_ever(plan: MakePlan) -> None:
 
 async def test_an_essential_child_that_was_ready_once_is_tried_for_ever(plan: MakePlan) -> None:
     child = Child(plan("base", CRASH, essential=True), quiet)
-    keeping = asyncio.create_task(child.keep())
+    keeping = asyncio.create_task(child.keep_running())
     await until(lambda: child.starts == 4)
     await child.stop()
     await keeping
@@ -160,7 +160,7 @@ async def test_a_preparation_that_fails_ends_the_start_but_not_a_running_system(
 
     changes: list[str] = []
     child = Child(plan("base", SLEEP, prepare=prepare, essential=True), lambda child: changes.append(child.detail))
-    keeping = asyncio.create_task(child.keep())
+    keeping = asyncio.create_task(child.keep_running())
     await until(lambda: child.was_ready.is_set() and child.identity)
     assert child.identity is not None
     full = True
@@ -173,4 +173,4 @@ async def test_a_preparation_that_fails_ends_the_start_but_not_a_running_system(
 
     full = True
     with pytest.raises(LaunchError, match="the disk is full"):
-        await Child(plan("base", SLEEP, prepare=prepare, essential=True), quiet).keep()
+        await Child(plan("base", SLEEP, prepare=prepare, essential=True), quiet).keep_running()

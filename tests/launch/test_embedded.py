@@ -14,7 +14,7 @@ import psycopg
 import pytest
 import redis
 
-from jarvis.launch.embedded import EmbeddedPostgres, EmbeddedRedis, Running, Service
+from jarvis.launch.embedded import EmbeddedPostgres, EmbeddedRedis, RunningService, Service
 from jarvis.launch.errors import LaunchError
 from jarvis.lib import processes
 
@@ -28,29 +28,31 @@ def until(condition: Callable[[], object], seconds: float = 10) -> None:
 
 
 @pytest.fixture
-def postgres(tmp_path: Path) -> Iterator[Running]:
-    with Running(EmbeddedPostgres(tmp_path / "postgres", tmp_path / "run"), tmp_path / "postgres.log") as running:
+def postgres(tmp_path: Path) -> Iterator[RunningService]:
+    with RunningService(
+        EmbeddedPostgres(tmp_path / "postgres", tmp_path / "run"), tmp_path / "postgres.log"
+    ) as running:
         yield running
 
 
 @pytest.fixture
-def redis_server(tmp_path: Path) -> Iterator[Running]:
-    with Running(EmbeddedRedis(tmp_path / "redis", tmp_path / "run"), tmp_path / "redis.log") as running:
+def redis_server(tmp_path: Path) -> Iterator[RunningService]:
+    with RunningService(EmbeddedRedis(tmp_path / "redis", tmp_path / "run"), tmp_path / "redis.log") as running:
         yield running
 
 
-def fill(postgres: Running) -> None:
+def fill(postgres: RunningService) -> None:
     with psycopg.connect(postgres.service.url) as connection:
         connection.execute("CREATE TABLE note (text text)")
         connection.execute("INSERT INTO note VALUES ('kept')")
 
 
-def notes(postgres: Running) -> list[tuple[str]]:
+def notes(postgres: RunningService) -> list[tuple[str]]:
     with psycopg.connect(postgres.service.url) as connection:
         return connection.execute("SELECT text FROM note").fetchall()
 
 
-def kill(running: Running) -> None:
+def kill(running: RunningService) -> None:
     """SIGKILL, as the kernel does when memory runs out."""
     assert running.process is not None
     running.process.kill()
@@ -68,21 +70,21 @@ def tcp_ports(pid: int) -> list[str]:
     return [row[1] for row in rows if f"socket:[{row[9]}]" in inodes]
 
 
-def test_postgres_is_version_18_and_has_pgvector(postgres: Running) -> None:
+def test_postgres_is_version_18_and_has_pgvector(postgres: RunningService) -> None:
     with psycopg.connect(postgres.service.url) as connection:
         assert connection.info.server_version // 10_000 == 18
         connection.execute("CREATE EXTENSION vector")
         assert connection.execute("SELECT '[1,2]'::vector <-> '[4,6]'").fetchone() == (5.0,)
 
 
-def test_postgres_knows_unicode_letters_on_every_machine(postgres: Running) -> None:
+def test_postgres_knows_unicode_letters_on_every_machine(postgres: RunningService) -> None:
     with psycopg.connect(postgres.service.url) as connection:
         assert connection.execute("SELECT upper('señal')").fetchone() == ("SEÑAL",)
 
 
 @pytest.mark.parametrize("name", ["postgres", "redis_server"])
 def test_a_server_opens_no_tcp_port_and_its_directories_are_private(name: str, request: pytest.FixtureRequest) -> None:
-    running: Running = request.getfixturevalue(name)
+    running: RunningService = request.getfixturevalue(name)
     assert running.process is not None
     assert tcp_ports(running.process.pid) == []
     assert isinstance(running.service, EmbeddedPostgres | EmbeddedRedis)
@@ -90,14 +92,14 @@ def test_a_server_opens_no_tcp_port_and_its_directories_are_private(name: str, r
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-def test_postgres_killed_with_sigkill_comes_back_with_its_data(postgres: Running) -> None:
+def test_postgres_killed_with_sigkill_comes_back_with_its_data(postgres: RunningService) -> None:
     fill(postgres)
     kill(postgres)
     postgres.start()
     assert notes(postgres) == [("kept",)]
 
 
-def test_a_killed_postmaster_with_a_busy_backend_is_replaced(postgres: Running) -> None:
+def test_a_killed_postmaster_with_a_busy_backend_is_replaced(postgres: RunningService) -> None:
     fill(postgres)
     busy = psycopg.connect(postgres.service.url)
     busy.execute("BEGIN")
@@ -107,7 +109,7 @@ def test_a_killed_postmaster_with_a_busy_backend_is_replaced(postgres: Running) 
     busy.close()
 
 
-def test_a_killed_backend_leaves_the_server_usable(postgres: Running) -> None:
+def test_a_killed_backend_leaves_the_server_usable(postgres: RunningService) -> None:
     fill(postgres)
     victim = psycopg.connect(postgres.service.url)
     os.kill(victim.info.backend_pid, signal.SIGKILL)
@@ -117,7 +119,7 @@ def test_a_killed_backend_leaves_the_server_usable(postgres: Running) -> None:
     assert notes(postgres) == [("kept",)]
 
 
-def test_a_stale_lock_file_naming_a_living_process_does_not_stop_postgres(postgres: Running) -> None:
+def test_a_stale_lock_file_naming_a_living_process_does_not_stop_postgres(postgres: RunningService) -> None:
     service = postgres.service
     assert isinstance(service, EmbeddedPostgres)
     postgres.stop()
@@ -126,10 +128,10 @@ def test_a_stale_lock_file_naming_a_living_process_does_not_stop_postgres(postgr
     assert service.ready()
 
 
-def test_a_postgres_that_outlived_its_supervisor_is_replaced(postgres: Running, tmp_path: Path) -> None:
+def test_a_postgres_that_outlived_its_supervisor_is_replaced(postgres: RunningService, tmp_path: Path) -> None:
     fill(postgres)
     assert postgres.process is not None
-    with Running(postgres.service, tmp_path / "second.log") as second:
+    with RunningService(postgres.service, tmp_path / "second.log") as second:
         assert postgres.process.wait(5) == 0
         assert notes(second) == [("kept",)]
 
@@ -146,7 +148,7 @@ def test_data_of_another_version_is_left_alone_and_named(tmp_path: Path) -> None
 def test_a_cluster_that_was_made_only_half_is_made_again(tmp_path: Path) -> None:
     (tmp_path / "postgres.new").mkdir()
     (tmp_path / "postgres.new" / "base").write_text("half")
-    with Running(EmbeddedPostgres(tmp_path / "postgres", tmp_path / "run"), tmp_path / "log") as running:
+    with RunningService(EmbeddedPostgres(tmp_path / "postgres", tmp_path / "run"), tmp_path / "log") as running:
         assert running.service.ready()
 
 
@@ -155,7 +157,7 @@ def test_a_path_too_long_for_a_socket_is_refused_in_one_line(tmp_path: Path) -> 
         EmbeddedPostgres(tmp_path, tmp_path / ("x" * 100))
 
 
-def test_redis_killed_with_sigkill_comes_back_with_its_data(redis_server: Running) -> None:
+def test_redis_killed_with_sigkill_comes_back_with_its_data(redis_server: RunningService) -> None:
     client = redis.Redis.from_url(redis_server.service.url, decode_responses=True)
     client.set("note", "kept")
     kill(redis_server)
@@ -165,9 +167,9 @@ def test_redis_killed_with_sigkill_comes_back_with_its_data(redis_server: Runnin
     client.close()
 
 
-def test_a_redis_that_outlived_its_supervisor_is_replaced(redis_server: Running, tmp_path: Path) -> None:
+def test_a_redis_that_outlived_its_supervisor_is_replaced(redis_server: RunningService, tmp_path: Path) -> None:
     assert redis_server.process is not None
-    with Running(redis_server.service, tmp_path / "second.log"):
+    with RunningService(redis_server.service, tmp_path / "second.log"):
         assert redis_server.process.wait(5) == 0
 
 
@@ -183,7 +185,7 @@ def test_servers_of_a_killed_script_end_with_it(kind: type[Service], tmp_path: P
     """
     with subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
-        server = processes.identity(int(parent.stdout.readline()))
+        server = processes.identify(int(parent.stdout.readline()))
         assert server is not None
         parent.kill()
-        until(lambda: not processes.alive(server))
+        until(lambda: not processes.is_alive(server))

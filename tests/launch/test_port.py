@@ -17,22 +17,22 @@ def taken() -> object:
 
 def test_a_taken_port_is_told_with_its_holder_and_the_way_out(taken: int) -> None:
     with pytest.raises(LaunchError, match=rf"Port {taken} is taken by .* \(pid {os.getpid()}\).*JARVIS_WEB_PORT="):
-        port.listen("127.0.0.1", taken)
+        port.open_listener("127.0.0.1", taken)
 
 
 def test_an_address_of_another_machine_is_told(taken: int) -> None:
     with pytest.raises(LaunchError, match=r"JARVIS_WEB_HOST=192.0.2.1 is no address of this machine"):
-        port.listen("192.0.2.1", taken)
+        port.open_listener("192.0.2.1", taken)
 
 
 def test_a_name_that_does_not_resolve_is_told() -> None:
     with pytest.raises(LaunchError, match=r"JARVIS_WEB_HOST=no-such-host\.invalid is no address"):
-        port.listen("no-such-host.invalid", 8090)
+        port.open_listener("no-such-host.invalid", 8090)
 
 
 def test_accepted_connections_send_at_once() -> None:
     with (
-        port.listen("127.0.0.1", 0) as listener,
+        port.open_listener("127.0.0.1", 0) as listener,
         socket.create_connection(listener.getsockname()),
         listener.accept()[0] as accepted,
     ):
@@ -50,4 +50,4 @@ def test_accepted_connections_send_at_once() -> None:
     ],
 )
 def test_the_address_shown_can_be_opened_on_this_machine(host: str, shown: str) -> None:
-    assert port.address(host, 8090) == shown
+    assert port.local_address(host, 8090) == shown

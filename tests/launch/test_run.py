@@ -63,7 +63,7 @@ def test_everything_comes_up_survives_the_death_of_each_process_and_leaves_nothi
     jarvis.stop()
     assert jarvis.process is not None
     assert jarvis.process.returncode == 0
-    assert not any(processes.alive(who) for who in last.values())
+    assert not any(processes.is_alive(who) for who in last.values())
     assert [line.split()[0] for line in jarvis.said().splitlines() if line.endswith(" stopped")][-2:] == [
         "redis",
         "postgres",
@@ -91,11 +91,11 @@ def test_a_second_start_in_the_same_folder_names_the_first_and_a_start_after_a_c
     left = jarvis.children()
     jarvis.process.kill()
     jarvis.process.wait()
-    assert any(processes.alive(who) for who in left.values())
+    assert any(processes.is_alive(who) for who in left.values())
     jarvis.output.unlink()
     jarvis.start()
     until(jarvis.up)
-    assert not any(processes.alive(who) for who in left.values())
+    assert not any(processes.is_alive(who) for who in left.values())
 
 
 def test_a_taken_port_is_told_before_anything_is_started(folder: Path) -> None:

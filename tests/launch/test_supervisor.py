@@ -12,7 +12,7 @@ import pytest
 
 from jarvis.launch.display import Display
 from jarvis.launch.errors import LaunchError
-from jarvis.launch.instance_lock import Claim
+from jarvis.launch.instance_lock import InstanceLock
 from jarvis.launch.supervisor import Supervisor
 from jarvis.lib import processes
 from tests.launch.conftest import MakePlan
@@ -42,7 +42,7 @@ async def test_a_stop_ends_the_groups_one_after_the_other(
     plans = [plan(name, say_goodbye(name, journal)) for name in ("base", "back", "front")]
 
     async def work() -> None:
-        await supervisor.start(plans)
+        await supervisor.start_children(plans)
         await until(lambda: all(plan.log.last_line() == "on" for plan in plans))
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.Event().wait()
@@ -56,14 +56,14 @@ async def test_children_are_ended_when_the_work_fails(supervisor: Supervisor, pl
     found: list[processes.Identity] = []
 
     async def work() -> None:
-        await supervisor.start([plan("base", SLEEP)])
+        await supervisor.start_children([plan("base", SLEEP)])
         found.extend(child.identity for child in supervisor.children if child.identity)
         raise LaunchError("the migration failed")
 
     with pytest.raises(LaunchError, match="the migration failed"):
         await supervisor.run(work)
     assert len(found) == 1
-    assert not processes.alive(found[0])
+    assert not processes.is_alive(found[0])
 
 
 async def test_a_child_that_cannot_be_started_ends_the_others(supervisor: Supervisor, plan: MakePlan) -> None:
@@ -71,8 +71,8 @@ async def test_a_child_that_cannot_be_started_ends_the_others(supervisor: Superv
         return False
 
     async def work() -> None:
-        await supervisor.start([plan("base", SLEEP)])
-        await supervisor.start([plan("front", "raise SystemExit('bad')", ready=never, essential=True)])
+        await supervisor.start_children([plan("base", SLEEP)])
+        await supervisor.start_children([plan("front", "raise SystemExit('bad')", ready=never, essential=True)])
 
     with pytest.raises(LaunchError, match="front does not start"):
         await supervisor.run(work)
@@ -80,7 +80,7 @@ async def test_a_child_that_cannot_be_started_ends_the_others(supervisor: Superv
 
 
 async def test_a_second_one_in_the_same_folder_is_told_who_runs(supervisor: Supervisor, tmp_path: Path) -> None:
-    second = Supervisor(Claim(tmp_path, "http://127.0.0.1:2"), Display(io.StringIO()), [])
+    second = Supervisor(InstanceLock(tmp_path, "http://127.0.0.1:2"), Display(io.StringIO()), [])
 
     async def work() -> None:
         with pytest.raises(LaunchError, match=rf"running here already: http://127.0.0.1:1 \(pid {os.getpid()}\)"):
@@ -95,7 +95,7 @@ async def test_a_folder_is_free_again_after_a_stop(supervisor: Supervisor, tmp_p
         supervisor.stop()
 
     await supervisor.run(work)
-    second = Supervisor(Claim(tmp_path, "http://127.0.0.1:2"), Display(io.StringIO()), [])
+    second = Supervisor(InstanceLock(tmp_path, "http://127.0.0.1:2"), Display(io.StringIO()), [])
 
     async def more_work() -> None:
         second.stop()
@@ -107,7 +107,7 @@ async def test_the_state_of_each_child_is_shown_once_per_change(
     supervisor: Supervisor, plan: MakePlan, shown: io.StringIO
 ) -> None:
     async def work() -> None:
-        await supervisor.start([plan("base", SLEEP)])
+        await supervisor.start_children([plan("base", SLEEP)])
         supervisor.stop()
 
     await supervisor.run(work)
@@ -150,12 +150,12 @@ async def test_children_of_a_killed_supervisor_are_ended_by_the_next_one(
     await crashed.stdout.readuntil(b"up\n")
     crashed.kill()
     await crashed.wait()
-    left = supervisor._claim.recorded()
+    left = supervisor._lock.read_children()
     assert sorted(left) == ["web", "worker"]
-    assert all(processes.alive(who) for who in left.values())
+    assert all(processes.is_alive(who) for who in left.values())
 
     async def work() -> None:
-        assert not any(processes.alive(who) for who in left.values())
+        assert not any(processes.is_alive(who) for who in left.values())
         supervisor.stop()
 
     await supervisor.run(work)

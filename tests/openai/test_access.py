@@ -221,15 +221,15 @@ async def test_disconnects_at_random_leave_no_reservation_and_what_is_counted_is
         await asyncio.gather(*(leave(n) for n in range(60)))
 
     async def over():
-        held = [key async for key in wire.client().scan_iter(match="jarvis:open:*")]
+        held = [key async for key in wire.shared_client().scan_iter(match="jarvis:open:*")]
         return not held and not await in_database(Generation.objects.open().exists)
 
     async with asyncio.timeout(20):
         while not await over():
             await asyncio.sleep(0.05)
-    spent = await in_database(lambda: Generation.objects.spent())
-    used = wire.used_key(f"user:{live.row.owner_id}", rate_limits.this_month())
-    assert int(await wire.client().hget(used, "n")) == spent
+    spent = await in_database(lambda: Generation.objects.sum_tokens())
+    used = wire.budget_key(f"user:{live.row.owner_id}", rate_limits.month_start())
+    assert int(await wire.shared_client().hget(used, "n")) == spent
     assert await rows() > 30
 
 
@@ -274,7 +274,7 @@ async def test_the_socket_has_the_same_limits_and_says_when_to_ask_again(live):
 
 async def test_a_key_without_history_hears_and_stops_only_what_it_asked_itself(live):
     await change(live.row, scopes=["chat"])
-    _, other = await in_database(ApiKey.make, live.row.owner_id, "other")
+    _, other = await in_database(ApiKey.create_with_secret, live.row.owner_id, "other")
     async with connect(live, **{"x-api-key": live.key}) as mine, connect(live, **{"x-api-key": other}) as theirs:
         await frame(mine, "state"), await frame(theirs, "state")
         await say(theirs, type="ask", text="a secret")

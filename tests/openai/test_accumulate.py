@@ -69,7 +69,7 @@ def test_any_cut_of_the_same_answer_gives_the_same_choices(answer, at_once):
     deltas, expected = answer
     accumulator = Accumulator()
     for start in range(0, len(deltas), at_once):
-        accumulator.add(deltas[start : start + at_once])
+        accumulator.add_choices(deltas[start : start + at_once])
     assert accumulator.choices() == expected
     assert not accumulator.plain
     for choice in accumulator.choices():
@@ -80,7 +80,7 @@ def test_any_cut_of_the_same_answer_gives_the_same_choices(answer, at_once):
 def test_plain_text_is_one_choice(texts):
     accumulator = Accumulator()
     for text in texts:
-        accumulator.text(text)
+        accumulator.add_text(text)
     message = {"role": "assistant", "content": "".join(texts), "refusal": None}
     assert accumulator.choices("length") == [
         {"index": 0, "message": message, "logprobs": None, "finish_reason": "length"}
@@ -92,15 +92,15 @@ def test_plain_text_is_one_choice(texts):
 def test_stored_choices_told_as_deltas_are_the_same_again(answer):
     _, expected = answer
     accumulator = Accumulator()
-    accumulator.add({"delta": choice["message"]} | choice for choice in expected)
+    accumulator.add_choices({"delta": choice["message"]} | choice for choice in expected)
     assert accumulator.choices() == expected
 
 
 def test_clear_forgets_everything():
     accumulator = Accumulator()
-    accumulator.text("a")
-    accumulator.add([{"index": 1, "delta": {"content": "b"}, "finish_reason": "stop"}])
+    accumulator.add_text("a")
+    accumulator.add_choices([{"index": 1, "delta": {"content": "b"}, "finish_reason": "stop"}])
     accumulator.clear()
-    accumulator.text("c")
+    accumulator.add_text("c")
     assert accumulator.plain
     assert [choice["message"]["content"] for choice in accumulator.choices()] == ["c"]

@@ -11,12 +11,12 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from inference.openai import chunks
 from inference.openai.accumulate import Accumulator
-from inference.openai.chunks import DONE, KEEP_ALIVE, StreamShape
-from jarvis.lib.api_errors import overloaded
+from inference.openai.chunks import DONE, KEEP_ALIVE, OpenAIStreamFormat
+from jarvis.lib.api_errors import server_overloaded
 
 
 def shape(include_usage=False):
-    return StreamShape("chatcmpl-1", 1_700_000_000, 'a "model"', include_usage)
+    return OpenAIStreamFormat("chatcmpl-1", 1_700_000_000, 'a "model"', include_usage)
 
 
 def read_chunk(value) -> Any:
@@ -43,7 +43,7 @@ def test_any_text_comes_through_a_chunk(text):
 
 def test_a_stream_has_role_text_finish_and_usage():
     made = shape(include_usage=True)
-    data = made.role() + made.text("hi") + made.finish("stop") + made.usage(chunks.usage(5, 2, cached=3))
+    data = made.role() + made.text("hi") + made.finish("stop") + made.usage(chunks.usage_fields(5, 2, cached=3))
     values = read(data)
     role, text, finish, usage = [read_chunk(value) for value in values]
     assert role.choices[0].delta.role == "assistant"
@@ -85,7 +85,7 @@ def test_a_choice_that_says_nothing_is_no_event():
 
 
 def test_a_broken_stream_ends_with_an_error_object():
-    data = shape().error(overloaded())
+    data = shape().error(server_overloaded())
     assert data.endswith(b"data: [DONE]\n\n")
     (value,) = read(data.removesuffix(DONE))
     assert value["error"]["code"] == "overloaded"
@@ -97,8 +97,8 @@ def test_a_broken_stream_ends_with_an_error_object():
 def test_a_whole_answer_is_a_chat_completion(n):
     accumulator = Accumulator()
     for index in range(n):
-        accumulator.add([{"index": index, "delta": {"content": f"t{index}"}, "finish_reason": "stop"}])
-    value = chunks.completion("chatcmpl-1", 1, "m", accumulator.choices(), chunks.usage(3, n, reasoning=1))
+        accumulator.add_choices([{"index": index, "delta": {"content": f"t{index}"}, "finish_reason": "stop"}])
+    value = chunks.build_completion("chatcmpl-1", 1, "m", accumulator.choices(), chunks.usage_fields(3, n, reasoning=1))
     answer: Any = ChatCompletion.model_validate(json.loads(json.dumps(value)))
     assert [choice.message.content for choice in answer.choices] == [f"t{i}" for i in range(n)]
     assert answer.usage.completion_tokens_details.reasoning_tokens == 1

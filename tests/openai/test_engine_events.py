@@ -18,7 +18,7 @@ def read(*choices, n=1, logprobs=False):
     """The whole choices that an engine's choices, one an event, come to."""
     reader, accumulator = EventReader(n, logprobs=logprobs), Accumulator()
     for choice in choices:
-        accumulator.add(reader.read(json.dumps({"choices": [choice]}).encode()).public_choices())
+        accumulator.add_choices(reader.read(json.dumps({"choices": [choice]}).encode()).public_choices())
     reader.check_whole()
     return accumulator.choices()
 
@@ -344,7 +344,7 @@ def test_whatever_passes_the_border_can_be_published_stored_and_told(events, n, 
     try:
         for event in events:
             chunk = reader.read(json.dumps(event).encode())
-            accumulator.add(chunk.public_choices())
+            accumulator.add_choices(chunk.public_choices())
             for count in (chunk.counts.prompt, chunk.counts.completion) if chunk.counts else ():
                 assert count is None or 0 <= count <= 10**9
             for ids in (chunk.prompt_ids(), *(choice.token_ids for choice in chunk.choices)):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from inference.openai.engine_errors import from_engine
+from inference.openai.engine_errors import error_from_engine
 from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
 
@@ -20,7 +20,7 @@ EVERY = [
     (api_errors.rate_limit_exceeded(3.2), 429, "rate_limit_exceeded"),
     (api_errors.insufficient_quota(), 429, "insufficient_quota"),
     (api_errors.model_loading("guide"), 503, "model_loading"),
-    (api_errors.overloaded(), 503, "overloaded"),
+    (api_errors.server_overloaded(), 503, "overloaded"),
     (api_errors.engine_error(), 502, "engine_error"),
     (api_errors.engine_error(status=500), 500, "engine_error"),
     (api_errors.internal_error(), 500, "internal_error"),
@@ -40,7 +40,7 @@ def test_every_error_has_the_shape_and_says_what_to_do(error, status, code):
 
 def test_waiting_is_told_in_whole_seconds_and_milliseconds_and_a_spent_budget_forbids_retries():
     assert api_errors.rate_limit_exceeded(3.2).headers == {"retry-after": "4", "retry-after-ms": "3200"}
-    assert api_errors.overloaded(retry_after=0.01).headers == {"retry-after": "1", "retry-after-ms": "10"}
+    assert api_errors.server_overloaded(retry_after=0.01).headers == {"retry-after": "1", "retry-after-ms": "10"}
     assert api_errors.insufficient_quota().headers == {"x-should-retry": "false"}
     assert api_errors.model_loading("guide").headers["retry-after"] == "5"
     assert api_errors.invalid_api_key().headers == {}
@@ -52,12 +52,12 @@ def test_waiting_is_told_in_whole_seconds_and_milliseconds_and_a_spent_budget_fo
 )
 def test_a_stored_code_word_gives_the_status_again(code):
     made = next(error for error, _, known in EVERY if known == code)
-    found = api_errors.from_code(code, made.message, made.param)
+    found = api_errors.error_from_code(code, made.message, made.param)
     assert (found.status, found.body()) == (made.status, made.body())
 
 
 def test_an_unknown_code_word_is_a_502():
-    assert api_errors.from_code("engine_died_twice", "It failed.").status == 502
+    assert api_errors.error_from_code("engine_died_twice", "It failed.").status == 502
 
 
 def vllm(message, status, kind="BadRequestError", param=None):
@@ -131,13 +131,15 @@ def vllm(message, status, kind="BadRequestError", param=None):
     ],
 )
 def test_an_engines_error_is_told_in_our_words(status, body, expected, code, param):
-    error = from_engine(status, body)
+    error = error_from_engine(status, body)
     assert (error.status, error.code, error.param) == (expected, code, param)
     for inside in ("--", "/usr", "0x", "secret", "Traceback", "EngineCore", "decoder"):
         assert inside not in error.message
 
 
 def test_the_figures_of_a_context_error_are_kept():
-    message = from_engine(400, vllm("maximum context length is 2048 tokens. However, you requested 3000 tokens", 400))
+    message = error_from_engine(
+        400, vllm("maximum context length is 2048 tokens. However, you requested 3000 tokens", 400)
+    )
     assert "2048" in message.message
     assert "3000" in message.message

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from inference.openai.fields import ACCEPTED, IGNORED, OURS, REFUSED
+from inference.openai.fields import ACCEPTED_FIELDS, IGNORED_FIELDS, OUR_FIELDS, REFUSED_FIELDS
 from inference.openai.request import ChatRequest, check_chat_request, parse_chat_request
-from inference.openai.validation import Limits
+from inference.openai.validation import RequestLimits
 from jarvis.lib.api_errors import ApiError
 
 HELLO = [{"role": "user", "content": "Hello"}]
@@ -22,12 +22,12 @@ def raw(**fields):
 
 
 def parse(limits=None, **fields):
-    return parse_chat_request(raw(**fields), limits=limits or Limits())
+    return parse_chat_request(raw(**fields), limits=limits or RequestLimits())
 
 
 def refused(body, limits=None):
     with pytest.raises(ApiError) as found:
-        parse_chat_request(body, limits=limits or Limits())
+        parse_chat_request(body, limits=limits or RequestLimits())
     return found.value
 
 
@@ -60,13 +60,13 @@ def engine_fields():
 def test_every_field_of_the_engine_is_decided_about():
     names = engine_fields()
     assert len(names) > 60
-    assert names - ACCEPTED - IGNORED - REFUSED.keys() == set()
+    assert names - ACCEPTED_FIELDS - IGNORED_FIELDS - REFUSED_FIELDS.keys() == set()
 
 
 def test_no_field_is_in_two_tables():
-    assert not ACCEPTED & IGNORED
-    assert not (ACCEPTED | IGNORED) & REFUSED.keys()
-    assert OURS < ACCEPTED
+    assert not ACCEPTED_FIELDS & IGNORED_FIELDS
+    assert not (ACCEPTED_FIELDS | IGNORED_FIELDS) & REFUSED_FIELDS.keys()
+    assert OUR_FIELDS < ACCEPTED_FIELDS
 
 
 @pytest.mark.parametrize(
@@ -97,14 +97,14 @@ def test_an_accepted_field_reaches_the_engine_unchanged(name, value):
     assert parse(**{name: value}).engine_body()[name] == value
 
 
-@pytest.mark.parametrize("name", sorted(IGNORED | {"user", "metadata", "priority", "modalities", "stream"}))
+@pytest.mark.parametrize("name", sorted(IGNORED_FIELDS | {"user", "metadata", "priority", "modalities", "stream"}))
 def test_what_means_nothing_to_the_engine_does_not_reach_it(name):
     values = {"metadata": {"a": "b"}, "priority": 5, "modalities": ["text"], "stream": False, "user": "x"}
-    body = parse(Limits(priority=True), **{name: values.get(name, "auto")}).engine_body()
+    body = parse(RequestLimits(priority=True), **{name: values.get(name, "auto")}).engine_body()
     assert (name not in body) or body[name] is True
 
 
-@pytest.mark.parametrize("name", [*sorted(REFUSED), "surprise", "__class__", "MESSAGES"])
+@pytest.mark.parametrize("name", [*sorted(REFUSED_FIELDS), "surprise", "__class__", "MESSAGES"])
 def test_anything_else_is_refused_by_name(name):
     error = refused(raw(**{name: 1}))
     assert (error.status, error.param) == (400, name)
@@ -175,7 +175,7 @@ def test_anything_else_is_refused_by_name(name):
     ],
 )
 def test_a_value_out_of_range_is_refused_and_named(fields, param):
-    error = refused(raw(**fields), Limits(vocabulary=100))
+    error = refused(raw(**fields), RequestLimits(vocabulary=100))
     assert (error.status, error.code, error.param) == (400, "invalid_request_error", param)
 
 
@@ -341,12 +341,12 @@ def test_developer_is_system_to_the_engine():
 def test_priority_needs_the_right():
     error = refused(raw(priority=5))
     assert (error.status, error.code, error.param) == (403, "permission_denied", "priority")
-    assert parse(Limits(priority=True), priority=5).priority == 5
+    assert parse(RequestLimits(priority=True), priority=5).priority == 5
     assert parse(priority=0).priority == 0
 
 
 def test_null_is_as_good_as_absent():
-    nulls = dict.fromkeys([*ACCEPTED, *IGNORED, *REFUSED, "surprise"])
+    nulls = dict.fromkeys([*ACCEPTED_FIELDS, *IGNORED_FIELDS, *REFUSED_FIELDS, "surprise"])
     assert parse(**nulls | {"model": "guide", "messages": HELLO}) == parse()
 
 
@@ -385,7 +385,7 @@ def test_the_engine_always_streams_with_usage_and_the_client_decides_for_itself(
 )
 def test_only_plain_text_can_be_continued(fields, continuable):
     request = parse(**fields)
-    assert request.continuable is continuable
+    assert request.can_continue is continuable
     assert ("return_token_ids" in request.engine_body()) is continuable
 
 
@@ -404,13 +404,13 @@ def test_a_continuation_asks_for_the_rest():
 
 
 def test_a_request_comes_back_from_its_row():
-    request = parse(Limits(priority=True), stream=True, metadata={"a": "b"}, user="u", priority=3, tools=[TOOL])
+    request = parse(RequestLimits(priority=True), stream=True, metadata={"a": "b"}, user="u", priority=3, tools=[TOOL])
     assert ChatRequest.from_row(json.loads(json.dumps(request.to_row()))) == request
 
 
 def test_an_answer_can_be_made_to_go_on_from_inside_and_never_from_outside():
     messages = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]
-    body = check_chat_request({"model": "m", "messages": messages}).going_on().engine_body()
+    body = check_chat_request({"model": "m", "messages": messages}).as_continuation().engine_body()
     assert (body["continue_final_message"], body["add_generation_prompt"]) == (True, False)
     assert body["return_token_ids"]  # it survives the death of a worker like any other
     for name in ("continue_final_message", "add_generation_prompt"):

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from inference.log.events import Begin, Choices, End, Finish, Problem, Prompt, Text, Usage
-from inference.openai.chunks import StreamShape
-from inference.openai.stream import StreamTeller, WholeTeller
+from inference.openai.chunks import OpenAIStreamFormat
+from inference.openai.stream import AnswerCollector, StreamEncoder
 from jarvis.lib.api_errors import ApiError
 
 USAGE = Usage(5, 3, 1)
@@ -16,8 +16,8 @@ FAILED = End("failed", "error", USAGE, Problem("engine_error", "The engine faile
 
 def stream(*batches, n=1, include_usage=False):
     """The teller and the events it made, each batch told at once."""
-    teller = StreamTeller(StreamShape("chatcmpl-1", 1, "m", include_usage), n, include_usage)
-    data = b"".join(teller.take(batch) for batch in batches)
+    teller = StreamEncoder(OpenAIStreamFormat("chatcmpl-1", 1, "m", include_usage), n, include_usage)
+    data = b"".join(teller.encode_events(batch) for batch in batches)
     return teller, [event.removeprefix(b"data: ") for event in data.split(b"\n\n")[:-1]]
 
 
@@ -92,7 +92,7 @@ def test_an_answer_that_differs_from_what_was_told_breaks_the_stream(again):
     assert error_of(events) == "engine_error"
     assert text_of(events) == "abc"
     assert events.count(b"[DONE]") == 1
-    assert (teller.ended, teller.over) == (True, False)
+    assert (teller.ended, teller.generation_ended) == (True, False)
     assert teller.take([Text("d"), DONE]) == b""
 
 
@@ -120,8 +120,8 @@ def test_a_stopped_answer_ends_in_order():
 
 
 def whole(*entries):
-    teller = WholeTeller()
-    teller.take(entries)
+    teller = AnswerCollector()
+    teller.add_events(entries)
     return teller.completion("chatcmpl-1", 1, "m")
 
 

@@ -117,7 +117,7 @@ async def test_reasoning_comes_beside_the_content(live):
 
 
 async def test_silence_is_filled_with_comments_that_the_client_passes_over(live, monkeypatch):
-    monkeypatch.setattr(responses, "SILENCE", 0.1)
+    monkeypatch.setattr(responses, "KEEP_ALIVE_SECONDS", 0.1)
     live.fake.settings.ttft = 0.5
     told = await events(live)
     assert ": keep-alive" in told

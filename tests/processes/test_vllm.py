@@ -13,7 +13,7 @@ import pytest
 
 from inference.engine.connection import open_session
 from inference.engine.metrics import Counters
-from inference.engine.probes import counters
+from inference.engine.probes import fetch_counters
 from tests.support import tiny
 from tests.support.launched import until
 from tests.support.stack import Stack, Stream, running
@@ -98,7 +98,7 @@ async def test_an_answer_whose_engine_is_killed_goes_on_from_the_next_one(whole,
 
 async def counted(stack: Stack) -> Counters:
     async with open_session(socket=str(stack.var / "run" / "engine.sock")) as session:
-        return await counters(session, "http://engine")
+        return await fetch_counters(session, "http://engine")
 
 
 async def leave(stack: Stack, http: aiohttp.ClientSession, dice: random.Random) -> bool:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chat.rendering.incremental import SMALL, Draft, mend
-from chat.rendering.markdown import LONGEST, parser, plain, render
+from chat.rendering.incremental import MAX_SMALL_CHARS, Draft, close_markup
+from chat.rendering.markdown import MAX_MARKDOWN_CHARS, make_parser, render_markdown, render_plain
 
 LINES = [
     "",
@@ -63,11 +63,11 @@ def grown(text, pieces, draws=lambda: True, releases=lambda: False):
         length = pieces()
         draft.add(text[at : at + length])
         at += length
-        draft.release(releases())
-        if draft.much_is_new or (draft.ripe and draws()):
-            draft.draw()
-    while draft.much_is_new:
-        draft.draw()
+        draft.release_text(releases())
+        if draft.has_much_new or (draft.is_ripe and draws()):
+            draft.render_new()
+    while draft.has_much_new:
+        draft.render_new()
     draft.finish("m")
     return draft
 
@@ -79,7 +79,7 @@ def test_blocks_come_together_as_the_whole(lines, seed):
     ending = dice.choice(["\n", "\r\n", "\r"])
     text = ending.join(lines)
     draft = grown(text, lambda: dice.choice([1, 2, 3, 7]), lambda: dice.random() < 0.7, lambda: dice.random() < 0.5)
-    assert "".join(draft.blocks) == render(text)
+    assert "".join(draft.blocks) == render_markdown(text)
     assert draft.text == text
 
 
@@ -89,7 +89,7 @@ def test_a_block_that_is_finished_is_never_touched_again(lines):
     draft, before = Draft(), []
     for char in "\n".join(lines):
         draft.add(char)
-        draft.draw()
+        draft.render_new()
         assert draft.blocks[: len(before)] == before
         before = draft.blocks
     assert draft.finish("m") is False
@@ -99,11 +99,11 @@ def test_a_block_that_is_finished_is_never_touched_again(lines):
 def test_blocks_are_finished_as_the_text_goes_on_and_the_last_is_open():
     draft = Draft()
     draft.add("# One\n\nTwo **three** four\n\nFi")
-    draft.draw()
+    draft.render_new()
     assert draft.blocks == ["<h3>One</h3>\n"]
     assert draft.open == "<p>Two <strong>three</strong> four</p>\n<p>Fi</p>\n"  # its line is not complete yet
     draft.add("ve\n")
-    draft.draw()
+    draft.render_new()
     assert draft.blocks[1:] == ["<p>Two <strong>three</strong> four</p>\n"]
     assert draft.open == "<p>Five</p>\n"
 
@@ -111,29 +111,29 @@ def test_blocks_are_finished_as_the_text_goes_on_and_the_last_is_open():
 def test_plain_words_are_shown_at_once_and_what_may_be_markup_waits():
     draft = Draft()
     draft.add("Hello")
-    assert draft.release(everything=False) is False  # it may be anything yet
-    draft.draw()
+    assert draft.release_text(everything=False) is False  # it may be anything yet
+    draft.render_new()
     draft.add(" dear world, it is **very")
-    assert draft.release(everything=False)
+    assert draft.release_text(everything=False)
     assert draft.tail == " dear world, it is "
-    assert draft.held
-    assert draft.release(everything=False) is False
-    assert draft.release(everything=True)
+    assert draft.has_hidden_text
+    assert draft.release_text(everything=False) is False
+    assert draft.release_text(everything=True)
     assert draft.tail == " dear world, it is **very"
-    assert not draft.held
-    draft.draw()
+    assert not draft.has_hidden_text
+    draft.render_new()
     assert (draft.open, draft.tail) == ("<p>Hello dear world, it is <strong>very</strong></p>\n", "")
 
 
 def test_code_is_shown_at_once_but_for_what_may_end_it():
     draft = Draft()
     draft.add("```python\nx = ")
-    draft.draw()
+    draft.render_new()
     draft.add("[1]\n\n# *y*\n")
-    assert draft.release(everything=False)
+    assert draft.release_text(everything=False)
     assert draft.tail == "[1]\n\n# *y*\n"
     draft.add("``")
-    assert draft.release(everything=False) is False
+    assert draft.release_text(everything=False) is False
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_code_is_shown_at_once_but_for_what_may_end_it():
     ],
 )
 def test_markup_that_is_half_there_is_not_shown(source, mended):
-    made = mend(source)
+    made = close_markup(source)
     assert made == mended or (mended.endswith(" ") and made.strip() == mended.strip())
 
 
@@ -162,17 +162,17 @@ def test_definitions_at_the_end_change_what_was_finished_and_say_so():
     text = "See [docs] and a note[^1].\n\nMore.\n\n[docs]: https://example.com\n[^1]: Note."
     draft = Draft()
     draft.add(text)
-    draft.draw()
+    draft.render_new()
     assert len(draft.blocks) > 0
     assert draft.finish("m") is True
-    assert draft.blocks == [render(text, "m")]
+    assert draft.blocks == [render_markdown(text, "m")]
     assert "https://example.com" in draft.blocks[0]
 
 
 def test_a_text_without_end_is_shown_as_it_is():
-    text = "a *b* c.\n" * (LONGEST // 9 + 10)
+    text = "a *b* c.\n" * (MAX_MARKDOWN_CHARS // 9 + 10)
     draft = grown(text, lambda: 5000)
-    assert draft.blocks == [plain(text)]
+    assert draft.blocks == [render_plain(text)]
 
 
 SHAPES = {
@@ -195,17 +195,17 @@ def test_the_work_stays_in_proportion_to_the_text(shape):
     work, draft = 0, Draft()
     for at in range(0, len(text), 100):
         draft.add(text[at : at + 100])
-        draft.release(everything=True)
-        if draft.ripe:
-            work += draft.weight
-            draft.draw()
+        draft.release_text(everything=True)
+        if draft.is_ripe:
+            work += draft.pending_chars
+            draft.render_new()
     draft.finish("m")
-    assert "".join(draft.blocks) == render(text)
-    assert work < 12 * len(text) + 100 * SMALL
+    assert "".join(draft.blocks) == render_markdown(text)
+    assert work < 12 * len(text) + 100 * MAX_SMALL_CHARS
 
 
 def test_the_parser_of_growing_texts_differs_in_nothing_else():
-    rules = parser(growing=True).get_active_rules()
-    whole = parser(growing=False).get_active_rules()
+    rules = make_parser(growing=True).get_active_rules()
+    whole = make_parser(growing=False).get_active_rules()
     for chain, names in rules.items():
         assert {name for name in whole[chain] if "footnote" not in name} == set(names)

@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from chat.rendering.code import LANGUAGES, LONGEST, highlight
+from chat.rendering.code import LANGUAGES, MAX_HIGHLIGHTED_CHARS, highlight
 from chat.rendering.incremental import Draft
-from chat.rendering.markdown import render
-from chat.rendering.math import formula
+from chat.rendering.markdown import render_markdown
+from chat.rendering.math import render_formula
 from tests.support.bad_markdown import CODE, FORMULAS, repeat, texts
 
 LENGTH, LONG = 6_000, 100_000
@@ -25,29 +25,29 @@ def draw(text):
     draft = Draft()
     for at in range(0, len(text), 1000):
         draft.add(text[at : at + 1000])
-        draft.release(everything=True)
-        if draft.ripe:
-            draft.draw()
+        draft.release_text(everything=True)
+        if draft.is_ripe:
+            draft.render_new()
     draft.finish("m")
 
 
 @pytest.mark.parametrize("name", texts(1))
 def test_markdown_takes_a_bounded_time(name):
     text = texts(LENGTH)[name]
-    assert seconds(render, text) < SECONDS
+    assert seconds(render_markdown, text) < SECONDS
     assert seconds(draw, text[: LENGTH // 2]) < SECONDS
 
 
 @pytest.mark.parametrize("name", WORST)
 def test_a_hundred_thousand_characters_take_no_more_than_in_proportion(name):
-    assert seconds(render, texts(LONG)[name]) < 4 * SECONDS
+    assert seconds(render_markdown, texts(LONG)[name]) < 4 * SECONDS
 
 
 @pytest.mark.parametrize("name", FORMULAS)
 def test_formulas_take_a_bounded_time(name):
     for block in (False, True):
-        assert seconds(formula, FORMULAS[name], block=block) < 0.5
-        assert render(f"\\[{FORMULAS[name]}\\]")
+        assert seconds(render_formula, FORMULAS[name], block=block) < 0.5
+        assert render_markdown(f"\\[{FORMULAS[name]}\\]")
 
 
 @pytest.mark.parametrize("language", sorted(set(LANGUAGES.values())))
@@ -56,4 +56,4 @@ def test_code_takes_a_bounded_time(language):
     highlight("a", name)
     for beginning in CODE:
         assert seconds(highlight, repeat(beginning, 2500), name) < 0.3
-    assert seconds(highlight, repeat("\n", LONGEST), name) < 0.3
+    assert seconds(highlight, repeat("\n", MAX_HIGHLIGHTED_CHARS), name) < 0.3

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from chat.rendering.code import CLASSES, LANGUAGES, lexer_of
-from chat.rendering.markdown import LONGEST, plain, render
+from chat.rendering.code import CLASSES, LANGUAGES, find_lexer
+from chat.rendering.markdown import MAX_MARKDOWN_CHARS, render_markdown, render_plain
 
 BLOCKS = {
     "# One\n\n###### Six": "<h3>One</h3>\n<h6>Six</h6>\n",
@@ -27,11 +27,11 @@ BLOCKS = {
 
 @pytest.mark.parametrize("source", BLOCKS)
 def test_markdown_becomes_html(source):
-    assert render(source) == BLOCKS[source]
+    assert render_markdown(source) == BLOCKS[source]
 
 
 def test_a_table_has_its_alignment_in_classes_and_scrolls_in_a_box_of_its_own():
-    html = render("| a | b |\n| :- | -: |\n| 1 | 2 |")
+    html = render_markdown("| a | b |\n| :- | -: |\n| 1 | 2 |")
     assert html.startswith('<div class="wide" tabindex="0"><table>')
     assert '<th class="left">a</th>\n<th class="right">b</th>' in html
     assert '<td class="right">2</td>' in html
@@ -39,7 +39,7 @@ def test_a_table_has_its_alignment_in_classes_and_scrolls_in_a_box_of_its_own():
 
 
 def test_code_has_its_language_a_place_for_a_button_and_colours():
-    html = render('```python\ndef f(): return "<b>"  # why\n```')
+    html = render_markdown('```python\ndef f(): return "<b>"  # why\n```')
     assert html.startswith(
         '<div class="code"><div class="head"><span class="lang">python</span></div><pre tabindex="0">'
     )
@@ -49,14 +49,14 @@ def test_code_has_its_language_a_place_for_a_button_and_colours():
 
 
 def test_code_in_an_unknown_language_is_plain_and_keeps_its_name():
-    html = render("```Brainfuck++ x=y\n+[->]\n```")
+    html = render_markdown("```Brainfuck++ x=y\n+[->]\n```")
     assert '<span class="lang">Brainfuck++</span>' in html
     assert "<code>+[-&gt;]\n</code>" in html
 
 
 @pytest.mark.parametrize("name", sorted(LANGUAGES))
 def test_every_language_has_a_lexer(name):
-    assert lexer_of(name) is not None
+    assert find_lexer(name) is not None
 
 
 def test_every_class_of_code_has_its_colour():
@@ -88,13 +88,13 @@ FORMULAS = [
 
 @pytest.mark.parametrize("source", FORMULAS)
 def test_formulas_are_found(source):
-    html = render(source)
+    html = render_markdown(source)
     assert "<msub><mi>x</mi><mn>1</mn></msub>" in html
     assert not re.search(r"[$\\]", html)
 
 
 def test_a_formula_in_a_paragraph_of_its_own_is_a_block_and_may_have_lines_that_look_like_a_list():
-    html = render("$$\na\n+ b\n- c\n$$")
+    html = render_markdown("$$\na\n+ b\n- c\n$$")
     assert html.startswith('<div class="formula" tabindex="0"><math display="block">')
     assert "<ul>" not in html
 
@@ -117,7 +117,7 @@ def test_a_formula_in_a_paragraph_of_its_own_is_a_block_and_may_have_lines_that_
     ],
 )
 def test_dollars_that_are_money_are_left_alone(source):
-    assert "<math" not in render(source)
+    assert "<math" not in render_markdown(source)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_dollars_that_are_money_are_left_alone(source):
     ],
 )
 def test_a_formula_that_cannot_be_read_is_shown_as_it_was_written(source):
-    html = render(f"\\[{source}\\]")
+    html = render_markdown(f"\\[{source}\\]")
     assert "<math" not in html or source == "\\begin{cases}\\end{array}"
     assert source.replace("\\", "")[:6] in html.replace("\\", "")
 
@@ -159,18 +159,18 @@ def test_a_formula_that_cannot_be_read_is_shown_as_it_was_written(source):
     ],
 )
 def test_common_formulas_have_their_shape(source, shape):
-    assert shape in render(f"$${source}$$")
+    assert shape in render_markdown(f"$${source}$$")
 
 
 def test_what_would_leave_its_place_on_the_page_stays():
-    html = render("$\\hspace{-90em}a \\hspace{1em}b \\rule{1em}{9000em} \\raise{500px}{x}$")
+    html = render_markdown("$\\hspace{-90em}a \\hspace{1em}b \\rule{1em}{9000em} \\raise{500px}{x}$")
     assert '<mspace width="1em">' in html
     assert "90" not in html
     assert "500" not in html
 
 
 def test_footnotes_stand_at_the_end_under_names_of_their_message():
-    html = render("a[^1] b[^1]\n\n[^1]: Note *x*", scope="m7")
+    html = render_markdown("a[^1] b[^1]\n\n[^1]: Note *x*", scope="m7")
     assert 'href="#fn-m7-1" id="fnref-m7-1"' in html
     assert 'id="fnref-m7-1:1"' in html
     assert '<section class="footnotes"><ol>\n<li id="fn-m7-1"' in html
@@ -179,7 +179,7 @@ def test_footnotes_stand_at_the_end_under_names_of_their_message():
 
 
 def test_links_open_apart_and_tell_nothing_of_this_page():
-    html = render("[a](https://example.com/ 'title') https://example.com/b <mailto:a@example.com>")
+    html = render_markdown("[a](https://example.com/ 'title') https://example.com/b <mailto:a@example.com>")
     assert html.count('target="_blank" rel="noopener noreferrer nofollow"') == 3
     assert 'title="title"' in html
 
@@ -200,7 +200,7 @@ def test_links_open_apart_and_tell_nothing_of_this_page():
     ],
 )
 def test_a_picture_from_elsewhere_is_a_link_and_is_not_loaded(address):
-    html = render(f"![the plan]({address})")
+    html = render_markdown(f"![the plan]({address})")
     assert "<img" not in html
     assert "src" not in html
     assert "the plan" in html
@@ -208,10 +208,10 @@ def test_a_picture_from_elsewhere_is_a_link_and_is_not_loaded(address):
 
 def test_pictures_of_ones_own_and_in_the_text_itself_are_shown():
     for address in ("/static/chat/icon.svg", "data:image/png;base64,iVBORw0KGgo="):
-        assert render(f"![words]({address})") == f'<p><img src="{address}" alt="words" loading="lazy"></p>\n'
+        assert render_markdown(f"![words]({address})") == f'<p><img src="{address}" alt="words" loading="lazy"></p>\n'
 
 
 def test_a_text_without_end_is_shown_as_it_is():
-    text = "*a* <b>\n" * (LONGEST // 8 + 1)
-    assert render(text) == plain(text)
-    assert plain("*a* <b>") == '<pre class="plain">*a* &lt;b&gt;</pre>'
+    text = "*a* <b>\n" * (MAX_MARKDOWN_CHARS // 8 + 1)
+    assert render_markdown(text) == render_plain(text)
+    assert render_plain("*a* <b>") == '<pre class="plain">*a* &lt;b&gt;</pre>'

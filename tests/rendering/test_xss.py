@@ -6,8 +6,8 @@ from html.parser import HTMLParser
 import pytest
 
 from chat.rendering.incremental import Draft
-from chat.rendering.markdown import plain, render
-from chat.rendering.sanitise import MATH_TAGS, TEXT, clean
+from chat.rendering.markdown import render_markdown, render_plain
+from chat.rendering.sanitise import MATH_TAGS, TEXT, sanitise_html
 from tests.support.xss import ALL, VECTORS
 
 ATTRIBUTES = {
@@ -58,9 +58,9 @@ class Reader(HTMLParser):
 
 @pytest.mark.parametrize("vector", VECTORS)
 def test_only_what_is_allowed_comes_out(vector):
-    for html in (render(vector), render(f"> - a\n> - {vector}"), plain(vector)):
+    for html in (render_markdown(vector), render_markdown(f"> - a\n> - {vector}"), render_plain(vector)):
         assert Reader(html).faults == []
-        assert Reader(clean(html)).found == Reader(html).found  # no second reading makes another thing of it
+        assert Reader(sanitise_html(html)).found == Reader(html).found  # no second reading makes another thing of it
 
 
 @pytest.mark.parametrize("vector", VECTORS)
@@ -68,7 +68,7 @@ def test_nor_while_it_grows_wherever_it_is_cut(vector):
     draft = Draft()
     for char in vector:
         draft.add(char)
-        draft.draw()
+        draft.render_new()
         assert Reader("".join(draft.blocks)).faults == []
         assert Reader(draft.open).faults == []
     draft.finish("m")
@@ -76,16 +76,16 @@ def test_nor_while_it_grows_wherever_it_is_cut(vector):
 
 
 def test_nor_all_at_once():
-    assert Reader(render(ALL)).faults == []
+    assert Reader(render_markdown(ALL)).faults == []
 
 
 def test_the_sanitiser_lets_none_of_it_through_even_as_html():
     """Had the renderer a hole, the sanitiser would still be there."""
     for vector in VECTORS:
         for html in (vector, f"<math>{vector}</math>", f"<table><tr><td>{vector}", f"<p><a href='{vector}'>"):
-            cleaned = clean(html)
+            cleaned = sanitise_html(html)
             assert Reader(cleaned).faults == []
-            assert Reader(clean(cleaned)).found == Reader(cleaned).found
+            assert Reader(sanitise_html(cleaned)).found == Reader(cleaned).found
 
 
 def test_a_reader_that_finds_nothing_would_prove_nothing():

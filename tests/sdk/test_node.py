@@ -129,7 +129,7 @@ async def test_a_whole_answer_with_its_id_and_its_time(node):
 
 
 async def test_a_stream_has_the_role_first_the_reason_last_and_usage_after_it(node, live, monkeypatch):
-    monkeypatch.setattr(responses, "SILENCE", 0.05)
+    monkeypatch.setattr(responses, "KEEP_ALIVE_SECONDS", 0.05)
     live.fake.settings.ttft = 0.2  # comments fill the silence
     seen = (await node("stream", **asked(stream_options={"include_usage": True})))["value"]
     *chunks, usage = seen["chunks"]

@@ -87,7 +87,7 @@ async def test_too_long_for_the_model_is_a_bad_request(live):
 
 
 async def test_a_revoked_and_an_expired_key_are_authentication_errors(live):
-    expired, secret = await in_database(ApiKey.make, live.row.owner_id, "old")
+    expired, secret = await in_database(ApiKey.create_with_secret, live.row.owner_id, "old")
     await in_database(lambda: ApiKey.objects.filter(pk=expired.pk).update(expires_at=expired.created_at))
     with pytest.raises(openai.AuthenticationError):
         await live.client.with_options(api_key=secret).models.list()
@@ -202,7 +202,7 @@ async def test_usage_comes_last_when_it_is_asked_for(live):
 
 
 async def test_silence_is_filled_with_comments_that_the_sdk_passes_over(live, monkeypatch):
-    monkeypatch.setattr(responses, "SILENCE", 0.05)
+    monkeypatch.setattr(responses, "KEEP_ALIVE_SECONDS", 0.05)
     live.fake.settings.ttft = 0.3
     told = await chunks(live)
     assert "".join(chunk.choices[0].delta.content or "" for chunk in told) == numbered(10)

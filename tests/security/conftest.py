@@ -34,4 +34,4 @@ async def http():
     transport = httpx.ASGITransport(app=http, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN, timeout=30) as client:
         yield client
-    await wire.close()
+    await wire.close_client()

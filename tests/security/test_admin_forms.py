@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from inference.models import Generation
-from jarvis.web.bad_requests import unfit
+from jarvis.web.bad_requests import is_unfit_value
 from tests.support.live import static_files
 from tests.support.world import MAKERS
 
@@ -90,4 +90,4 @@ def test_a_fault_of_ours_is_not_taken_for_a_bad_request():
     ):
         with pytest.raises((ValueError, ValidationError)) as caught:
             fails()
-        assert unfit(caught.value) is refused, caught.value
+        assert is_unfit_value(caught.value) is refused, caught.value

@@ -97,7 +97,7 @@ def made(**fields: Any) -> Callable[[User], dict[str, str]]:
 
     def make(alice: User) -> dict[str, str]:
         given = {name: value() if callable(value) else value for name, value in fields.items()}
-        key, secret = ApiKey.make(alice.pk, "test", **given)
+        key, secret = ApiKey.create_with_secret(alice.pk, "test", **given)
         return {"secret": secret, "pk": str(key.pk)}
 
     return make

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import strategies as st
 
 from inference.models import Generation
-from inference.openai.fields import REFUSED
+from inference.openai.fields import REFUSED_FIELDS
 from jarvis.lib.config import BASE
 from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
@@ -98,7 +98,7 @@ async def test_no_parameters_make_a_call_fail_or_touch_the_neighbour(live):
     text = "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
     assert text == numbered(400)
     assert live.fake.counters.pid == pid
-    sent = [name for body in live.fake.bodies for name in body if name in REFUSED.keys() - {"return_token_ids"}]
+    sent = [name for body in live.fake.bodies for name in body if name in REFUSED_FIELDS.keys() - {"return_token_ids"}]
     assert sent == []
 
 

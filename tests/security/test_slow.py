@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from jarvis.web.body_timeout import PER_SECOND, TooSlow, in_time
+from jarvis.web.body_timeout import BYTES_PER_EXTRA_SECOND, BodyTooSlow, limit_body_time
 from tests.support.live import static_files
 from tests.support.servers import answering, started
 
@@ -118,18 +118,18 @@ def part(size, more=True):
 
 async def test_a_body_that_comes_fast_enough_may_take_long():
     """One second more for each 64 KiB: here a tenth of each, five times, with a tenth of a second to begin with."""
-    tenth = PER_SECOND // 10
-    receive = in_time(coming((0, part(tenth)), *((0.08, part(tenth)),) * 5, (0.08, part(0, more=False))), 0.1)
+    tenth = BYTES_PER_EXTRA_SECOND // 10
+    receive = limit_body_time(coming((0, part(tenth)), *((0.08, part(tenth)),) * 5, (0.08, part(0, more=False))), 0.1)
     for _ in range(7):
         await receive()
-    small = in_time(coming((0, part(1)), (0.08, part(1)), (0.08, part(1))), 0.1)
+    small = limit_body_time(coming((0, part(1)), (0.08, part(1)), (0.08, part(1))), 0.1)
     await small()
     await small()
-    with pytest.raises(TooSlow):
+    with pytest.raises(BodyTooSlow):
         await small()
 
 
 async def test_after_the_body_nothing_is_timed():
-    receive = in_time(coming((0, part(1, more=False)), (0.2, {"type": "http.disconnect"})), 0.05)
+    receive = limit_body_time(coming((0, part(1, more=False)), (0.2, {"type": "http.disconnect"})), 0.05)
     await receive()
     assert (await receive())["type"] == "http.disconnect"

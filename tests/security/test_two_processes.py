@@ -87,8 +87,8 @@ async def deactivate(client, headers, user):
 async def test_what_is_closed_through_one_process_is_closed_at_the_other_within_a_second(processes, cast):
     here, there = processes
     alice, bob, carol = cast.alice, cast.bob, cast.carol
-    row, secret = await in_database(ApiKey.make, alice.pk, "test")
-    _, bobs = await in_database(ApiKey.make, bob.pk, "test")
+    row, secret = await in_database(ApiKey.create_with_secret, alice.pk, "test")
+    _, bobs = await in_database(ApiKey.create_with_secret, bob.pk, "test")
     admin = await in_database(person, carol, here)
     mine = await in_database(person, alice, here)
     bobs_page = await in_database(person, bob, there)

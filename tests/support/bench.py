@@ -11,21 +11,21 @@ from typing import Any
 
 from inference.engine import processes
 from inference.engine.base import VllmEngine
-from inference.engine.vllm import Patience
+from inference.engine.vllm import Timeouts
 from jarvis.lib.config import Config
 
 SERVER = Path(__file__).with_name("server.py")
-QUICK = Patience(
-    look=0.1,
-    probe=0.3,
-    hang=0.6,
-    load=10,
-    first_pause=0.05,
-    longest_pause=0.2,
-    well=60,
-    release=0.3,
-    blocked=0.1,
-    end=0.5,
+QUICK = Timeouts(
+    poll_seconds=0.1,
+    probe_seconds=0.3,
+    hang_seconds=0.6,
+    load_seconds=10,
+    first_pause_seconds=0.05,
+    max_pause_seconds=0.2,
+    steady_seconds=60,
+    release_seconds=0.3,
+    blocked_seconds=0.1,
+    end_seconds=0.5,
 )
 
 
@@ -51,8 +51,10 @@ class Bench:
         line = [sys.executable, str(SERVER), "--uds", str(socket), "--model", str(model.folder)]
         return [*line, "--served-model-name", model.name, "--plan", str(self.plan_file)]
 
-    def engine(self, *, patience: Patience = QUICK, nvml: Any = None, more: Any = None, **changes: Any) -> VllmEngine:
-        return VllmEngine(self.config(**changes), more=more, command=self.command, nvml=nvml, patience=patience)
+    def engine(self, *, patience: Timeouts = QUICK, nvml: Any = None, more: Any = None, **changes: Any) -> VllmEngine:
+        return VllmEngine(
+            self.config(**changes), fetch_arguments=more, command=self.command, nvml=nvml, timeouts=patience
+        )
 
     def keep(self, engine: VllmEngine) -> VllmEngine:
         """Start a keeper's task."""
@@ -61,7 +63,7 @@ class Bench:
 
     async def started(self, **changes: Any) -> VllmEngine:
         engine = self.keep(self.engine(**changes))
-        await asyncio.wait_for(engine.ready(), 10)
+        await asyncio.wait_for(engine.wait_ready(), 10)
         return engine
 
     async def lose_worker(self) -> None:
@@ -75,11 +77,11 @@ class Bench:
     async def close(self) -> None:
         await self.lose_worker()
         home = self.config().run_dir
-        left = processes.marked(home)
-        await processes.end(home, {process.token for process in left}, 0.2)
+        left = processes.find_marked(home)
+        await processes.end_marked(home, {process.token for process in left}, 0.2)
 
     def marked(self) -> list[int]:
-        return sorted(process.pid for process in processes.marked(self.config().run_dir))
+        return sorted(process.pid for process in processes.find_marked(self.config().run_dir))
 
 
 def kill(pid: int) -> None:

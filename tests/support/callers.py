@@ -18,11 +18,11 @@ def session_headers(user):
 
 
 def key_headers(user):
-    return {"x-api-key": ApiKey.make(user.pk, "test")[1]}
+    return {"x-api-key": ApiKey.create_with_secret(user.pk, "test")[1]}
 
 
 def revoked_headers(user):
-    row, secret = ApiKey.make(user.pk, "revoked")
+    row, secret = ApiKey.create_with_secret(user.pk, "revoked")
     row.revoke()
     return {"x-api-key": secret, "authorization": f"Bearer {secret}"}
 

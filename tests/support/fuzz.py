@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from inference.openai.fields import ACCEPTED, IGNORED, REFUSED
+from inference.openai.fields import ACCEPTED_FIELDS, IGNORED_FIELDS, REFUSED_FIELDS
 
 NAMED = """
     role content type text user assistant tool function name arguments tool_calls id json_schema schema properties
@@ -24,7 +24,7 @@ VALUES = st.recursive(
 )
 
 
-NAMES = st.sampled_from(sorted(ACCEPTED | IGNORED | REFUSED.keys())) | st.text(max_size=6)
+NAMES = st.sampled_from(sorted(ACCEPTED_FIELDS | IGNORED_FIELDS | REFUSED_FIELDS.keys())) | st.text(max_size=6)
 
 
 SOUND = {"model": "guide", "messages": [{"role": "user", "content": "Hello"}]}

@@ -10,7 +10,7 @@ import openai
 import pytest
 
 from accounts.models import ApiKey
-from inference.api.model_list import catalogue
+from inference.api.model_list import get_catalogue
 from inference.redis import wire
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.database import in_database
@@ -45,19 +45,19 @@ async def until_ready(name="fake"):
     async with asyncio.timeout(15):
         while True:
             with contextlib.suppress(ApiError):
-                (await catalogue()).check(name)
+                (await get_catalogue()).check_model(name)
                 return
             await asyncio.sleep(0.05)
 
 
 @pytest.fixture
 async def live(alice, fake, held):
-    row, key = await in_database(ApiKey.make, alice.pk, "test")
+    row, key = await in_database(ApiKey.create_with_secret, alice.pk, "test")
     async with serving() as url, working(held), open_to(url, key, fake, row, held) as live:
         await until_ready()
         yield live
-    await wire.client().flushdb()
-    await wire.close()
+    await wire.shared_client().flushdb()
+    await wire.close_client()
 
 
 HELLO = [{"role": "user", "content": "Hello"}]

@@ -10,7 +10,7 @@ from jarvis.lib.config import Config
 async def main(var: str, model: str) -> None:
     engine = VllmEngine(Config(_env_file=None, var=var, model=model))
     keeper = asyncio.create_task(engine.run())
-    ready = asyncio.create_task(engine.ready())
+    ready = asyncio.create_task(engine.wait_ready())
     while not ready.done() and engine.state.phase != "failed":
         await asyncio.wait([ready, keeper], timeout=0.2, return_when=asyncio.FIRST_COMPLETED)
     print("pid", engine.state.pid, engine.state.phase, engine.state.detail, flush=True)

@@ -58,8 +58,8 @@ SAID = {
 def some_conversations(owner):
     for title, days in SAID.items():
         made = Conversation.objects.create(owner=owner, title=title)
-        made.add("user", f"{title} Please tell me all about the lighthouse <b>at</b> night.")
-        made.add("assistant", f"About “{title}”: there is much to say.")
+        made.add_message("user", f"{title} Please tell me all about the lighthouse <b>at</b> night.")
+        made.add_message("assistant", f"About “{title}”: there is much to say.")
         Conversation.objects.filter(pk=made.pk).update(updated_at=timezone.now() - timedelta(days=days))
 
 

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from jarvis.launch.embedded import EmbeddedPostgres, EmbeddedRedis, Running, Service
+from jarvis.launch.embedded import EmbeddedPostgres, EmbeddedRedis, RunningService, Service
 from tests.support.alone import FOLDER
 
 PREFIX = "jarvis-test-"
@@ -47,7 +47,7 @@ def start() -> None:
     session.callback(shutil.rmtree, folder, ignore_errors=True)
     for variable, service in wanted.items():
         if not os.environ.get(variable) or variable in os.environ.get(STARTED, "").split():
-            session.enter_context(Running(service, folder / f"{service.name}.log"))
+            session.enter_context(RunningService(service, folder / f"{service.name}.log"))
             os.environ[variable] = service.url
             started.append(variable)
     os.environ[STARTED] = " ".join(started)

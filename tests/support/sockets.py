@@ -26,7 +26,7 @@ migration = importlib.import_module("chat.migrations.0004_in_a_line")
 
 @pytest.fixture
 async def model(transactional_db):
-    await in_database(LanguageModel.objects.serve, "fake")
+    await in_database(LanguageModel.objects.register_served, "fake")
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ import msgspec
 import psutil
 import psycopg
 
-from inference.engine.process.state_file import Record
+from inference.engine.process.state_file import EngineRecord
 from jarvis.lib.config import BASE
 from tests.support.launched import Jarvis, until
 
@@ -77,7 +77,7 @@ class Stack(Jarvis):
     def engine(self) -> int:
         """The engine's pid, 0 while there is none."""
         with contextlib.suppress(FileNotFoundError, msgspec.DecodeError):
-            return msgspec.json.decode((self.var / "run" / "engine.json").read_bytes(), type=Record).pid
+            return msgspec.json.decode((self.var / "run" / "engine.json").read_bytes(), type=EngineRecord).pid
         return 0
 
     def kill(self, name: str) -> float:

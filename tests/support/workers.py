@@ -12,7 +12,7 @@ from inference.log.events import Begin, Choices, Text
 from inference.log.follow import follow
 from inference.models import Generation
 from inference.openai.request import check_chat_request
-from inference.queue.submit import submit
+from inference.queue.submit import submit_generation
 from inference.redis import wire
 from inference.worker.worker import Worker
 from inference.worker_state import EngineState
@@ -23,9 +23,9 @@ from tests.support.fake_engine import FakeEngine
 @pytest.fixture(autouse=True)
 async def clean_redis(request):
     yield
-    with contextlib.suppress(*wire.AWAY):
-        await wire.client().flushdb()
-    await wire.close()
+    with contextlib.suppress(*wire.UNAVAILABLE_ERRORS):
+        await wire.shared_client().flushdb()
+    await wire.close_client()
 
 
 class FakeHeld:
@@ -102,7 +102,7 @@ async def working(engine, place="here"):
 
 async def killed(worker, task):
     """End a worker as SIGKILL would: nothing is drained, released, told or stored, and its connections close."""
-    tasks = [task, *worker.tasks.values(), *(relay.reading for relay in worker.relays.values() if relay.reading)]
+    tasks = [task, *worker.tasks.values(), *(relay.read_task for relay in worker.relays.values() if relay.read_task)]
     for one in tasks:
         one.cancel()
     _, left = await asyncio.wait(tasks, timeout=5)
@@ -126,7 +126,7 @@ async def ask(owner, max_tokens=20, **fields):
     value = {"model": "fake", "messages": [{"role": "user", "content": "count"}], "max_tokens": max_tokens} | fields
     request = check_chat_request(value)
     row = Generation(owner=owner, model="fake", door="v1", request_id="test", request=request.to_row())
-    await submit(row)
+    await submit_generation(row)
     return row
 
 

@@ -53,7 +53,7 @@ def generation(owner):
 
 
 def key(owner):
-    return ApiKey.make(owner.pk, CANARY)[0]
+    return ApiKey.create_with_secret(owner.pk, CANARY)[0]
 
 
 def usage(owner):
@@ -88,7 +88,7 @@ MAKERS = {
     GroupLimits: lambda _: GroupLimits.objects.create(group=Group.objects.create(name="limited")),
     UsageDay: usage,
     UserLimits: lambda owner: UserLimits.objects.get_or_create(user=owner)[0],
-    Invitation: lambda _: Invitation.make(None, "friends")[0],
+    Invitation: lambda _: Invitation.create_with_secret(None, "friends")[0],
     Group: lambda _: Group.objects.create(name="friends"),
     LanguageModel: lambda _: LanguageModel.objects.get_or_create(name="fake", defaults={"source": "fake"})[0],
     Message: message,

@@ -34,7 +34,7 @@ class Command(BaseCommand):
         if days is not None and days < 1:
             raise CommandError("--days must be 1 or more.")
         expires = None if days is None else timezone.now() + timedelta(days=days)
-        _key, secret = ApiKey.make(owner.pk, name[:100], expires)
+        _key, secret = ApiKey.create_with_secret(owner.pk, name[:100], expires)
         self.stdout.write(secret)
 
     def list(self, *, user: str | None, **_: Any) -> None:

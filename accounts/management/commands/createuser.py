@@ -20,7 +20,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         user = User(username=options["name"], is_staff=options["admin"], is_superuser=options["admin"])
-        password = sys.stdin.readline().rstrip("\n") if options["password_stdin"] else asked()
+        password = sys.stdin.readline().rstrip("\n") if options["password_stdin"] else ask_password()
         try:
             user.full_clean(exclude=["password"])
             validate_password(password, user)
@@ -31,7 +31,7 @@ class Command(BaseCommand):
         self.stdout.write(f"The account {user.username} is made.")
 
 
-def asked() -> str:
+def ask_password() -> str:
     password = getpass("Password: ")
     if getpass("Again: ") != password:
         raise CommandError("The two passwords differ. Nothing was made; try again.")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from inference.engine.errors import EngineError
-from inference.engine.model.hub import COMPLETE, GB, size_of
+from inference.engine.model.hub import COMPLETE_FILE, GB_BYTES, folder_bytes
 
 ROOT = Path(__file__).resolve().parents[3]
 Progress = Callable[[float | None, str], None]
@@ -20,17 +20,17 @@ def folder_of(model: str, models: Path) -> Path:
     return models / model.replace("/", "--")
 
 
-def present(folder: Path) -> bool:
-    return (folder / COMPLETE).is_file()
+def is_complete(folder: Path) -> bool:
+    return (folder / COMPLETE_FILE).is_file()
 
 
-async def fetch(model: str, models: Path, token: str, told: Progress) -> Path:
+async def fetch_model(model: str, models: Path, token: str, on_progress: Progress) -> Path:
     """The folder with the whole model. Tells its progress twice a second; raises EngineError with what to do."""
     folder = folder_of(model, models)
-    if present(folder):
+    if is_complete(folder):
         return folder
     folder.mkdir(parents=True, exist_ok=True)
-    told(None, f"Asking the hub about {model}.")
+    on_progress(None, f"Asking the hub about {model}.")
     environment = os.environ | ({"HF_TOKEN": token} if token else {}) | {"HF_HUB_DISABLE_TELEMETRY": "1"}
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "inference.engine.model.hub", model, str(folder)),
@@ -47,7 +47,7 @@ async def fetch(model: str, models: Path, token: str, told: Progress) -> Path:
         async for line in child.stdout:
             last = json.loads(line)
             if "total" in last:
-                watcher = asyncio.create_task(_watch(model, folder, int(last["total"]), told))
+                watcher = asyncio.create_task(_watch_progress(model, folder, int(last["total"]), on_progress))
         status = await child.wait()
     finally:
         if watcher is not None:
@@ -57,13 +57,15 @@ async def fetch(model: str, models: Path, token: str, told: Progress) -> Path:
             await child.wait()
     if "error" in last:
         raise EngineError(last["error"], permanent=last["permanent"])
-    if not present(folder):
+    if not is_complete(folder):
         raise EngineError(f"The download of {model} broke off (status {status}); it goes on where it stopped.")
     return folder
 
 
-async def _watch(model: str, folder: Path, total: int, told: Progress) -> None:
+async def _watch_progress(model: str, folder: Path, total: int, on_progress: Progress) -> None:
     while True:
-        done = min(size_of(folder), total)
-        told(done / total if total else None, f"Downloading {model}: {done / GB:.1f} of {total / GB:.1f} GB.")
+        done = min(folder_bytes(folder), total)
+        on_progress(
+            done / total if total else None, f"Downloading {model}: {done / GB_BYTES:.1f} of {total / GB_BYTES:.1f} GB."
+        )
         await asyncio.sleep(0.5)

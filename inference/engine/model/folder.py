@@ -79,6 +79,6 @@ def is_folder(model: str) -> bool:
     return model == "guide" or model.startswith(("/", "./", "../", "~")) or Path(model).is_dir()
 
 
-def local(model: str, name: str) -> ModelFolder:
+def find_local_model(model: str, name: str) -> ModelFolder:
     """The built-in guide, or a folder."""
     return ModelFolder(name, GUIDE if model == "guide" else Path(model).expanduser().resolve())

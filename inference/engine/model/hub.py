@@ -21,48 +21,48 @@ from inference.engine.errors import EngineError
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoSibling
 
-MARGIN = 2**30  # bytes that stay free on the disk
-COMPLETE = ".jarvis-complete"  # written last: from then on no hub is asked
-PART = ".part"
+DISK_MARGIN_BYTES = 2**30  # bytes that stay free on the disk
+COMPLETE_FILE = ".jarvis-complete"  # written last: from then on no hub is asked
+PART_SUFFIX = ".part"
 SUFFIXES = (".safetensors", ".json", ".jinja", ".txt", ".model", ".tiktoken", ".py")
-UNWANTED = ("original/", "consolidated", "onnx/", ".")
+SKIPPED_PREFIXES = ("original/", "consolidated", "onnx/", ".")
 NO_NETWORK = {"ConnectError", "ConnectTimeout", "ReadTimeout", "ReadError", "NetworkError", "RemoteProtocolError"}
-GB = 1e9
+GB_BYTES = 1e9
 
 
 def main(model: str, folder: Path) -> None:
     """Download, in this process. The last line holds the path, or an error and whether it is permanent."""
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     try:
-        download(model, folder)
+        download_model(model, folder)
     except Exception as error:  # noqa: BLE001 - every end is told to the keeper, in a sentence
-        fault = explain(model, error)
+        fault = explain_error(model, error)
         print(json.dumps({"error": str(fault), "permanent": fault.permanent}), flush=True)
         sys.exit(1)
     print(json.dumps({"path": str(folder)}), flush=True)
 
 
-def download(model: str, folder: Path) -> None:
+def download_model(model: str, folder: Path) -> None:
     """Fetch what is wanted of a model and not there yet."""
     from huggingface_hub import HfApi  # slow to import, and used by this process alone
 
     name, _, revision = model.partition("@")
     info = HfApi().model_info(name, revision=revision or None, files_metadata=True, timeout=30)
-    files = [file for file in info.siblings or [] if wanted(file.rfilename, folder)]
+    files = [file for file in info.siblings or [] if is_needed(file.rfilename, folder)]
     if not any(file.rfilename.endswith(".safetensors") for file in files):
         raise EngineError(f"{name} has no weights in safetensors form; choose another model.", permanent=True)
     total = sum(file.size or 0 for file in files)
-    refuse_full_disk(name, folder, max(0, total - size_of(folder)))
+    check_disk(name, folder, max(0, total - folder_bytes(folder)))
     print(json.dumps({"total": total}), flush=True)
     for file in sorted(files, key=lambda file: file.size or 0):
         fetch_file(name, info.sha or "main", file, folder)
-    (folder / COMPLETE).write_text(json.dumps({"model": model, "commit": info.sha}))
+    (folder / COMPLETE_FILE).write_text(json.dumps({"model": model, "commit": info.sha}))
 
 
-def wanted(path: str, folder: Path) -> bool:
+def is_needed(path: str, folder: Path) -> bool:
     """Whether a file of a model is needed and lies inside its folder. Pickled weights never are: they are code."""
     inside = (folder / path).resolve().is_relative_to(folder.resolve())
-    return inside and path.endswith(SUFFIXES) and not path.startswith(UNWANTED)
+    return inside and path.endswith(SUFFIXES) and not path.startswith(SKIPPED_PREFIXES)
 
 
 def fetch_file(name: str, revision: str, file: "RepoSibling", folder: Path) -> None:
@@ -74,7 +74,7 @@ def fetch_file(name: str, revision: str, file: "RepoSibling", folder: Path) -> N
     if path.is_file() and path.stat().st_size == file.size:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + PART)
+    part = path.with_name(path.name + PART_SUFFIX)
     part.touch()
     with part.open("r+b") as out:
         there = out.seek(0, os.SEEK_END)
@@ -92,22 +92,22 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def size_of(folder: Path) -> int:
+def folder_bytes(folder: Path) -> int:
     """Bytes that are there, those of unfinished files as well."""
     return sum(file.stat(follow_symlinks=False).st_size for file in folder.rglob("*") if file.is_file())
 
 
-def refuse_full_disk(name: str, folder: Path, missing: int) -> None:
+def check_disk(name: str, folder: Path, missing: int) -> None:
     """Raise EngineError with the figures unless what is missing fits on the disk."""
     free = shutil.disk_usage(folder).free
-    if free < missing + MARGIN:
+    if free < missing + DISK_MARGIN_BYTES:
         raise EngineError(
-            f"{name} needs {missing / GB:.1f} GB more on the disk and a margin of {MARGIN / GB:.1f} GB, "
-            f"but {folder} has {free / GB:.1f} GB free; free some, or set JARVIS_VAR to a folder on another disk."
+            f"{name} needs {missing / GB_BYTES:.1f} GB more on the disk and a margin of {DISK_MARGIN_BYTES / GB_BYTES:.1f} GB, "
+            f"but {folder} has {free / GB_BYTES:.1f} GB free; free some, or set JARVIS_VAR to a folder on another disk."
         )
 
 
-def explain(model: str, error: Exception) -> EngineError:
+def explain_error(model: str, error: Exception) -> EngineError:
     """What went wrong with a download, as a sentence that says what to do."""
     from huggingface_hub import errors  # see above
 
@@ -132,7 +132,7 @@ def explain(model: str, error: Exception) -> EngineError:
             return EngineError(
                 f"The disk is full; free some space, and the download of {name} goes on where it stopped."
             )
-        case _ if unreachable(error):
+        case _ if is_unreachable(error):
             return EngineError(
                 f"The hub cannot be reached, so {name} cannot be downloaded; check the network, "
                 "or set JARVIS_MODEL=guide, which is built in."
@@ -143,7 +143,7 @@ def explain(model: str, error: Exception) -> EngineError:
     return EngineError(f"The download of {name} broke off ({reason}); it goes on where it stopped.")
 
 
-def unreachable(error: BaseException | None) -> bool:
+def is_unreachable(error: BaseException | None) -> bool:
     """Whether an error, or what it came from, says that there is no way to the hub."""
     while error is not None:
         if isinstance(error, ConnectionError | TimeoutError) or type(error).__name__ in NO_NETWORK:

@@ -9,34 +9,36 @@ import structlog
 from inference.engine import processes
 from inference.engine.errors import EngineError
 from inference.engine.process import state_file
-from inference.engine.process.handle import Held, file_in
+from inference.engine.process.handle import EngineHandle, state_path
 from inference.engine.processes import Process
 
 log = structlog.get_logger(__name__)
 
 
-def left_behind(home: Path) -> tuple[Held | None, list[Process]]:
+def find_leftovers(home: Path) -> tuple[EngineHandle | None, list[Process]]:
     """The engine on record, if its first process lives, and every other process that bears this directory's mark."""
-    found, known = processes.marked(home), state_file.read(file_in(home))
+    found, known = processes.find_marked(home), state_file.read_record(state_path(home))
     if known is None:
         return None, found
     for process in found:
         first = process.pid == process.group and process.token == known.token
         if first and (known.pid == 0 or (process.pid, process.started) == (known.pid, known.started)):
-            held = Held(home, msgspec.structs.replace(known, pid=process.pid, started=process.started), adopted=True)
+            held = EngineHandle(
+                home, msgspec.structs.replace(known, pid=process.pid, started=process.started), adopted=True
+            )
             return held, [other for other in found if other.token != known.token]
     return None, found
 
 
-async def take_over(
-    home: Path, fingerprint: str, answers: Callable[[], Awaitable[bool]], *, cleanup: bool, patience: float
-) -> tuple[Held | None, bool]:
+async def adopt_engine(
+    home: Path, fingerprint: str, answers: Callable[[], Awaitable[bool]], *, cleanup: bool, grace_seconds: float
+) -> tuple[EngineHandle | None, bool]:
     """The engine to go on with, or None, and whether something was ended.
 
     Raises EngineError where something is in the way and `cleanup` is off. An engine that was never ready is taken over
     while it still loads; one that was must answer.
     """
-    held, others = left_behind(home)
+    held, others = find_leftovers(home)
     fault = "lost its first process" if others else ""
     if held is not None:
         fault = ""
@@ -48,19 +50,21 @@ async def take_over(
     unfit = {process.token for process in others} | ({held.record.token} if held is not None and fault else set())
     if unfit and cleanup:
         log.warning("engine.cleaning_up", tokens=len(unfit), reason=fault or "left behind")
-        await processes.end(home, unfit, patience)
+        await processes.end_marked(home, unfit, grace_seconds)
         return fit, True
     if unfit and fit is None:
-        raise EngineError(_in_the_way(held, others, fault), blocked=True)
+        raise EngineError(_describe_leftovers(held, others, fault), blocked=True)
     if unfit:
         log.warning("engine.left_behind", pids=[process.pid for process in others])
     return fit, False
 
 
-def _in_the_way(held: Held | None, others: list[Process], fault: str) -> str:
+def _describe_leftovers(held: EngineHandle | None, others: list[Process], fault: str) -> str:
     groups = sorted({process.group for process in others} | ({held.pid} if held is not None else set()))
-    memory = sum(processes.resident(pid) for group in groups for pid in processes.members(group)) // 2**20
-    named = ", ".join(f"pid {group} ({processes.name(group) or 'its first process is gone'})" for group in groups)
+    memory = sum(processes.resident_bytes(pid) for group in groups for pid in processes.group_members(group)) // 2**20
+    named = ", ".join(
+        f"pid {group} ({processes.process_name(group) or 'its first process is gone'})" for group in groups
+    )
     kill = " ".join(f"-- -{group}" for group in groups)
     return (
         f"An engine that an earlier worker started is still there: {named}. "

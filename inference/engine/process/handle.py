@@ -11,19 +11,19 @@ import msgspec
 
 from inference.engine import processes
 from inference.engine.process import state_file as record
-from inference.engine.process.state_file import Record
+from inference.engine.process.state_file import EngineRecord
 from inference.engine.processes import Process
 
 
 @dataclass
-class Held:
+class EngineHandle:
     """An engine by its record. `adopted`: an earlier worker started it."""
 
     home: Path
-    record: Record
+    record: EngineRecord
     adopted: bool = False
     status: int | None = None
-    family: list[Process] = field(default_factory=list)
+    processes: list[Process] = field(default_factory=list)
 
     @property
     def pid(self) -> int:
@@ -32,62 +32,62 @@ class Held:
     def alive(self) -> bool:
         """Whether its first process lives; if it was our child, its exit status is kept."""
         if self.status is None:
-            self.status = processes.reap(self.pid)
-        return processes.started(self.pid) == self.record.started
+            self.status = processes.reap_child(self.pid)
+        return processes.start_ticks(self.pid) == self.record.started
 
-    def write(self, **changes: object) -> None:
+    def write_record(self, **changes: object) -> None:
         """Note a change in the record, for the next worker."""
         self.record = msgspec.structs.replace(self.record, **changes)
-        record.write(file_in(self.home), self.record)
+        record.write_record(state_path(self.home), self.record)
 
-    async def end(self, patience: float) -> None:
+    async def end_processes(self, grace_seconds: float) -> None:
         """End all its processes, and remove what it leaves: record and sockets."""
-        await processes.end(self.home, {self.record.token}, patience)
+        await processes.end_marked(self.home, {self.record.token}, grace_seconds)
         if self.status is None:
-            self.status = processes.reap(self.pid)
-        record.remove(file_in(self.home))
-        sweep(self.home)
+            self.status = processes.reap_child(self.pid)
+        record.remove_record(state_path(self.home))
+        remove_sockets(self.home)
 
     @contextlib.contextmanager
-    def bell(self, ring: Callable[[], None]) -> Iterator[None]:
+    def watch_processes(self, ring: Callable[[], None]) -> Iterator[None]:
         """Call `ring` as soon as one of its processes ends."""
         loop, descriptors = asyncio.get_running_loop(), list[int]()
-        self.family = [process for process in processes.marked(self.home) if process.token == self.record.token]
-        for process in self.family:
+        self.processes = [process for process in processes.find_marked(self.home) if process.token == self.record.token]
+        for process in self.processes:
             with contextlib.suppress(OSError):
                 descriptors.append(os.pidfd_open(process.pid))
         try:
             for descriptor in descriptors:
-                loop.add_reader(descriptor, _once, loop, descriptor, ring)
+                loop.add_reader(descriptor, _ring_once, loop, descriptor, ring)
             yield
         finally:
             for descriptor in descriptors:
                 loop.remove_reader(descriptor)
                 os.close(descriptor)
 
-    def missing(self) -> int:
+    def count_ended(self) -> int:
         """How many of the processes that it had when `bell` began have ended."""
-        return sum(processes.started(process.pid) != process.started for process in self.family)
+        return sum(processes.start_ticks(process.pid) != process.started for process in self.processes)
 
 
-def _once(loop: asyncio.AbstractEventLoop, descriptor: int, ring: Callable[[], None]) -> None:
+def _ring_once(loop: asyncio.AbstractEventLoop, descriptor: int, ring: Callable[[], None]) -> None:
     loop.remove_reader(descriptor)
     ring()
 
 
-def file_in(home: Path) -> Path:
+def state_path(home: Path) -> Path:
     return home / "engine.json"
 
 
-def sockets_in(home: Path) -> Path:
+def sockets_path(home: Path) -> Path:
     """Folder of the sockets between the engine's own processes."""
     return home / "engine"
 
 
-def sweep(home: Path) -> None:
+def remove_sockets(home: Path) -> None:
     """Remove the sockets of an engine that is gone."""
     (home / "engine.sock").unlink(missing_ok=True)
-    folder = sockets_in(home)
+    folder = sockets_path(home)
     folder.mkdir(mode=0o700, exist_ok=True)
     for path in folder.iterdir():
         path.unlink(missing_ok=True)

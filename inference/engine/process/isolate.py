@@ -35,7 +35,7 @@ def leave_network() -> None:
         fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP))
 
 
-def allowed() -> bool:
+def can_leave_network() -> bool:
     """Try it in a child: a try that fails half-way leaves a process of no use."""
     child = os.fork()
     if child == 0:
@@ -49,6 +49,6 @@ def allowed() -> bool:
 
 
 if __name__ == "__main__":
-    if allowed():
+    if can_leave_network():
         leave_network()
     os.execvp(sys.argv[1], sys.argv[1:])

@@ -7,12 +7,12 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-KEPT = 5
-LARGEST = 50 * 1024 * 1024  # bytes
-TAIL = 64 * 1024  # bytes; a traceback of vLLM fits several times
+MAX_KEPT_LOGS = 5
+MAX_LOG_BYTES = 50 * 1024 * 1024  # bytes
+TAIL_BYTES = 64 * 1024  # bytes; a traceback of vLLM fits several times
 
 
-def rotate(log: Path, kept: int = KEPT) -> None:
+def rotate_logs(log: Path, kept: int = MAX_KEPT_LOGS) -> None:
     """Make room for a new log: engine.log becomes engine.log.1, and so on; the oldest goes."""
     if not log.exists() or not log.stat().st_size:
         return
@@ -22,7 +22,7 @@ def rotate(log: Path, kept: int = KEPT) -> None:
     os.replace(log, f"{log}.1")
 
 
-def shorten(log: Path, largest: int = LARGEST) -> bool:
+def shorten_log(log: Path, largest: int = MAX_LOG_BYTES) -> bool:
     """Move what a running engine has written to engine.log.1 once it is long. It appends, so it writes on at 0."""
     if not log.exists() or log.stat().st_size <= largest:
         return False
@@ -31,7 +31,7 @@ def shorten(log: Path, largest: int = LARGEST) -> bool:
     return True
 
 
-def tail(log: Path, size: int = TAIL, after: int = 0) -> str:
+def read_tail(log: Path, size: int = TAIL_BYTES, after: int = 0) -> str:
     """The last `size` bytes, as far as they come after byte `after`; empty where there is no log."""
     try:
         with log.open("rb") as file:
@@ -42,7 +42,7 @@ def tail(log: Path, size: int = TAIL, after: int = 0) -> str:
         return ""
 
 
-def length(log: Path) -> int:
+def log_bytes(log: Path) -> int:
     return log.stat().st_size if log.exists() else 0
 
 
@@ -74,7 +74,7 @@ STAGES: list[tuple[re.Pattern[str], Step]] = [
 SHARDS = re.compile(r"(?:checkpoint shards|Completed)[^\r\n]*?(\d+)% (?:Completed)?")
 
 
-def stage(output: str) -> Step:
+def latest_stage(output: str) -> Step:
     """The furthest stage that an engine's output tells of."""
     step = Step(0.05, "Starting the engine.")
     for pattern, reached in STAGES:

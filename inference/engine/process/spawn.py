@@ -10,7 +10,7 @@ from inference.engine import processes
 ISOLATE = Path(__file__).with_name("isolate.py")
 
 
-def spawn(command: list[str], environment: Mapping[str, str], log: Path, *, isolated: bool) -> int:
+def spawn_process(command: list[str], environment: Mapping[str, str], log: Path, *, isolated: bool) -> int:
     """The pid of the new process, leader of its own session and group. It is the worker's child, but not its ward."""
     if isolated:
         command = [sys.executable, str(ISOLATE), *command]

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 
-class Record(msgspec.Struct, frozen=True):
+class EngineRecord(msgspec.Struct, frozen=True):
     """One engine. `started` is in clock ticks since boot: with the pid it names one process, though pids come again."""
 
     token: str  # in the environment of every process of this engine
@@ -23,7 +23,7 @@ class Record(msgspec.Struct, frozen=True):
     created: str = msgspec.field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
 
-def write(path: Path, record: Record) -> None:
+def write_record(path: Path, record: EngineRecord) -> None:
     """Replace the file in one step: a reader sees the old record or the new one."""
     draft = path.with_suffix(".new")
     draft.write_bytes(msgspec.json.format(msgspec.json.encode(record)))
@@ -31,14 +31,14 @@ def write(path: Path, record: Record) -> None:
     os.replace(draft, path)
 
 
-def read(path: Path) -> Record | None:
+def read_record(path: Path) -> EngineRecord | None:
     """The record, or None where there is none that can be read."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Record)
+        return msgspec.json.decode(path.read_bytes(), type=EngineRecord)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
 
 
-def remove(path: Path) -> None:
+def remove_record(path: Path) -> None:
     with contextlib.suppress(FileNotFoundError):
         path.unlink()

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from inference.worker.process import PlaceTaken, WorkerProcess
+from inference.worker.process import SlotTaken, WorkerProcess
 from jarvis.lib import logs
 
 
@@ -20,8 +20,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        logs.set_up("worker")
+        logs.set_up_logging("worker")
         try:
             WorkerProcess(keep_engine=options["keep_engine"]).run()
-        except PlaceTaken as error:
+        except SlotTaken as error:
             raise CommandError(str(error)) from error

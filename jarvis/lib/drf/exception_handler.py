@@ -16,9 +16,9 @@ from jarvis.lib.api_errors import ApiError
 log = structlog.get_logger(__name__)
 
 
-def answer(error: Exception, context: dict[str, Any]) -> HttpResponse:
+def handle_exception(error: Exception, context: dict[str, Any]) -> HttpResponse:
     """DRF's exception handler: JSON, whatever the view answers otherwise."""
-    fault = told(error, context)
+    fault = to_api_error(error, context)
     if fault is None:
         log.error("request.failed", path=context["request"].path, exc_info=error)
         fault = api_errors.internal_error()
@@ -29,12 +29,12 @@ def answer(error: Exception, context: dict[str, Any]) -> HttpResponse:
     return response
 
 
-def told(error: Exception, context: dict[str, Any]) -> ApiError | None:
+def to_api_error(error: Exception, context: dict[str, Any]) -> ApiError | None:
     match error:
         case ApiError():
             return error
         case Http404() | exceptions.NotFound():
-            return api_errors.make(404, "not_found", "There is no such thing, or it belongs to somebody else.")
+            return api_errors.make_error(404, "not_found", "There is no such thing, or it belongs to somebody else.")
         case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
             return api_errors.invalid_api_key(str(error.detail))
         case PermissionDenied() | exceptions.PermissionDenied():
@@ -43,7 +43,7 @@ def told(error: Exception, context: dict[str, Any]) -> ApiError | None:
             request, view = context["request"], context["view"]
             return api_errors.method_not_allowed(request.method, ", ".join(view.allowed_methods))
         case exceptions.ValidationError():
-            name, fault = first_fault(error.detail)
+            name, fault = first_error(error.detail)
             return api_errors.invalid_request(f"{name}: {fault}" if name else fault, name)
         case SuspiciousOperation():
             return api_errors.invalid_request(f"{error} Send an ordinary request.")
@@ -53,16 +53,16 @@ def told(error: Exception, context: dict[str, Any]) -> ApiError | None:
             return api_errors.invalid_request(UNSTORABLE)
         case exceptions.APIException():
             code = str(error.default_code)
-            return api_errors.make(error.status_code, code, str(error.detail))
+            return api_errors.make_error(error.status_code, code, str(error.detail))
     return None
 
 
-def first_fault(detail: Any, name: str | None = None) -> tuple[str | None, str]:
+def first_error(detail: Any, name: str | None = None) -> tuple[str | None, str]:
     """The first field that is not in order, and what is wrong with it."""
     if isinstance(detail, dict):
         field, inner = next(iter(detail.items()))
         path = None if field == "non_field_errors" else str(field)
-        return first_fault(inner, path if name is None else f"{name}.{path}")
+        return first_error(inner, path if name is None else f"{name}.{path}")
     if isinstance(detail, list):
-        return first_fault(detail[0], name)
+        return first_error(detail[0], name)
     return name, str(detail)

@@ -2,15 +2,15 @@
 
 from rest_framework.pagination import CursorPagination, LimitOffsetPagination
 
-LONGEST = 500
+MAX_PAGE_ROWS = 500
 
 
-class Page(LimitOffsetPagination):
-    max_limit = LONGEST
+class LimitedPagination(LimitOffsetPagination):
+    max_limit = MAX_PAGE_ROWS
 
 
-class Newest(CursorPagination):
+class NewestPagination(CursorPagination):
     """For lists that grow while they are read."""
 
-    page_size, max_page_size, page_size_query_param = 50, LONGEST, "limit"
+    page_size, max_page_size, page_size_query_param = 50, MAX_PAGE_ROWS, "limit"
     ordering = ("-created_at", "-id")

@@ -12,18 +12,18 @@ if TYPE_CHECKING:  # DRF itself imports this module while it makes that one
 ADMIN_READ = "admin-read"
 
 
-def may(request: Request, scope: str) -> bool:
+def has_scope(request: Request, scope: str) -> bool:
     """Whether a key has a scope; who is signed in on the page is not held back by scopes."""
     caller: Any = request.auth
     return caller is None or scope in getattr(caller, "scopes", ())
 
 
-def reads_all(request: Request, model: str) -> bool:
+def may_read_all(request: Request, model: str) -> bool:
     """Whether the figures of everybody may be read: by staff with the right to view `app.model`, and by their keys
     with the scope admin-read."""
     user: User | AnonymousUser = request.user
     app, _, name = model.partition(".")
-    return user.is_staff and may(request, ADMIN_READ) and user.has_perm(f"{app}.view_{name}")
+    return user.is_staff and has_scope(request, ADMIN_READ) and user.has_perm(f"{app}.view_{name}")
 
 
 class Scoped(IsAuthenticated):
@@ -31,7 +31,7 @@ class Scoped(IsAuthenticated):
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
         scope: str | None = getattr(view, "scope", None)
-        return super().has_permission(request, view) and (scope is None or may(request, scope))
+        return super().has_permission(request, view) and (scope is None or has_scope(request, scope))
 
 
 class SignedInToChange(IsAuthenticated):

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand
 
 from jarvis.launch.display import Display
 from jarvis.launch.errors import LaunchError
-from jarvis.launch.run import Everything
+from jarvis.launch.run import Instance
 from jarvis.lib.config import config
 
 
@@ -32,4 +32,4 @@ class Command(BaseCommand):
             sys.exit(130)
 
     async def _run(self, services_only: bool) -> None:
-        await Everything(config, Display()).run(services_only=services_only)
+        await Instance(config, Display()).run(services_only=services_only)
