@@ -10,11 +10,9 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts import authentication
 from accounts.authentication import Unauthenticated, authenticate, authenticate_sync, build_caller, caller_for_key
 from accounts.limit_rules import Allowance, strictest_limit
 from accounts.models import DEFAULT_SCOPES, ApiKey, GroupLimits, Scope, UserLimits, hash_secret
-from jarvis.lib.config import Config
 from jarvis.lib.database import in_database
 
 pytestmark = pytest.mark.django_db
@@ -28,8 +26,8 @@ def alice():
 
 
 @pytest.fixture(autouse=True)
-def site(monkeypatch):
-    monkeypatch.setattr(authentication, "config", Config(**SITE, _env_file=None))
+def site(configure):
+    configure(**SITE)
 
 
 def group(name, *members, **limits):
@@ -76,8 +74,8 @@ def test_who_is_signed_in_may_do_what_people_do_and_staff_may_read_more(alice):
     assert build_caller(alice).has_scope(Scope.ADMIN_READ)
 
 
-def test_without_a_key_there_is_no_history_that_all_would_share(monkeypatch):
-    monkeypatch.setattr(authentication, "config", Config(**SITE, allow_anonymous=True, _env_file=None))
+def test_without_a_key_there_is_no_history_that_all_would_share(configure):
+    configure(allow_anonymous=True)
     caller = authenticate_sync({}, "192.0.2.7")
     assert caller.has_scope(Scope.CHAT)
     assert not caller.has_scope(Scope.HISTORY)
@@ -147,9 +145,8 @@ def test_every_address_has_a_limit_of_its_own_beside_the_callers(alice):
     assert len(at("unix").limits) == 1
 
 
-def test_keys_from_the_environment_are_counted_one_by_one_and_people_without_a_key_by_address(monkeypatch):
-    named = {"api_keys": ("one", "two"), "allow_anonymous": True, "monthly_tokens": 500}
-    monkeypatch.setattr(authentication, "config", Config(**SITE, **named, _env_file=None))
+def test_keys_from_the_environment_are_counted_one_by_one_and_people_without_a_key_by_address(configure):
+    configure(api_keys=("one", "two"), allow_anonymous=True, monthly_tokens=500)
     calls = [
         authenticate_sync({"x-api-key": "one"}, "192.0.2.7"),
         authenticate_sync({"x-api-key": "two"}, "192.0.2.7"),
@@ -206,6 +203,7 @@ def test_revoking_closes_both_secrets(alice):
     assert caller_for_key(hash_secret(old)) is caller_for_key(hash_secret(new)) is None
 
 
+@pytest.mark.alone
 @pytest.mark.django_db(transaction=True)
 async def test_a_secret_that_was_rotated_away_is_refused_within_a_second(transactional_db):
     alice = await in_database(User.objects.create_user, "alice")

@@ -15,7 +15,6 @@ from accounts import authentication
 from accounts.audit import AuditEvent
 from accounts.authentication import Unauthenticated, authenticate, caller_for_key, read_key
 from accounts.models import MAX_KNOWN_ADDRESSES, ApiKey, hash_secret
-from jarvis.lib.config import Config
 from jarvis.lib.database import in_database
 
 ODD = ["' OR 1=1 --", "\x00", "x" * 1_000_000, "jv_" + "é" * 50, "\ud800", "%s", "jv_';--"]
@@ -110,17 +109,17 @@ def test_a_look_up_costs_two_queries_and_a_third_once_a_minute(key):
         assert len(queries) == cost
 
 
-async def test_keys_from_the_environment_belong_to_an_account_nobody_can_sign_in_to(alice, monkeypatch):
-    monkeypatch.setattr(authentication, "config", Config(api_keys=("one", "two"), _env_file=None))
+async def test_keys_from_the_environment_belong_to_an_account_nobody_can_sign_in_to(alice, configure):
+    configure(api_keys=("one", "two"))
     caller = await authenticate(bearer("two"))
     assert (caller.username, caller.key_id) == ("jarvis:environment", None)
     assert not (await in_database(User.objects.get, pk=caller.user_id)).has_usable_password()
     await refused(bearer("three"))
 
 
-async def test_anonymous_use_has_to_be_switched_on_by_name(alice, monkeypatch):
+async def test_anonymous_use_has_to_be_switched_on_by_name(alice, configure):
     await refused({})
-    monkeypatch.setattr(authentication, "config", Config(allow_anonymous=True, _env_file=None))
+    configure(allow_anonymous=True)
     assert (await authenticate({})).username == "jarvis:anonymous"
     await refused(bearer("jv_wrong"))  # a wrong key is still wrong
 

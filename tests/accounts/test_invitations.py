@@ -9,21 +9,15 @@ from django.db import connections, transaction
 from django.test import Client
 from django.utils import timezone
 
-from accounts import adapters
-from accounts.admin import users
 from accounts.models import Invitation, hash_secret
-from accounts.views import sign_in
-from jarvis.lib.config import Config
 
 NEW = {"username": "bob", "password1": "a long enough word", "password2": "a long enough word"}
 
 
 @pytest.fixture
-def signup(monkeypatch):
+def signup(configure):
     def switch(kind):
-        config = Config(signup=kind, _env_file=None)
-        for module in (sign_in, adapters, users):
-            monkeypatch.setattr(module, "config", config)
+        configure(signup=kind)
 
     switch("invitation")
     return switch
@@ -53,10 +47,11 @@ def test_the_link_makes_one_account_and_signs_in(signup, invite, client):
 
 
 def test_nothing_but_what_the_form_shows_is_taken(signup, invite, client):
-    more = {"is_staff": "on", "is_superuser": "on", "groups": "1", "user_permissions": "1", "id": "7", "limit": "99"}
+    more = dict.fromkeys(("is_staff", "is_superuser"), "on") | {"groups": "1", "user_permissions": "1"}
+    more |= {"id": "777777", "limit": "99"}
     client.post(invite()[1], NEW | more)
     bob = User.objects.get()
-    assert (bob.is_staff, bob.is_superuser, bob.pk == 7) == (False, False, False)
+    assert (bob.is_staff, bob.is_superuser, bob.pk == 777_777) == (False, False, False)
     assert not bob.groups.exists()
     assert not bob.user_permissions.exists()
     assert Invitation.objects.get().limit == 1

@@ -6,10 +6,7 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.contrib.auth.models import Group, User
 from django.test import Client
 
-from accounts import adapters
-from accounts.views import settings as settings_pages
-from accounts.views import sign_in
-from jarvis.lib.config import Config
+from jarvis.lib.config import config
 from tests.support.accounts import PASSWORD
 from tests.support.provider import CLIENT, SECRET, serving_provider
 
@@ -34,16 +31,15 @@ def provider(served, settings, configured):
 
 
 @pytest.fixture
-def configured(monkeypatch, settings):
-    def configure(served, **fields):
+def configured(configure, settings):
+    def offer(served, **fields):
         at = {"oidc_server_url": served.address, "oidc_client_id": CLIENT, "oidc_client_secret": SECRET}
-        config = Config(oidc_name="Team", **at, **fields, _env_file=None)
-        for module in (adapters, sign_in, settings_pages):
-            monkeypatch.setattr(module, "config", config)
+        configure(oidc_name="Team", oidc_signup=False, oidc_match_email=False)
+        configure(**at, **fields)
         settings.SOCIALACCOUNT_EMAIL_AUTHENTICATION = config.oidc_match_email
         settings.SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = config.oidc_match_email
 
-    return configure
+    return offer
 
 
 def through(client, **query):

@@ -9,7 +9,6 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import get_resolver
 
-from accounts import adapters
 from tests.support.accounts import PASSWORD, code_of, sign_in
 
 pytestmark = pytest.mark.django_db
@@ -167,8 +166,8 @@ def test_somebody_who_is_not_active_is_told_so_only_with_the_right_password(clie
     assert client.get("/").status_code == 302
 
 
-def test_an_open_sign_up_takes_nothing_that_the_form_does_not_show(client, db, monkeypatch):
-    monkeypatch.setattr(adapters, "config", adapters.config.model_copy(update={"signup": "open"}))
+def test_an_open_sign_up_takes_nothing_that_the_form_does_not_show(client, db, configure):
+    configure(signup="open")
     more = {"is_staff": "on", "is_superuser": "on", "is_active": "", "groups": "1", "first_name": "x"}
     new = {"username": "eve", "password1": PASSWORD, "password2": PASSWORD}
     assert client.post("/sign-up/", new | more)["location"] == "/"

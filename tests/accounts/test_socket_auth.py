@@ -51,6 +51,7 @@ def deactivate(client, other):
     User.objects.update(is_active=False)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("how", [end_from_the_list, end_all_others, sign_out, change_the_password, deactivate])
 async def test_a_session_that_ends_closes_its_sockets_within_a_second(alice, clean_redis, how):  # noqa: F811
     here, there = await in_database(came_in, "alice"), await in_database(came_in, "alice")

@@ -10,8 +10,6 @@ from django.test import Client, RequestFactory
 
 from accounts import throttling
 from accounts.throttling import SIGN_IN, Limit, count_attempt
-from jarvis.lib import client_address as address
-from jarvis.lib.config import Config
 from tests.support.accounts import code_of, sign_in
 
 pytestmark = pytest.mark.django_db
@@ -35,11 +33,11 @@ def test_one_address_may_not_try_all_accounts(monkeypatch, alice):
     assert sign_in(Client(REMOTE_ADDR="2001:db8:0:1::2"), "alice").status_code == 302
 
 
-def test_a_forwarded_address_counts_only_from_a_trusted_proxy(monkeypatch, alice):
+def test_a_forwarded_address_counts_only_from_a_trusted_proxy(monkeypatch, configure, alice):
     monkeypatch.setitem(throttling.LIMITS_BY_URL_NAME, "login", Limit("few", "1/h"))
     assert sign_in(Client(headers={"x-forwarded-for": "198.51.100.1"}), "x").status_code == 200
     assert sign_in(Client(headers={"x-forwarded-for": "198.51.100.2"}), "x").status_code == 429
-    monkeypatch.setattr(address, "config", Config(trusted_proxies=("127.0.0.1",), _env_file=None))
+    configure(trusted_proxies=("127.0.0.1",))
     assert sign_in(Client(headers={"x-forwarded-for": "198.51.100.3"}), "x").status_code == 200
     assert sign_in(Client(headers={"x-forwarded-for": "9.9.9.9, 198.51.100.3"}), "x").status_code == 429
 
@@ -130,8 +128,8 @@ def test_counting_costs_no_query_and_leaves_keys_that_expire():
 
 
 @pytest.fixture
-def three_pages(monkeypatch):
-    monkeypatch.setattr(throttling, "config", Config(web_rate_limit_pages=3, _env_file=None))
+def three_pages(monkeypatch, configure):
+    configure(web_rate_limit_pages=3)
     monkeypatch.setattr(throttling, "format_rate", lambda a_minute: f"{a_minute}/h")  # whose end a test hardly meets
 
 

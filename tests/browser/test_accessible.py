@@ -7,7 +7,6 @@ import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.template.loader import render_to_string
 from django.test import Client
@@ -21,7 +20,7 @@ from jarvis.lib.database import in_database
 from jarvis.web.csp import POLICY
 from tests.support.accessibility import look_over
 from tests.support.accounts import PASSWORD
-from tests.support.sockets import signed_in
+from tests.support.pages import come_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.django_db(transaction=True)]
 
@@ -30,12 +29,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), py
 ADMIN_IS_DJANGOS = {
     "aria-prohibited-attr": "The icons beside the lists of groups and rights (SelectFilter2.js) are labelled spans.",
 }
-
-
-async def come_in(page, site, user):
-    """Signed in without the sign-in page."""
-    cookie = await in_database(signed_in, user)
-    await page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": site}])
 
 
 def things(alice):
@@ -101,7 +94,7 @@ async def test_settings_and_the_chat(visit, site, alice):
     page = await visit()
     for status in (400, 403, 404, 429, 503):
         page.expect_complaint(f"status of {status}")
-    await come_in(page, site, alice)
+    await come_in(page, alice)
     await look_over(page, {"/sign-in/again/": 200})
     await page.goto("/sign-in/again/?next=/settings/")
     await page.get_by_label("Password").fill(PASSWORD)
@@ -140,7 +133,7 @@ async def test_settings_and_the_chat(visit, site, alice):
 async def test_the_admin(visit, site, carol, alice):
     await in_database(things, carol)
     page = await visit()
-    await come_in(page, site, carol)
+    await come_in(page, carol)
     addresses = [
         "/admin/",
         "/admin/auth/user/",
@@ -213,7 +206,7 @@ def a_rich_answer(owner):
 async def test_an_answer_with_code_tables_and_formulas_in_every_theme(visit, site, alice):
     made, share = await in_database(a_rich_answer, alice)
     page = await visit()
-    await come_in(page, site, alice)
+    await come_in(page, alice)
     address = f"/c/{made.pk}/"
     await look_over(page, {address: 200, share.get_absolute_url(): 200})
     shown = await page.locator(".code [class]").evaluate_all("all => all.map(one => one.className)")

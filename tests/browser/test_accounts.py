@@ -5,29 +5,17 @@ import time
 
 import pytest
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
-from django.conf import settings
 from django.contrib.auth.models import User
 from playwright.async_api import expect
 
-from accounts import adapters
 from accounts.models import ApiKey, Invitation, Preferences
-from accounts.views import sign_in as door
 from chat.models import Conversation
 from jarvis.lib.database import in_database
 from tests.support.accessibility import look_over
 from tests.support.accounts import PASSWORD
-from tests.support.pages import shot, sign_in
-from tests.support.sockets import signed_in
+from tests.support.pages import come_in, shot, sign_in, sign_in_by_form
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.django_db(transaction=True)]
-
-
-async def come_in(page, user):
-    """Signed in without the sign-in page, at /settings/."""
-    cookie = {"name": settings.SESSION_COOKIE_NAME, "value": await in_database(signed_in, user)}
-    await page.goto("/sign-in/")
-    await page.context.add_cookies([cookie | {"url": page.url.removesuffix("sign-in/")}])
-    await page.goto("/settings/")
 
 
 async def again(page):
@@ -36,9 +24,8 @@ async def again(page):
     await page.get_by_role("button", name="Go on").click()
 
 
-async def test_who_is_invited_makes_an_account_and_is_in(visit, worker, carol, size, monkeypatch):
-    for module in (adapters, door):
-        monkeypatch.setattr(module, "config", module.config.model_copy(update={"signup": "invitation"}))
+async def test_who_is_invited_makes_an_account_and_is_in(visit, worker, carol, size, configure):
+    configure(signup="invitation")
     _, secret = await in_database(Invitation.create_with_secret, carol.pk, "for bob")
     page = await visit(size)
     await page.goto(f"/join/{secret}/")
@@ -65,6 +52,7 @@ async def test_who_is_invited_makes_an_account_and_is_in(visit, worker, carol, s
 async def test_two_factor_is_switched_on_and_asks_from_then_on(visit, worker, alice, size):
     page = await visit(size)
     await come_in(page, alice)
+    await page.goto("/settings/")
     await page.get_by_role("link", name="Security").click()
     await page.get_by_role("link", name="Switch it on").click()
     await again(page)
@@ -102,6 +90,7 @@ async def test_a_passkey_is_added_signs_in_alone_and_is_removed(visit, worker, a
     device |= {"isUserVerified": True, "automaticPresenceSimulation": True}
     device = (await devtools.send("WebAuthn.addVirtualAuthenticator", {"options": device}))["authenticatorId"]
     await come_in(page, alice)
+    await page.goto("/settings/")
     await page.goto("/settings/security/")
     await page.get_by_role("link", name="Add a passkey").click()
     await again(page)
@@ -149,8 +138,9 @@ async def test_a_session_is_ended_from_the_list_and_its_page_is_at_the_sign_in_w
     visit, worker, alice, size
 ):
     lost, page = await visit("desktop"), await visit(size)
-    await sign_in(lost)
+    await sign_in_by_form(lost)
     await come_in(page, alice)
+    await page.goto("/settings/")
     await page.get_by_role("link", name="Sessions").click()
     await expect(page.get_by_role("listitem").filter(has_text="Chrome, Linux")).to_be_visible()
     await shot(page, f"sessions-{size}")
@@ -164,6 +154,7 @@ async def test_a_key_is_made_shown_once_copied_and_revoked(visit, site, alice, s
     page = await visit(size)
     await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     await come_in(page, alice)
+    await page.goto("/settings/")
     await page.get_by_role("link", name="API keys").click()
     await page.get_by_label("Name").fill("backup script")
     await page.get_by_label("Valid for").select_option("a year")
@@ -187,6 +178,7 @@ async def test_a_key_is_made_shown_once_copied_and_revoked(visit, site, alice, s
 async def test_theme_and_language_are_chosen_and_shown_at_once_everywhere(visit, worker, alice, size):
     page = await visit(size, scheme="light")
     await come_in(page, alice)
+    await page.goto("/settings/")
     await page.get_by_role("link", name="Appearance").click()
     ground = "getComputedStyle(document.body).backgroundColor"
     assert await page.evaluate(ground) == "rgb(255, 255, 255)"
@@ -207,6 +199,7 @@ async def test_times_are_in_the_browsers_zone_and_the_page_can_be_installed(visi
     await in_database(lambda: ApiKey.objects.update(last_used_at="2026-01-31T23:30:00Z"))
     page = await visit(zone="Asia/Tokyo")
     await come_in(page, alice)
+    await page.goto("/settings/")
     await page.goto("/settings/keys/")
     await expect(page.locator("time").last).to_have_text("Feb. 1, 2026, 8:30 a.m.")
     devtools = await page.context.new_cdp_session(page)
@@ -220,10 +213,12 @@ async def test_times_are_in_the_browsers_zone_and_the_page_can_be_installed(visi
 async def test_settings_work_by_keyboard_and_without_script(visit, site, alice):
     page = await visit()
     await come_in(page, alice)
+    await page.goto("/settings/")
     await page.keyboard.press("Tab")
     await expect(page.get_by_role("link", name="To the settings")).to_be_focused()
     plain = await visit(script=False)
     await come_in(plain, alice)
+    await plain.goto("/settings/")
     await plain.get_by_role("link", name="Appearance").click()
     await plain.get_by_label("Dark").check()
     await plain.get_by_role("button", name="Save").click()
@@ -243,6 +238,7 @@ async def test_an_account_is_deleted_by_its_owner_and_the_open_chat_is_at_the_si
     page, chat = await visit(size), await visit(size)
     await sign_in(chat)
     await come_in(page, alice)
+    await page.goto("/settings/")
     await page.get_by_role("link", name="My data").click()
     await expect(page.get_by_text("You have 2 conversations.")).to_be_visible()
     await shot(page, f"data-{size}", whole=True)

@@ -18,7 +18,7 @@ from inference.redis import wire
 from inference.worker_state import EngineState, Gpu, WorkerState
 from jarvis.lib.database import in_database
 from tests.support.accounts import PASSWORD
-from tests.support.pages import shot
+from tests.support.pages import come_in, shot
 
 pytestmark = [
     pytest.mark.browser,
@@ -121,12 +121,9 @@ async def workers(site):
     await asyncio.wait([task])
 
 
-async def sign_in_to(page, address, name):
-    await page.goto(f"/sign-in/?next={address}")
-    await page.get_by_label("Username").fill(name)
-    await page.get_by_label("Password").fill(PASSWORD)
-    await page.get_by_role("button", name="Sign in").click()
-    await page.wait_for_url(f"**{address}")
+async def open_for(page, address, name):
+    await come_in(page, await in_database(User.objects.get, username=name))
+    await page.goto(address)
 
 
 WIDE = """[...document.querySelectorAll("body *")]
@@ -144,7 +141,7 @@ async def fits(page):
 async def test_an_operators_day(visit, carol, workers, size, scheme):
     await in_database(a_team)
     page = await visit(size, scheme)
-    await sign_in_to(page, "/admin/", "carol")
+    await open_for(page, "/admin/", "carol")
     await expect(page.get_by_role("img", name="Tokens per day, by model")).to_be_visible()
     await expect(page.get_by_text("gpu-1")).to_be_visible()
     await fits(page)
@@ -172,7 +169,7 @@ async def test_an_operators_day(visit, carol, workers, size, scheme):
 async def test_a_worker_is_paused_and_the_queue_emptied_by_two_clicks(visit, carol, workers):
     await in_database(a_team)
     page = await visit()
-    await sign_in_to(page, "/admin/workers/", "carol")
+    await open_for(page, "/admin/workers/", "carol")
     await page.get_by_role("button", name="Pause").first.click()
     await expect(page.locator(".messagelist")).to_contain_text("takes nothing new")
     assert await in_database(lambda: list(PausedPlace.objects.values_list("by", flat=True))) == ["carol"]
@@ -186,7 +183,7 @@ async def test_a_person_sees_what_they_have_used(visit, size):
     await in_database(a_team)
     for scheme in ("light", "dark"):
         page = await visit(size, scheme)
-        await sign_in_to(page, "/usage/", "alice")
+        await open_for(page, "/usage/", "alice")
         await expect(page.get_by_role("img", name="Cost per day, by model")).to_be_visible()
         await fits(page)
         await shot(page, f"usage-{size}-{scheme}", whole=True)
@@ -203,7 +200,7 @@ async def test_a_person_sees_what_they_have_used(visit, size):
 
 async def test_the_description_of_the_api_works_under_the_strict_policy(visit, carol):
     page = await visit()
-    await sign_in_to(page, "/api/docs/", "carol")
+    await open_for(page, "/api/docs/", "carol")
     await expect(page.get_by_text("/api/v1/usage/", exact=True)).to_be_visible()
     await page.get_by_text("/api/v1/usage/", exact=True).click()
     await expect(page.get_by_role("button", name="Try it out")).to_be_visible()

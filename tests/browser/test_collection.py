@@ -7,9 +7,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
-from chat import limits
 from chat.models import Conversation, Share
-from jarvis.lib.config import Config
 from jarvis.lib.database import in_database
 from tests.support.pages import ask, open_drawer, shot, sign_in, some_conversations, titled
 
@@ -112,7 +110,7 @@ async def test_a_deletion_can_be_undone_and_both_windows_agree(there, visit, siz
     await expect(other.locator(".assistant").last).to_have_attribute("data-status", "stopped")
 
 
-async def test_search_finds_while_typing_marks_the_hits_and_leads_to_the_message(there, size, monkeypatch):
+async def test_search_finds_while_typing_marks_the_hits_and_leads_to_the_message(there, size, configure):
     page = there
     await page.locator("#search").fill("fencing lighth")
     hit = page.locator("#found a")
@@ -129,7 +127,7 @@ async def test_search_finds_while_typing_marks_the_hits_and_leads_to_the_message
     await open_drawer(page, size)
     await page.locator("#search").fill("nothing like this")
     await expect(page.locator("#found")).to_contain_text("Nothing was found")
-    monkeypatch.setattr(limits, "config", Config(web_rate_limit_searches=1, _env_file=None))
+    configure(web_rate_limit_searches=1)
     page.expect_complaint("429")
     for text in ("one", "two", "three"):  # the minute of the count may end between two of them
         async with page.expect_response("**/conversations/?part=search**"):

@@ -1,6 +1,5 @@
 """How answers look while they grow and afterwards, and that the page stays where its reader is."""
 
-import asyncio
 import itertools
 
 import pytest
@@ -10,6 +9,7 @@ from chat.models import Conversation, Message
 from inference.models import Generation
 from jarvis.lib.database import in_database
 from tests.support.pages import ask, shot, sign_in
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.django_db(transaction=True)]
 
@@ -239,9 +239,13 @@ async def test_who_scrolls_up_while_blocks_come_is_left_there(visit, engine, wor
     box = page.locator("#scroller")
     below = "box => box.scrollHeight - box.clientHeight - box.scrollTop"
     assert await box.evaluate(below) < 80  # it follows
+
+    async def scrolled_up(box, pixels):
+        return await box.evaluate(below) >= pixels
+
     await box.hover()
     await page.mouse.wheel(0, -700)
-    await asyncio.sleep(0.1)
+    await until(lambda: scrolled_up(box, 690))
     top = await box.evaluate("box => box.scrollTop")
     await expect(said).to_contain_text("Paragraph 60 ")
     assert abs(await box.evaluate("box => box.scrollTop") - top) <= 1

@@ -263,6 +263,7 @@ def test_of_the_last_two_who_leave_at_the_same_moment_one_stays(carol):
         dave = User.objects.create_superuser("dave" if carol.username != "dave" else "erin")
 
 
+@pytest.mark.alone
 async def test_sockets_close_keys_stop_and_the_running_answer_ends_within_a_second(alice, bob, worker, fake):
     fake.settings.answer_tokens, fake.settings.rate = 5000, 100
     client = await in_database(came_in)
@@ -313,9 +314,9 @@ async def test_a_neighbours_answer_goes_on(alice, bob, worker, fake):
     assert (end["status"], text.split()[-1]) == ("done", "t59")
 
 
-def test_without_redis_an_account_is_deleted_all_the_same(alice, monkeypatch):
+def test_without_redis_an_account_is_deleted_all_the_same(alice, configure):
     client = came_in()
-    monkeypatch.setattr(wire, "config", wire.config.model_copy(update={"redis_url": "unix:///nowhere/redis.sock"}))
+    configure(redis_url="unix:///nowhere/redis.sock")
     call(alice, status="queued", finished_at=None)
     assert leave(client).status_code == 200
     assert not left_of(CANARY, "alice")
@@ -334,6 +335,7 @@ def test_two_windows_that_delete_at_once_are_both_told_that_it_is_done(alice):
         thread.start()
     for thread in threads:
         thread.join()
+    assert len(answers) == 2
     assert set(answers) <= {200, 302}
     assert 200 in answers
     assert not User.objects.filter(username="alice").exists()

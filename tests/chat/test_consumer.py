@@ -12,7 +12,7 @@ from chat.models import Conversation, Message
 from chat.ws.consumer import MAX_FOLLOWED_ANSWERS, MAX_FRAME_CHARS
 from inference.log.follow import LogReader
 from inference.models import Generation, LanguageModel
-from inference.queue import position, submit
+from inference.queue import position
 from inference.redis import wire
 from inference.worker_state import EngineState, WorkerState
 from jarvis.lib.config import config
@@ -238,10 +238,7 @@ async def test_an_unknown_model_is_refused(open_as, alice, model):
     assert (await socket.ask(model="none"))["code"] == "model_not_found"
 
 
-async def test_a_full_queue_says_when_it_may_have_room(open_as, alice, model, monkeypatch):
-    class Full:
-        queue_limit, queue_limit_per_user = 1, 1
-
+async def test_a_full_queue_says_when_it_may_have_room(open_as, alice, model, configure):
     now = timezone.now()
     for fields in (
         {"status": "done", "started_at": now - timedelta(seconds=9), "finished_at": now},
@@ -249,7 +246,7 @@ async def test_a_full_queue_says_when_it_may_have_room(open_as, alice, model, mo
     ):
         row = {"owner": alice, "model": "fake", "door": "v1", "request_id": "r"} | fields
         await in_database(Generation.objects.create, **row)
-    monkeypatch.setattr(submit, "config", Full)
+    configure(queue_limit=1, queue_limit_per_user=1)
     position._free.clear()
     socket = await open_as(alice)
     assert (await socket.ask())["type"] == "accepted"

@@ -63,6 +63,7 @@ async def test_a_host_name_that_is_not_served_is_refused(alice):
     assert await refusal(headers) == 403
 
 
+@pytest.mark.alone
 async def test_a_program_needs_a_key_and_no_origin(alice):
     row, secret = await in_database(ApiKey.create_with_secret, alice.pk, "test")
     assert await refusal(handshake(origin=None, x_api_key=secret)) is None

@@ -13,7 +13,6 @@ from django_ratelimit.core import _get_window
 from accounts.models import ApiKey
 from chat import limits
 from chat.models import Conversation
-from jarvis.lib.config import Config
 from tests.support.accounts import forget_counts
 from tests.support.live import static_files
 
@@ -23,11 +22,10 @@ BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
 @pytest.fixture(autouse=True)
-def three(monkeypatch):
+def three(configure):
     """Three searches and two files a minute; nothing is counted before a test, nor after it."""
     static_files()
-    few = Config(web_rate_limit_searches=3, web_rate_limit_files=2, _env_file=None)
-    monkeypatch.setattr(limits, "config", few)
+    configure(web_rate_limit_searches=3, web_rate_limit_files=2)
     yield
     forget_counts()
 
@@ -109,8 +107,8 @@ def test_what_cannot_be_found_is_404_and_is_not_counted(mine, bob):
     assert mine.get("/api/v1/conversations/export/").status_code == 200
 
 
-def test_zero_is_no_limit(mine, monkeypatch):
-    monkeypatch.setattr(limits, "config", Config(web_rate_limit_searches=0, web_rate_limit_files=0, _env_file=None))
+def test_zero_is_no_limit(mine, configure):
+    configure(web_rate_limit_searches=0, web_rate_limit_files=0)
     assert {mine.get("/conversations/?q=x").status_code for _ in range(20)} == {200}
     assert {mine.get("/api/v1/conversations/export/").status_code for _ in range(20)} == {200}
 

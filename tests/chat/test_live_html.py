@@ -174,8 +174,9 @@ async def test_a_second_viewer_and_one_who_comes_back_get_all_of_it_from_the_fir
     assert len(tasks("Live.run")) == 1  # rendered once, for both
     longest = max(sum(map(len, frame.get("blocks", []))) for frame in other.seen)
     assert longest <= live_html.MAX_FRAME_HTML_CHARS
-    before = list(pages[0].blocks)
+    before, frames = list(pages[0].blocks), pages[0].frames
     await one.tell(type="follow", generation=str(writer.row.id), **{"as": "html"})
+    await hear(one, pages[0], lambda page: page.frames > frames)  # it has come back before the end
     await writer.say("The end.")
     await writer.end(text + "The end.")
     for socket, page in zip((one, other), pages, strict=True):

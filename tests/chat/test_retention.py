@@ -11,7 +11,6 @@ from chat.models import Conversation, Message, Share
 from chat.tasks import forget_old
 from inference.models import Generation
 from jarvis.celery import app
-from jarvis.lib.config import config
 from tests.support.live import static_files
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -20,8 +19,8 @@ CANARY = "said long ago"
 
 
 @pytest.fixture(autouse=True)
-def thirty_days(monkeypatch):
-    monkeypatch.setattr("chat.tasks.config", config.model_copy(update={"retention_conversations_days": 30}))
+def thirty_days(configure):
+    configure(retention_conversations_days=30)
 
 
 def conversation(owner, days, status="done", **fields):
@@ -90,18 +89,17 @@ def test_what_is_gone_on_with_while_the_old_ones_are_deleted_stays(alice):
     assert made.messages.filter(text="and now?").exists()
 
 
-def test_nothing_goes_unless_asked_for(alice, monkeypatch):
-    monkeypatch.setattr("chat.tasks.config", config)
+def test_nothing_goes_unless_asked_for(alice, configure):
+    configure(retention_conversations_days=0)
     conversation(alice, 9999)
     assert forget_old() == 0
 
 
-def test_celery_does_it_each_night_and_the_page_tells_people(alice, client, monkeypatch):
+def test_celery_does_it_each_night_and_the_page_tells_people(alice, client, configure):
     assert "chat.tasks.forget_old" in {entry["task"] for entry in app.conf.beat_schedule.values()}
     static_files()
     client.force_login(alice)
+    configure(retention_conversations_days=0)
     assert "days after its last message" not in client.get("/conversations/").content.decode()
-    monkeypatch.setattr(
-        "chat.pages.conversations.config", config.model_copy(update={"retention_conversations_days": 30})
-    )
+    configure(retention_conversations_days=30)
     assert "deleted 30 days after its last message" in client.get("/conversations/").content.decode()

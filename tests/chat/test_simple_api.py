@@ -223,6 +223,7 @@ async def test_a_key_works_in_either_header_but_not_two_different_ones(live):
         assert response.status == 401
 
 
+@pytest.mark.alone
 async def test_a_revoked_key_is_refused_within_a_second(live):
     async with live.http.get("/api/status") as response:
         assert response.status == 200

@@ -10,7 +10,6 @@ from chat.tasks import make_titles
 from chat.turns import title as titles
 from inference.models import Generation, LanguageModel
 from inference.queue.outcome import Outcome, store_outcomes
-from jarvis.lib.config import config
 from jarvis.lib.database import in_database
 from tests.support.waiting import until
 from tests.support.workers import working
@@ -95,14 +94,14 @@ def test_where_none_is_found_the_first_words_stay_and_it_is_not_asked_again(answ
     assert asked().count() == 1
 
 
-def test_a_small_model_and_a_site_without_titles_are_left_alone(answered, monkeypatch):
+def test_a_small_model_and_a_site_without_titles_are_left_alone(answered, configure):
     LanguageModel.objects.register_served("guide")
     LanguageModel.objects.filter(name="fake").update(enabled=True)
     answered(model="guide")
     make_titles()
     assert not asked().exists()
     answered(model="fake")
-    monkeypatch.setattr(titles, "config", config.model_copy(update={"titles": "off"}))
+    configure(titles="off")
     make_titles()
     assert not asked().exists()
 

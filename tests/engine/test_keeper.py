@@ -190,6 +190,7 @@ async def test_the_session_serves_across_a_restart_of_the_engine(bench):
     assert await engine.running() == 3
 
 
+@pytest.mark.alone
 async def test_death_is_noticed_at_once_and_not_at_the_next_look(bench):
     engine = await bench.started(patience=replace(QUICK, poll_seconds=30))
     await asyncio.sleep(0.2)
@@ -197,6 +198,7 @@ async def test_death_is_noticed_at_once_and_not_at_the_next_look(bench):
     await until(lambda: engine.deaths == 1, seconds=1)
 
 
+@pytest.mark.alone
 async def test_the_death_of_an_inner_process_is_noticed_at_once(bench):
     """The front goes on saying for a moment that all is well, as vLLM's does."""
     bench.plan(child=True)

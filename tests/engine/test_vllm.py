@@ -1,4 +1,4 @@
-"""The keeper with real vLLM. One engine serves all of these tests: each takes it over from the one before."""
+"""The keeper with real vLLM. Each test takes the engine over from the one before, and whole stacks from the last."""
 
 import asyncio
 import json
@@ -15,26 +15,21 @@ from inference.engine import processes
 from inference.engine.base import VllmEngine
 from inference.engine.process.spawn import is_isolated
 from inference.openai.request import check_chat_request
-from jarvis.lib.config import Config
-from tests.support import tiny
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(400)]
 QUESTION = {"messages": [{"role": "user", "content": "How do I make a key?"}], "temperature": 0, "ignore_eos": True}
 
 
 @pytest.fixture(scope="module")
-def left_behind(tmp_path_factory):
+def left_behind(vllm_home):
     """Configuration and pid of an engine whose worker was killed with SIGKILL once it was ready."""
-    folder = tmp_path_factory.mktemp("engine")
-    config = Config(_env_file=None, var=folder / "var", model=str(tiny.make(folder / "tiny")))
+    config = vllm_home
     command = [sys.executable, "-m", "tests.support.holder", str(config.var), config.model]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as worker:
         line = next(line for line in worker.stdout if line.startswith("pid "))
         worker.kill()
     assert line.split()[2] == "ready", line
-    yield config, int(line.split()[1])
-    home, left = config.run_dir, processes.find_marked(config.run_dir)
-    asyncio.run(processes.end_marked(home, {process.token for process in left}, 5))
+    return config, int(line.split()[1])
 
 
 @pytest.fixture
@@ -62,6 +57,11 @@ async def stream(engine, path, body):
     return ids, text
 
 
+async def test_it_serves_its_model_under_its_name_with_its_window(engine):
+    assert (engine.state.model, engine.state.max_model_len, engine.state.slots) == ("tiny", 1024, 64)
+
+
+@pytest.mark.alone
 async def test_after_a_killed_worker_the_next_token_comes_at_once_from_the_same_engine(left_behind):
     config, pid = left_behind
     began = time.monotonic()
@@ -75,10 +75,6 @@ async def test_after_a_killed_worker_the_next_token_comes_at_once_from_the_same_
     assert engine.state.adopted
     task.cancel()
     await asyncio.wait([task])
-
-
-async def test_it_serves_its_model_under_its_name_with_its_window(engine):
-    assert (engine.state.model, engine.state.max_model_len, engine.state.slots) == ("tiny", 1024, 64)
 
 
 def test_no_port_of_it_can_be_reached(left_behind):
@@ -100,6 +96,7 @@ def test_no_port_of_it_can_be_reached(left_behind):
             assert all(port.startswith("0100007F") for port in ports)
 
 
+@pytest.mark.alone
 async def test_closing_the_connection_frees_the_engine_within_a_second(engine):
     body = QUESTION | {"max_tokens": 900, "stream": True}
     async with engine.session().post(f"{engine.base_url}/v1/chat/completions", json=body) as response:
@@ -139,28 +136,12 @@ async def test_an_answer_that_was_begun_goes_on_after_its_last_word(engine):
         assert (await response.json())["prompt"].endswith("First, open the")
 
 
+@pytest.mark.alone
 async def test_logprobs_do_not_make_the_engine_compile(engine):
     began = time.monotonic()
     await stream(engine, "chat/completions", QUESTION | {"max_tokens": 3, "logprobs": True, "top_logprobs": 5})
     await stream(engine, "chat/completions", QUESTION | {"max_tokens": 3, "temperature": 1, "top_k": 5, "min_p": 0.1})
     assert time.monotonic() - began < 5
-
-
-async def test_a_core_that_is_killed_is_replaced_with_the_front(left_behind):
-    """The one test that costs a second start. It leaves the new engine to the next."""
-    engine = VllmEngine(left_behind[0])
-    task = asyncio.create_task(engine.run())
-    await asyncio.wait_for(engine.wait_ready(), 30)
-    first = engine.state.pid
-    [core] = [p.pid for p in processes.find_marked(engine.home) if "EngineCore" in processes.process_name(p.pid)]
-    os.kill(core, signal.SIGKILL)
-    assert not await asyncio.wait_for(engine.verify(), 5)
-    assert engine.deaths == 1
-    await asyncio.wait_for(engine.wait_ready(), 300)
-    assert engine.state.pid != first
-    assert {p.group for p in processes.find_marked(engine.home)} == {engine.state.pid}
-    task.cancel()
-    await asyncio.wait([task])
 
 
 async def test_a_core_that_stands_still_is_noticed_though_its_front_is_well(left_behind):
@@ -186,8 +167,18 @@ async def test_a_core_that_stands_still_is_noticed_though_its_front_is_well(left
     await asyncio.wait([task])
 
 
-async def test_stopping_leaves_no_process(engine):
-    assert processes.find_marked(engine.home)
-    await engine.stop()
-    assert processes.find_marked(engine.home) == []
-    assert not engine.socket.exists()
+async def test_a_core_that_is_killed_is_replaced_with_the_front(left_behind):
+    """It costs a start, and leaves the new engine to those who come next."""
+    engine = VllmEngine(left_behind[0])
+    task = asyncio.create_task(engine.run())
+    await asyncio.wait_for(engine.wait_ready(), 300)
+    first = engine.state.pid
+    [core] = [p.pid for p in processes.find_marked(engine.home) if "EngineCore" in processes.process_name(p.pid)]
+    os.kill(core, signal.SIGKILL)
+    assert not await asyncio.wait_for(engine.verify(), 5)
+    assert engine.deaths == 1
+    await asyncio.wait_for(engine.wait_ready(), 300)
+    assert engine.state.pid != first
+    assert {p.group for p in processes.find_marked(engine.home)} == {engine.state.pid}
+    task.cancel()
+    await asyncio.wait([task])

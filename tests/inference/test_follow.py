@@ -92,7 +92,7 @@ async def test_a_log_that_is_gone_is_told_from_the_row(row):
 async def test_an_end_that_was_saved_but_never_published_is_told_from_the_row(row):
     await wire.publish_events({row.id: LOG})
     following = asyncio.create_task(told(row))
-    await asyncio.sleep(0.1)
+    await until(lambda: seen(row, LOG[-1][0]))
     await end(row)
     entries = await asyncio.wait_for(following, 5)
     assert text_of(entries) == numbered(3)

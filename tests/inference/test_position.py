@@ -153,11 +153,8 @@ def test_refusals_that_come_together_are_reckoned_once(alice, django_assert_num_
             seconds_until_free(alice.id)
 
 
-def test_what_is_refused_says_when_to_ask_again(alice, bob, monkeypatch):
-    class Full:
-        queue_limit, queue_limit_per_user = 3, 2
-
-    monkeypatch.setattr(submit, "config", Full)
+def test_what_is_refused_says_when_to_ask_again(alice, bob, configure):
+    configure(queue_limit=3, queue_limit_per_user=2)
     answered(alice, 30)
     running(alice), running(alice)
     row(alice), row(alice)

@@ -12,7 +12,6 @@ from django.utils import timezone
 from accounts.models import ApiKey
 from inference.models import Generation, UsageDay
 from inference.tasks import forget_old, roll_up
-from jarvis.lib.config import config
 
 DAY = date(2026, 3, 7)
 NOON = datetime(2026, 3, 7, 12, tzinfo=UTC)
@@ -167,9 +166,9 @@ def test_tasks_that_run_at_once_count_once(alice):
     assert sums()["calls"] == 5
 
 
-def test_the_content_of_old_calls_goes_and_their_figures_stay(alice, monkeypatch):
+def test_the_content_of_old_calls_goes_and_their_figures_stay(alice, configure, monkeypatch):
     monkeypatch.setattr("inference.tasks.ROWS_PER_TRANSACTION", 2)
-    monkeypatch.setattr("inference.tasks.config", config.model_copy(update={"retention_days": 30}))
+    configure(retention_days=30)
     now = timezone.now()
     choices = [{"message": {"content": "a secret"}}]
     old = [call(alice, at=now - timedelta(days=31), text="a secret", choices=choices) for _ in range(5)]
@@ -186,10 +185,10 @@ def test_the_content_of_old_calls_goes_and_their_figures_stay(alice, monkeypatch
         assert row.request is not None
 
 
-def test_what_belongs_to_a_conversation_is_its_owners_to_delete(alice, monkeypatch):
+def test_what_belongs_to_a_conversation_is_its_owners_to_delete(alice, configure):
     from chat.models import Conversation
 
-    monkeypatch.setattr("inference.tasks.config", config.model_copy(update={"retention_days": 1}))
+    configure(retention_days=1)
     row = call(alice, text="an answer")
     Conversation.objects.create(owner=alice).messages.create(role="assistant", text="an answer", generation=row)
     assert forget_old() == 0

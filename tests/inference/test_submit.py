@@ -8,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from inference.log.events import End
+from inference.log.follow import LogReader
 from inference.models import Generation
 from inference.queue import submit
 from inference.redis import wire
@@ -99,7 +100,7 @@ async def test_the_doorbell_rings_for_new_work(alice):
 async def test_a_queued_row_stops_at_once_and_its_follower_hears_of_it(alice):
     row = await ask(alice)
     following = asyncio.create_task(told(row))
-    await asyncio.sleep(0.1)
+    await until(lambda: LogReader.for_this_loop().followers)
     await submit.stop_generation(row.id)
     entries = await asyncio.wait_for(following, 5)
     assert entries[-1][1] == End("stopped", "stop")

@@ -92,8 +92,8 @@ def test_no_list_grows_in_queries(client, carol, worker, django_assert_max_num_q
         page(client, address)
 
 
-def test_without_redis_the_first_page_says_so(client, carol, monkeypatch):
-    monkeypatch.setattr("inference.redis.wire.config", wire.config.model_copy(update={"redis_url": "unix:///nowhere"}))
+def test_without_redis_the_first_page_says_so(client, carol, configure):
+    configure(redis_url="unix:///nowhere")
     assert "Redis cannot be reached" in page(client, "")
     assert "Redis cannot be reached" in page(client, "workers/")
 

@@ -5,9 +5,7 @@ from django.test import RequestFactory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jarvis.lib import client_address as address
 from jarvis.lib.client_address import client_address, rate_bucket, resolve_client
-from jarvis.lib.config import Config
 
 PROXIES = ("10.0.0.0/8", "fd00::/8", "unix")
 
@@ -59,8 +57,8 @@ def test_any_text_is_read_without_a_fault(text):
     assert rate_bucket(resolve_client("10.0.0.1", text, PROXIES))
 
 
-def test_a_request_and_a_scope_are_read_alike(monkeypatch):
-    monkeypatch.setattr(address, "config", Config(trusted_proxies=("127.0.0.1",), _env_file=None))
+def test_a_request_and_a_scope_are_read_alike(configure):
+    configure(trusted_proxies=("127.0.0.1",))
     request = RequestFactory().get("/", REMOTE_ADDR="127.0.0.1", HTTP_X_FORWARDED_FOR="203.0.113.9, 198.51.100.7")
     assert client_address(request) == "198.51.100.7"
     headers = [(b"x-forwarded-for", b"203.0.113.9"), (b"X-Forwarded-For", b"198.51.100.7")]
@@ -69,10 +67,10 @@ def test_a_request_and_a_scope_are_read_alike(monkeypatch):
 
 
 @pytest.mark.parametrize("client", [None, ("", 0), [None, None]])
-def test_a_unix_socket_has_no_address_and_is_trusted_by_name(monkeypatch, client):
+def test_a_unix_socket_has_no_address_and_is_trusted_by_name(configure, client):
     scope = {"client": client, "headers": [(b"x-forwarded-for", b"198.51.100.7")]}
     assert client_address(scope) == "unix"
-    monkeypatch.setattr(address, "config", Config(trusted_proxies=("unix",), _env_file=None))
+    configure(trusted_proxies=("unix",))
     assert client_address(scope) == "198.51.100.7"
 
 

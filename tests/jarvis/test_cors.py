@@ -84,11 +84,12 @@ async def test_a_preflight_is_answered_without_a_key_for_what_the_sdk_sends(open
 
 
 async def test_odd_names_of_headers_are_not_given_back(opened):
-    for odd in ("x y, z", "a\x00b", "é", ",,,", "x" * 5000, "x-a," * 500):
+    odd_ones = {"x y, z": {"z"}, "a\x00b": {""}, "é": {""}, ",,,": {""}, "x" * 5000: {""}, "x-a," * 500: {"x-a"}}
+    for odd, given_back in odd_ones.items():
         ask = {"origin": OURS, "access-control-request-method": "POST", "access-control-request-headers": odd.encode()}
         response = await opened.options("/v1/models", headers=ask)
         assert response.status_code == 204
-        assert set(response.headers.get(f"{ALLOW}headers", "").split(", ")) <= {"", "z", "x-a"}
+        assert set(response.headers.get(f"{ALLOW}headers", "").split(", ")) == given_back
         assert len(response.headers.get(f"{ALLOW}headers", "")) < 400
 
 

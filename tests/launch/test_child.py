@@ -58,6 +58,7 @@ async def test_a_stopped_child_is_gone_and_stays_so(plan: MakePlan) -> None:
     assert (child.phase, child.starts) == ("stopped", 1)
 
 
+@pytest.mark.alone
 async def test_a_child_that_ignores_the_signal_is_killed_after_its_patience(plan: MakePlan) -> None:
     made = plan("base", STUBBORN, patience=0.3)
     child = Child(made, quiet)

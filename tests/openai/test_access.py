@@ -16,6 +16,7 @@ from inference.queue import rate_limits
 from inference.redis import wire
 from jarvis.lib.database import in_database
 from tests.support.gateway import asked, post
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -115,12 +116,13 @@ async def test_a_conversation_whose_model_is_closed_to_its_owner_goes_on_with_an
 # Limits
 
 
+@pytest.mark.alone
 async def test_the_official_client_obeys_the_time_to_wait(live):
     await limit(live.row.owner_id, parallel=1)
     live.fake.settings.rate = 30
     client = live.client.with_options(max_retries=0)
     first = asyncio.create_task(client.chat.completions.create(**asked(max_tokens=20)))
-    await asyncio.sleep(0.2)
+    await until(lambda: live.fake.counters.running)
     with pytest.raises(openai.RateLimitError) as found:
         await client.chat.completions.create(**asked())
     assert found.value.code == "rate_limit_exceeded"
@@ -180,6 +182,7 @@ async def test_the_eleventh_call_costs_no_engine_and_no_row(live):
     assert live.fake.counters.requests == 10
 
 
+@pytest.mark.alone
 async def test_a_spent_budget_is_not_tried_again(live):
     await limit(live.row.owner_id, tokens_per_month=600)
     client = live.client.with_options(max_retries=5)
@@ -288,6 +291,7 @@ async def test_a_key_without_history_hears_and_stops_only_what_it_asked_itself(l
         assert await frame(mine, "end")
 
 
+@pytest.mark.alone
 async def test_sockets_close_within_a_second_when_their_key_may_chat_no_more_or_is_rotated(live):
     for change_it in (
         lambda: ApiKey.objects.filter(pk=live.row.pk).update(scopes=["models"]),

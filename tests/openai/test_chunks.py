@@ -58,8 +58,9 @@ def test_a_stream_has_role_text_finish_and_usage():
 def test_usage_is_not_named_where_nobody_asked():
     made = shape()
     delta = {"index": 0, "delta": {"reasoning": "r"}}
-    for value in read(made.role() + made.text("x") + made.finish("stop") + made.choices([delta])):
-        assert "usage" not in value
+    values = read(made.role() + made.text("x") + made.finish("stop") + made.choices([delta]))
+    assert len(values) == 4
+    assert not [value for value in values if "usage" in value]
 
 
 def test_each_choice_opens_with_a_role():

@@ -277,7 +277,7 @@ async def test_a_malformed_body_is_a_400_and_the_next_call_works(live):
 async def test_every_answer_has_an_id_and_its_time(live):
     status, headers, _ = await post(live, asked(), headers={"x-request-id": "mine-1"})
     assert (status, headers["x-request-id"]) == (200, "mine-1")
-    assert int(headers["openai-processing-ms"]) >= 0
+    assert 0 < int(headers["openai-processing-ms"]) < 30_000
     assert (await the_row()).request_id == "mine-1"
     for body in (asked(stream=True), asked(model="x"), b"{"):
         _, headers, _ = await post(live, body)
@@ -285,13 +285,8 @@ async def test_every_answer_has_an_id_and_its_time(live):
         assert headers["openai-processing-ms"].isdigit()
 
 
-async def test_a_full_queue_is_a_503_that_says_when_to_come_back(live, monkeypatch):
-    from inference.queue import submit
-
-    class Full:
-        queue_limit = queue_limit_per_user = 0
-
-    monkeypatch.setattr(submit, "config", Full)
+async def test_a_full_queue_is_a_503_that_says_when_to_come_back(live, configure):
+    configure(queue_limit=0, queue_limit_per_user=0)
     status, headers, body = await post(live, asked())
     assert (status, json.loads(body)["error"]["code"]) == (503, "overloaded")
     assert int(headers["retry-after"]) >= 1

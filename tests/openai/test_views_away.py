@@ -8,6 +8,7 @@ import pytest
 from tests.support.away import postgres_away, redis_away
 from tests.support.fake_engine import numbered
 from tests.support.gateway import asked, events, post
+from tests.support.waiting import until
 
 __all__ = ["postgres_away"]
 
@@ -52,7 +53,7 @@ async def test_without_redis_new_work_is_refused_and_comes_back(live):
 async def test_a_stream_outlives_a_gap_of_redis(live):
     live.fake.settings.rate = 20
     streaming = asyncio.create_task(events(live, max_tokens=60))
-    await asyncio.sleep(0.8)
+    await until(lambda: live.fake.counters.generation_tokens > 10)
     async with redis_away():
         await asyncio.sleep(0.5)
     told = await streaming
@@ -72,7 +73,7 @@ async def test_without_postgres_new_work_is_refused_and_comes_back(live, postgre
 async def test_a_stream_outlives_a_gap_of_postgres(live, postgres_away):
     live.fake.settings.rate = 20
     streaming = asyncio.create_task(events(live, max_tokens=60))
-    await asyncio.sleep(0.8)
+    await until(lambda: live.fake.counters.generation_tokens > 10)
     with postgres_away():
         await asyncio.sleep(0.5)
     told = await streaming

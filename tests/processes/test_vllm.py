@@ -3,18 +3,16 @@
 import asyncio
 import contextlib
 import random
-import tempfile
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
+from inference.engine import processes
 from inference.engine.connection import open_session
 from inference.engine.metrics import Counters
 from inference.engine.probes import fetch_counters
-from tests.support import tiny
 from tests.support.launched import until
 from tests.support.stack import Stack, Stream, running
 
@@ -26,12 +24,10 @@ NO_END = {"logit_bias": {"0": -100, "1": -100, "2": -100}}
 
 
 @pytest.fixture(scope="module")
-def whole():
-    with tempfile.TemporaryDirectory(prefix="jarvis-vllm-") as name:
-        folder = Path(name)
-        settings = {"JARVIS_MODEL": str(tiny.make(folder / "tiny")), "JARVIS_ENGINE_COMMAND": ""}
-        with running(folder, START, **settings) as stack:
-            yield stack
+def whole(vllm_home):
+    """It adopts the engine that the keeper's tests have left, where they have run."""
+    with running(vllm_home.var.parent, START, JARVIS_MODEL=vllm_home.model, JARVIS_ENGINE_COMMAND="") as stack:
+        yield stack
 
 
 @contextlib.asynccontextmanager
@@ -210,3 +206,11 @@ async def test_no_parameters_kill_the_engine_or_harm_a_neighbour(whole):
     row = next(row for row in whole.rows() if row["id"] == stream.id)
     assert (row["attempt"], row["completion_tokens"]) == (1, LENGTH)
     assert whole.engine() == engine
+
+
+def test_stopping_leaves_no_process(whole, vllm_home):
+    until(whole.ready, START)
+    assert processes.find_marked(vllm_home.run_dir)
+    whole.stop()
+    assert processes.find_marked(vllm_home.run_dir) == []
+    assert not (whole.var / "run" / "engine.sock").exists()

@@ -207,5 +207,6 @@ def test_the_work_stays_in_proportion_to_the_text(shape):
 def test_the_parser_of_growing_texts_differs_in_nothing_else():
     rules = make_parser(growing=True).get_active_rules()
     whole = make_parser(growing=False).get_active_rules()
+    assert rules["inline"]
     for chain, names in rules.items():
         assert {name for name in whole[chain] if "footnote" not in name} == set(names)

@@ -141,7 +141,7 @@ def test_dollars_that_are_money_are_left_alone(source):
 )
 def test_a_formula_that_cannot_be_read_is_shown_as_it_was_written(source):
     html = render_markdown(f"\\[{source}\\]")
-    assert "<math" not in html or source == "\\begin{cases}\\end{array}"
+    assert "<math" not in html
     assert source.replace("\\", "")[:6] in html.replace("\\", "")
 
 

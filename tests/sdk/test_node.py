@@ -14,11 +14,12 @@ import pytest
 
 from accounts.models import ApiKey
 from inference.api import responses
-from inference.queue import submit
+from jarvis.lib.config import config
 from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
 from tests.support.gateway import HELLO, asked
-from tests.support.sdk import ACCEPTED, PICTURE, REFUSED, Full
+from tests.support.sdk import ACCEPTED, PICTURE, REFUSED
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -101,16 +102,15 @@ async def test_each_error_is_an_exception_of_its_class_with_code_and_parameter_a
     assert (await node("create", **asked()))["error"]["kind"] == "AuthenticationError"
 
 
-async def test_a_full_queue_is_repeated_after_the_time_that_it_names(node, monkeypatch):
-    before, full = submit.config, Full()
-    monkeypatch.setattr(submit, "config", full)
+async def test_a_full_queue_is_repeated_after_the_time_that_it_names(node, configure, caplog):
+    before = config.queue_limit
+    configure(queue_limit=0)
     error = (await node("create", **asked()))["error"]
     assert (error["kind"], error["status"], error["code"]) == ("InternalServerError", 503, "overloaded")
-    full.asked.clear()
+    caplog.clear()
     asking = asyncio.create_task(node("create", None, {"maxRetries": 2}, **asked()))
-    async with asyncio.timeout(10):
-        await asyncio.to_thread(full.asked.wait)
-    monkeypatch.setattr(submit, "config", before)
+    await until(lambda: any(line.msg.get("status") == 503 for line in caplog.records if isinstance(line.msg, dict)))
+    configure(queue_limit=before)
     seen = await asking
     first, second = seen["answers"]
     assert (first["status"], second["status"]) == (503, 200)

@@ -15,11 +15,11 @@ import pytest
 from accounts.models import ApiKey
 from inference.api import responses
 from inference.models import Generation
-from inference.queue import submit
+from jarvis.lib.config import config
 from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
 from tests.support.gateway import HELLO, asked
-from tests.support.sdk import ACCEPTED, PICTURE, REFUSED, Full
+from tests.support.sdk import ACCEPTED, PICTURE, REFUSED
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -86,6 +86,7 @@ async def test_too_long_for_the_model_is_a_bad_request(live):
     assert found.value.code == "context_length_exceeded"
 
 
+@pytest.mark.alone
 async def test_a_revoked_and_an_expired_key_are_authentication_errors(live):
     expired, secret = await in_database(ApiKey.create_with_secret, live.row.owner_id, "old")
     await in_database(lambda: ApiKey.objects.filter(pk=expired.pk).update(expires_at=expired.created_at))
@@ -117,16 +118,16 @@ async def test_a_body_that_is_too_large_is_told_so_and_is_not_repeated(live, cal
 # Retries
 
 
-async def test_a_full_queue_is_repeated_after_the_time_that_it_names(live, calls, monkeypatch):
+async def test_a_full_queue_is_repeated_after_the_time_that_it_names(live, calls, configure):
     """The SDK waits for Retry-After, and its second call is answered."""
-    before = submit.config
-    monkeypatch.setattr(submit, "config", Full())
+    before = config.queue_limit
+    configure(queue_limit=0)
     began = time.monotonic()
     asking = asyncio.create_task(retrying(live).chat.completions.create(**asked()))
     async with asyncio.timeout(10):
         while not calls:
             await asyncio.sleep(0.01)
-    monkeypatch.setattr(submit, "config", before)
+    configure(queue_limit=before)
     answer = await asking
     assert [call.status_code for call in calls] == [503, 200]
     assert time.monotonic() - began >= float(calls[0].headers["retry-after"])
@@ -134,8 +135,8 @@ async def test_a_full_queue_is_repeated_after_the_time_that_it_names(live, calls
     assert await in_database(Generation.objects.count) == 1
 
 
-async def test_a_queue_that_stays_full_is_an_internal_server_error(live, monkeypatch):
-    monkeypatch.setattr(submit, "config", Full())
+async def test_a_queue_that_stays_full_is_an_internal_server_error(live, configure):
+    configure(queue_limit=0)
     with pytest.raises(openai.InternalServerError) as found:
         await live.client.chat.completions.create(**asked())
     assert (found.value.status_code, found.value.code) == (503, "overloaded")
@@ -168,7 +169,7 @@ async def test_a_budget_that_is_used_up_is_not_tried_again(live, calls):
 async def test_every_answer_carries_its_id_and_its_time(live):
     raw = await live.client.chat.completions.with_raw_response.create(**asked())
     assert raw.parse()._request_id == raw.headers["x-request-id"]
-    assert int(raw.headers["openai-processing-ms"]) >= 0
+    assert 0 < int(raw.headers["openai-processing-ms"]) < 30_000
     raw = await live.client.chat.completions.with_raw_response.create(**asked(extra_headers={"x-request-id": "mine-1"}))
     assert raw.headers["x-request-id"] == "mine-1"
 

@@ -61,6 +61,7 @@ def post(path, *headers):
 LONG, CHUNKS = b"content-length: 1000", b"transfer-encoding: chunked"
 
 
+@pytest.mark.alone
 @pytest.mark.processes
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("place", ["uvicorn", "granian"], indirect=True)
@@ -82,6 +83,7 @@ async def test_a_body_that_does_not_come_in_time_is_answered_with_408_and_the_co
     assert whole[:2] == (401, "invalid_api_key")  # slowly, but in time
 
 
+@pytest.mark.alone
 @pytest.mark.processes
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("place", ["uvicorn"], indirect=True)

@@ -84,6 +84,7 @@ async def deactivate(client, headers, user):
     assert not await in_database(lambda: User.objects.get(pk=user.pk).is_active)
 
 
+@pytest.mark.alone
 async def test_what_is_closed_through_one_process_is_closed_at_the_other_within_a_second(processes, cast):
     here, there = processes
     alice, bob, carol = cast.alice, cast.bob, cast.carol

@@ -6,11 +6,6 @@ import pytest
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.core.cache import cache
 
-from accounts import adapters, forms
-from accounts.views import settings as settings_pages
-from accounts.views import sign_in as door
-from jarvis.lib.config import Config
-
 PASSWORD = "a long enough word"
 
 
@@ -31,9 +26,7 @@ def code_of(secret, ago=0):
 
 
 @pytest.fixture
-def mail(monkeypatch, settings):
-    config = Config(email_url="smtp://mail.example", _env_file=None)
-    for module in (adapters, door, forms, settings_pages):
-        monkeypatch.setattr(module, "config", config)
+def mail(configure, settings):
+    configure(email_url="smtp://mail.example")
     settings.ACCOUNT_EMAIL_VERIFICATION = "optional"
     settings.ACCOUNT_EMAIL_NOTIFICATIONS = True

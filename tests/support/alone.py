@@ -1,6 +1,7 @@
 """A test that is marked `alone` runs while no other process of the session runs any: for what measures time.
 
-Everybody goes in through a gate. Who wants to be alone keeps it shut until all others have come out.
+Everybody goes in through a gate. Who wants to be alone keeps it shut until all others have come out. What a session
+or a module starts for many tests is better started by one before, which is not alone.
 """
 
 import fcntl

@@ -53,11 +53,13 @@ async def until_ready(name="fake"):
 @pytest.fixture
 async def live(alice, fake, held):
     row, key = await in_database(ApiKey.create_with_secret, alice.pk, "test")
-    async with serving() as url, working(held), open_to(url, key, fake, row, held) as live:
-        await until_ready()
-        yield live
-    await wire.shared_client().flushdb()
-    await wire.close_client()
+    try:
+        async with serving() as url, working(held), open_to(url, key, fake, row, held) as live:
+            await until_ready()
+            yield live
+    finally:  # also where something does not end as it should: who comes next finds nothing of it
+        await wire.shared_client().flushdb()
+        await wire.close_client()
 
 
 HELLO = [{"role": "user", "content": "Hello"}]

@@ -12,6 +12,7 @@ from playwright.async_api import expect
 
 from chat.models import Conversation
 from jarvis.lib.database import in_database
+from tests.support.accounts import PASSWORD
 from tests.support.sockets import signed_in
 
 SHOTS = Path(__file__).resolve().parent.parent.parent / "docs" / "screenshots"
@@ -20,15 +21,24 @@ SHOTS = Path(__file__).resolve().parent.parent.parent / "docs" / "screenshots"
 SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
 
 
-async def come_in(page, name="alice"):
+async def come_in(page, user):
     """Signed in without the sign-in page."""
-    cookie = await in_database(lambda: signed_in(User.objects.get(username=name)))
+    cookie = await in_database(signed_in, user)
     await page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": page.site}])
+
+
+async def sign_in_by_form(page, name="alice"):
+    """As a person does it, whose browser is then on the list of sessions."""
+    await page.goto("/")
+    await page.get_by_label("Username").fill(name)
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_selector("#state[data-phase=ready]")
 
 
 async def sign_in(page, name="alice"):
     """The page of somebody who is signed in, when it can be written on."""
-    await come_in(page, name)
+    await come_in(page, await in_database(User.objects.get, username=name))
     await page.goto("/")
     await page.wait_for_selector("#state[data-phase=ready]")
 

@@ -1,25 +1,5 @@
 """What both SDKs are asked to send."""
 
-import threading
-
-from jarvis.lib.config import config
-
-
-class Full:
-    """The configuration of a queue without room, which notices when somebody is refused."""
-
-    def __init__(self):
-        self.asked = threading.Event()
-
-    @property
-    def queue_limit(self):
-        self.asked.set()
-        return 0
-
-    def __getattr__(self, name):
-        return getattr(config, name)
-
-
 ACCEPTED = {
     "temperature": 0.5,
     "top_p": 0.9,

@@ -13,21 +13,24 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import aiohttp
 import msgspec
 import psutil
 import psycopg
+from django.db import connections
 
 from inference.engine.process.state_file import EngineRecord
 from jarvis.lib.config import BASE
 from tests.support.launched import Jarvis, until
 
+T = TypeVar("T")
 TOKENS = 200
 RATE = 80.0  # tokens per second
 FAKE = BASE / "tests" / "support" / "fake_engine.py"
@@ -97,6 +100,24 @@ class Stack(Jarvis):
             cursor = connection.cursor(row_factory=psycopg.rows.dict_row)
             return cursor.execute("SELECT * FROM inference_generation ORDER BY created_at").fetchall()
         return []
+
+    def on_its_database(self, work: Callable[[], T]) -> T:
+        """What Django's code gives in this process, on the stack's database: a shell would take seconds to start."""
+
+        def call() -> T:
+            mine = connections["default"]
+            theirs = mine.copy()
+            theirs.settings_dict |= {"NAME": "jarvis", "USER": "jarvis", "HOST": f"{self.var}/run/postgres"}
+            theirs.settings_dict["OPTIONS"].pop("pool", None)  # it would be shared, by the name of the connection
+            connections["default"] = theirs
+            try:
+                return work()
+            finally:
+                theirs.close()
+                connections["default"] = mine
+
+        with ThreadPoolExecutor(1) as thread:  # Django's connections belong to threads
+            return thread.submit(call).result()
 
     def clear(self) -> None:
         with psycopg.connect(self.database) as connection:
