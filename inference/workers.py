@@ -14,7 +14,7 @@ log = structlog.get_logger(__name__)
 
 
 def list_workers() -> list[WorkerState]:
-    """The live workers; raises one of `wire.AWAY` where Redis cannot be reached."""
+    """The live workers; raises one of UNAVAILABLE_ERRORS where Redis cannot be reached."""
     return wire.worker_states_sync()
 
 

@@ -53,7 +53,7 @@ _looks: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[Catal
 
 
 async def get_catalogue() -> Catalogue:
-    """The catalogue, at most FRESH seconds old. Raises ApiError 503 where Postgres or Redis is away.
+    """The catalogue, at most MAX_AGE_SECONDS old. Raises ApiError 503 where Postgres or Redis is away.
 
     Calls that come while somebody looks wait for that look.
     """

@@ -65,8 +65,8 @@ async def create(request: HttpRequest, caller: Caller) -> HttpResponseBase:
 
 
 async def answer_whole(id: UUID, created: int, asked: ChatRequest) -> HttpResponse:
-    teller = await collect_answer(id)
-    return json_response(teller.completion(completion_name(id), created, asked.model))
+    collector = await collect_answer(id)
+    return json_response(collector.completion(completion_name(id), created, asked.model))
 
 
 async def answer_streaming(id: UUID, created: int, asked: ChatRequest) -> HttpResponseBase:

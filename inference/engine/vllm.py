@@ -44,9 +44,7 @@ class Timeouts:
 
     poll_seconds: float = 1.0  # between two looks at a running engine
     probe_seconds: float = 5.0  # one question about its health
-    suspicion_seconds: float = (
-        0.5  # so long it is looked at closely when one of its processes has ended, or a relay lost it
-    )
+    suspicion_seconds: float = 0.5  # it is looked at closely when one of its processes ended, or a relay lost it
     hang_seconds: float = 30.0  # a running engine that says nothing for so long has hung
     load_seconds: float = 1800.0  # an engine that is not ready after so long never will be
     first_pause_seconds: float = 0.5
@@ -61,8 +59,8 @@ class Timeouts:
 class VllmEngine:
     """An engine that Jarvis itself holds. See `inference.engine.base.Engine` for the contract.
 
-    `more` gives further arguments of the server, and is asked at each start. `command` replaces vLLM's command line,
-    `nvml` NVIDIA's library: both for tests and for other builds of vLLM.
+    `fetch_arguments` gives further arguments of the server, and is asked at each start. `command` replaces vLLM's
+    command line, `nvml` NVIDIA's library: both for tests and for other builds of vLLM.
     """
 
     def __init__(
@@ -304,7 +302,8 @@ class VllmEngine:
         remove_sockets(self.home)
         output.rotate_logs(self.log_file)
         held = EngineHandle(self.home, plan)
-        held.write_record()  # before the process is there: a worker killed in between leaves no engine that nobody knows
+        # Before the process is there: a worker killed in between leaves no engine that nobody knows.
+        held.write_record()
         variables = arguments.build_environment(options, os.environ, self.home) | processes.mark_environment(
             self.home, plan.token
         )

@@ -38,9 +38,9 @@ async def follow(generation: UUID, after: Cursor = START, idle: float | None = N
     After `idle` seconds without news an empty batch is given, for the caller to keep its client's connection alive.
     A log that is gone is replaced by what the row holds, as `Begin(clear=True)` and the whole answer.
     """
-    hub = LogReader.for_this_loop()
+    reader = LogReader.for_this_loop()
     follower = Follower(generation, after)
-    await hub.add_follower(follower)
+    await reader.add_follower(follower)
     try:
         while True:
             batch = await follower.take_batch(idle)
@@ -48,7 +48,7 @@ async def follow(generation: UUID, after: Cursor = START, idle: float | None = N
             if batch and isinstance(batch[-1][1], End):
                 return
     finally:
-        hub.remove_follower(follower)
+        reader.remove_follower(follower)
 
 
 class Follower:
@@ -159,7 +159,7 @@ class LogReader:
         """A reading task never ends by itself: if it does, all who wait for it are told."""
         if task.cancelled() or (error := task.exception()) is None:
             return
-        log.critical("hub.died", exc_info=error)
+        log.critical("log_reader.died", exc_info=error)
         for other in self.tasks:
             other.cancel()
         self.tasks = []

@@ -101,7 +101,7 @@ def estimate_wait(position: int, slots: int, running: int, seconds: float | None
 
 
 def seconds_until_free(owner_id: int | None = None) -> float:
-    """Seconds until the next of an owner's calls, or of all, leaves the queue; UNKNOWN_WAIT where none may be reckoned.
+    """Seconds until the next of an owner's calls, or of all, leaves the queue; UNKNOWN_WAIT_SECONDS where none may be reckoned.
 
     Remembered for a moment, since those who are refused come often and must cost little.
     """

@@ -75,7 +75,7 @@ def count_waiting() -> Counter[int]:
 
 
 async def submit_generation(generation: Generation, reservation: Reservation | None = None) -> None:
-    """Write one generation to the queue and ring the doorbell. Raises QueueFull or Away, and gives back what is held.
+    """Write one generation to the queue and ring the doorbell. Raises QueueFull or Unavailable, and gives back what is held.
 
     Calls that come at the same time share one transaction, so that a burst costs a few commits and not one a call.
     """
@@ -155,7 +155,7 @@ async def ring_doorbell(message: str = "work") -> None:
 
 
 async def stop_generation(generation: UUID) -> None:
-    """Stop a generation, queued or running; its text so far is kept. Raises Away. Safe to repeat."""
+    """Stop a generation, queued or running; its text so far is kept. Raises Unavailable. Safe to repeat."""
     try:
         ended = await in_database(Generation.objects.request_stop, generation)
     except DatabaseError as error:

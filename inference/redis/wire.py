@@ -116,7 +116,7 @@ async def close_client() -> None:
 
 
 def limit_reply_time(command: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """Raises TimeoutError, which is among `AWAY`, where Redis has not answered after REPLY_SECONDS."""
+    """Raises TimeoutError, one of UNAVAILABLE_ERRORS, where Redis has not answered after MAX_REPLY_SECONDS."""
 
     @wraps(command)
     async def call_in_time(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -154,7 +154,7 @@ class LogLost(RedisError):
 async def publish_events(batch: Batch, redis: Redis | None = None) -> None:
     """Append entries to logs, all of them visible at once. Those there already, or fenced off, are passed over.
 
-    Raises one of `AWAY` when Redis does not answer; nothing may then be assumed of what was written. Only a `Fence` or
+    Raises one of UNAVAILABLE_ERRORS when Redis does not answer; nothing may then be assumed of what was written. Only a `Fence` or
     a `Begin` makes a log: where anything else finds none, LogLost is raised.
     """
     check_reply(await PUBLISH.run((), (encode_batch(batch),), redis))
@@ -267,14 +267,14 @@ async def ring_doorbell(message: str = "work") -> None:
 
 
 def ring_doorbell_sync(*messages: str) -> None:
-    """The same for sync code, on a connection of its own. Raises one of `AWAY`."""
+    """The same for sync code, on a connection of its own. Raises one of UNAVAILABLE_ERRORS."""
     with closing(SyncRedis.from_url(config.redis, socket_timeout=2, socket_connect_timeout=2)) as connection:
         for message in messages:
             connection.publish(DOORBELL, message)
 
 
 def forget_logs_sync(generations: Iterable[UUID]) -> None:
-    """Remove the logs of generations that have ended, before their time. Raises one of `AWAY`."""
+    """Remove the logs of generations that have ended, before their time. Raises one of UNAVAILABLE_ERRORS."""
     keys = [log_key(generation) for generation in generations]
     with closing(SyncRedis.from_url(config.redis, socket_timeout=2, socket_connect_timeout=2)) as connection:
         for first in range(0, len(keys), 500):
@@ -283,7 +283,7 @@ def forget_logs_sync(generations: Iterable[UUID]) -> None:
 
 @asynccontextmanager
 async def doorbell() -> AsyncIterator[AsyncIterator[str]]:
-    """The messages that `ring` sends from now on. A ring while nobody listens is lost; workers poll as well."""
+    """The messages that `ring_doorbell` sends from now on. A ring while nobody listens is lost; workers poll as well."""
     redis = open_client()
     subscription = redis.pubsub(ignore_subscribe_messages=True)
 
@@ -331,7 +331,7 @@ async def worker_states() -> list[WorkerState]:
 
 
 def worker_states_sync() -> list[WorkerState]:
-    """The same for sync code, on a connection of its own. Raises one of `AWAY`."""
+    """The same for sync code, on a connection of its own. Raises one of UNAVAILABLE_ERRORS."""
     with closing(SyncRedis.from_url(config.redis, socket_timeout=2, socket_connect_timeout=2)) as connection:
         names: list[bytes] = sorted(connection.execute_command("SMEMBERS", WORKERS))
         keys = [worker_key(name.decode()) for name in names]
@@ -393,7 +393,7 @@ async def settle_call(generation: UUID, tokens: int) -> None:
 
 @limit_reply_time
 async def release_call(generation: UUID, call: LimitedCall | None = None) -> None:
-    """Undo `reserve` for a call that was not accepted after all."""
+    """Undo `reserve_calls` for a call that was not accepted after all."""
     given = (msgspec.json.encode(call),) if call else ()
     await SETTLE.run((hold_key(generation), HOLDS), (str(generation), 0, 1, *given))
 

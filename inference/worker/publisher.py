@@ -24,7 +24,7 @@ RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0)  # seconds between attempts while Redis is 
 
 
 class Publisher:
-    """`on_fault` is told of a row whose journal holds what cannot be published, and why."""
+    """`on_fault` is told of a row whose buffer holds what cannot be published, and why."""
 
     def __init__(self, on_fault: Callable[[UUID, Exception], None]) -> None:
         self.on_fault = on_fault
@@ -40,13 +40,13 @@ class Publisher:
         self.buffers[id] = buffer
 
     def close_buffer(self, id: UUID, buffer: EventBuffer) -> None:
-        """Forget a journal; another one that has been opened for the same row since stays."""
+        """Forget a buffer; another one that has been opened for the same row since stays."""
         if self.buffers.get(id) is buffer:
             del self.buffers[id]
             self.changed.discard(id)
 
     def mark_changed(self, id: UUID, *, urgent: bool = False) -> None:
-        """Something was added to this journal; if `urgent`, somebody waits for just that: a beginning or an end."""
+        """Something was added to this buffer; if `urgent`, somebody waits for just that: a beginning or an end."""
         self.changed.add(id)
         self.news.set()
         if urgent:
@@ -76,8 +76,8 @@ class Publisher:
             except wire.UNAVAILABLE_ERRORS as error:
                 if failures == 0:
                     log.warning("redis.away", error=str(error))
-                for id, journal in self.buffers.items():
-                    journal.rewind()
+                for id, buffer in self.buffers.items():
+                    buffer.rewind()
                     self.mark_changed(id)
                 self.may_read.set()  # answers go on growing; they are told when Redis is back
                 await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
@@ -102,13 +102,13 @@ class Publisher:
                 return
 
     async def flush(self) -> None:
-        """Publish all that is new. Raises one of `wire.AWAY`; then everything must be told again."""
+        """Publish all that is new. Raises one of UNAVAILABLE_ERRORS; then everything must be told again."""
         self.news.clear()
         changed, self.changed = self.changed, set()
-        batch = {id: new for id in changed if (journal := self.buffers.get(id)) and (new := journal.take_new())}
+        batch = {id: new for id in changed if (buffer := self.buffers.get(id)) and (new := buffer.take_new())}
         if not batch:
             return
-        journals = {id: self.buffers[id] for id in batch}
+        buffers = {id: self.buffers[id] for id in batch}
         try:
             await self.writer.publish(batch)
         except wire.UNAVAILABLE_ERRORS:
@@ -118,10 +118,10 @@ class Publisher:
             return
         for id, told in batch.items():
             if isinstance(told[-1][1], End):
-                self.close_buffer(id, journals[id])
+                self.close_buffer(id, buffers[id])
 
     def set_aside(self, batch: Mapping[UUID, object], error: Exception) -> None:
-        """Find the journals that cannot be published, leave out what is odd in them, and tell all others again.
+        """Find the buffers that cannot be published, leave out what is odd in them, and tell all others again.
 
         Raises `error` where it is nobody's.
         """

@@ -51,7 +51,7 @@ class Rate:
 
 
 class Worker:
-    """`run` works until `stopping` is set. The steps (`claim`, `beat`, `tell`) can be called alone."""
+    """`run` works until `stopping` is set. Its steps, such as `claim_rows` and `renew_leases`, can be called alone."""
 
     def __init__(self, engine: Engine, slot_name: str) -> None:
         self.engine = engine
@@ -103,7 +103,7 @@ class Worker:
         self.stopping.set()
 
     async def listen_to_doorbell(self) -> None:
-        """Hear the doorbell. While Redis is away the poll in `work` does."""
+        """Hear the doorbell. While Redis is away the poll of `keep_claiming` does."""
         while True:
             try:
                 async with wire.doorbell() as messages:

@@ -20,7 +20,7 @@ from tests.support.accounts import PASSWORD
 from tests.support.fake_engine import FakeEngine, Plan
 from tests.support.live import serving, static_files
 from tests.support.pages import SIZES
-from tests.support.workers import FakeHeld, working
+from tests.support.workers import FakeKeptEngine, working
 
 QUIET = [
     "--no-sandbox",
@@ -81,7 +81,7 @@ async def engine(tmp_path):
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def held(engine, tmp_path):
-    held = FakeHeld(tmp_path / "engine.sock")
+    held = FakeKeptEngine(tmp_path / "engine.sock")
     yield held
     await held.close()
 

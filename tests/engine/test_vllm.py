@@ -113,7 +113,7 @@ async def test_closing_the_connection_frees_the_engine_within_a_second(engine):
     while await engine.running():
         assert time.monotonic() - left < 1
         await asyncio.sleep(0.02)
-    assert (await engine.counters()).generation_tokens < 900
+    assert (await engine.fetch_counters()).generation_tokens < 900
 
 
 async def test_an_answer_continued_by_its_ids_equals_the_uninterrupted_one(engine):

@@ -39,7 +39,7 @@ async def test_a_paused_worker_finishes_takes_nothing_and_is_resumed(alice, caro
     async with working(held) as worker:
         running = await ask(alice, 60)
         await until(lambda: some_told(running, 5))
-        await worker.tell()
+        await worker.publish_state()
         await in_database(workers.pause_worker, await seen(), carol)
         await until(lambda: worker.state.paused)
         waiting = await ask(alice, 5)
@@ -83,7 +83,7 @@ async def test_a_worker_tells_how_fast_it_is_and_what_memory_there_is(alice, hel
     async with working(held) as worker:
         row = await ask(alice, 200)
         await until(lambda: some_told(row, 50))
-        await worker.tell()
+        await worker.publish_state()
         state = await seen()
         assert 0 < state.tokens_per_second < 200
         assert 0 < state.memory_available <= state.memory_total

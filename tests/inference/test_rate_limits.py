@@ -320,9 +320,9 @@ async def test_who_leaves_in_the_moment_of_the_reply_holds_nothing():
 
 
 async def test_who_leaves_in_the_moment_of_an_error_has_left():
-    gate, who = rate_limits.ReservationBatcher(), caller(parallel=1)
-    gate.task = asyncio.current_task()  # nobody asks Redis
-    asking = gate.reserve(wire.LimitedCall.for_limits(uuid.uuid4(), who.limits, 0, 0, month_start()))
+    batcher, who = rate_limits.ReservationBatcher(), caller(parallel=1)
+    batcher.task = asyncio.current_task()  # nobody asks Redis
+    asking = batcher.reserve(wire.LimitedCall.for_limits(uuid.uuid4(), who.limits, 0, 0, month_start()))
     asking.send(None).set_exception(OSError("away"))
     with pytest.raises(asyncio.CancelledError):
         asking.throw(asyncio.CancelledError)
@@ -526,15 +526,15 @@ async def all_ended(rows):
 OTHER = """
 import asyncio, json, sys, uuid
 import django; django.setup()
-from jarvis.lib import logs; logs.set_up("other")
+from jarvis.lib import logs; logs.set_up_logging("other")
 from accounts.authentication import Caller
 from accounts.limit_rules import Allowance
-from inference.queue.rate_limits import reserve
+from inference.queue.rate_limits import reserve_call
 from jarvis.lib.api_errors import ApiError
 
 async def one(who):
     try:
-        await reserve(who, uuid.uuid4(), 100, 200)
+        await reserve_call(who, uuid.uuid4(), 100, 200)
     except ApiError as error:
         return error.code
     return ""

@@ -16,7 +16,7 @@ from jarvis.lib.api_errors import ApiError
 from jarvis.lib.database import in_database
 from tests.support.fake_engine import FakeEngine
 from tests.support.live import serving
-from tests.support.workers import FakeHeld, working
+from tests.support.workers import FakeKeptEngine, working
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Live:
     client: openai.AsyncOpenAI
     http: aiohttp.ClientSession
     row: ApiKey
-    held: FakeHeld
+    held: FakeKeptEngine
 
 
 @contextlib.asynccontextmanager

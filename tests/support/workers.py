@@ -28,7 +28,7 @@ async def clean_redis(request):
     await wire.close_client()
 
 
-class FakeHeld:
+class FakeKeptEngine:
     """The engine contract on top of a fake engine's socket."""
 
     base_url = "http://engine"
@@ -36,7 +36,7 @@ class FakeHeld:
     def __init__(self, path):
         self.path = path
         self.state = EngineState(phase="ready", model="fake", max_model_len=100_000, slots=64)
-        self.deaths = self.doubts = 0
+        self.deaths = self.stall_checks = 0
         self.sessions = None
         self.up = asyncio.Event()
         self.up.set()
@@ -47,17 +47,17 @@ class FakeHeld:
             self.sessions = aiohttp.ClientSession(connector=connector, read_bufsize=1, timeout=aiohttp.ClientTimeout())
         return self.sessions
 
-    async def ready(self):
+    async def wait_ready(self):
         await self.up.wait()
 
-    def gpus(self):
+    def list_gpus(self):
         return []
 
     async def verify(self):
         return self.up.is_set()
 
-    async def doubt(self):
-        self.doubts += 1
+    async def check_stall(self):
+        self.stall_checks += 1
 
     async def close(self):
         if self.sessions is not None:
@@ -82,7 +82,7 @@ async def fake(tmp_path):
 
 @pytest.fixture
 async def held(fake, tmp_path):
-    engine = FakeHeld(tmp_path / "engine.sock")
+    engine = FakeKeptEngine(tmp_path / "engine.sock")
     yield engine
     await engine.close()
 
