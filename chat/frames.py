@@ -1,16 +1,15 @@
 """The frames of `/ws/chat/`: pure shapes, one JSON object each, told apart by `type`. See docs/websocket.md."""
 
-from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 
-from inference.log.events import START, Begin, Choices, Cursor, End, Event, Problem, Text, Usage
+from inference.log.events import START, Problem, Usage
 from jarvis.lib.api_errors import ApiError
+from jarvis.lib.config import MAX_SYSTEM_PROMPT_CHARS
 
 NO_CURSOR = str(START)
-MAX_SYSTEM_PROMPT_CHARS = 20_000
 CursorText = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,10}-[0-9]{1,10}$")]
 MessageId = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 WITHOUT_NUL = r"^[^\x00]*$"
@@ -271,37 +270,3 @@ _encode = msgspec.json.Encoder().encode
 
 def encode_frame(frame: FromServer) -> str:
     return _encode(frame).decode()
-
-
-def frames_for_events(generation: UUID, batch: Iterable[tuple[Cursor, Event]]) -> Iterator[FromServer]:
-    """The frames for a batch of the log, with texts that follow each other in one."""
-    texts: list[str] = []
-    last = START
-    for cursor, entry in batch:
-        if text := text_of_event(entry):
-            texts.append(text)
-            last = cursor
-        elif isinstance(entry, (Begin, End)):
-            if texts:
-                yield Delta(generation, str(last), "".join(texts))
-                texts = []
-            yield make_boundary(generation, cursor, entry)
-    if texts:
-        yield Delta(generation, str(last), "".join(texts))
-
-
-def text_of_event(entry: Event) -> str:
-    """What an entry adds to the text: of choices, what the first one says."""
-    if isinstance(entry, Text):
-        return entry.text
-    if isinstance(entry, Choices):
-        return "".join(
-            c["delta"].get("content") or "" for c in entry.choices if c.get("index", 0) == 0 and c.get("delta")
-        )
-    return ""
-
-
-def make_boundary(generation: UUID, cursor: Cursor, entry: Begin | End) -> FromServer:
-    if isinstance(entry, Begin):
-        return Began(generation, entry.clear)
-    return Ended(generation, str(cursor), entry.status, entry.finish_reason, entry.usage, entry.problem)

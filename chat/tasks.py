@@ -6,10 +6,10 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from chat import frames
+from chat.frames import Changed
 from chat.models import Conversation
+from chat.notify import announce_change, announce_frame_sync
 from chat.turns import title as titles
-from chat.ws.connections import announce_frame_sync
 from inference.models import Generation, LanguageModel
 from inference.queue.submit import ring_doorbell_sync
 from jarvis.celery import app
@@ -47,7 +47,7 @@ def forget_old() -> int:
         # Asked again, under a lock: in one of them something may have been said meanwhile.
         count += old.filter(id__in=chosen).destroy().get("chat.Conversation", 0)
         for owner_id in set(chosen.values()):
-            announce_frame_sync(owner_id, frames.encode_frame(frames.Changed()))
+            announce_frame_sync(owner_id, Changed())
     return count
 
 
@@ -73,7 +73,7 @@ def give_title(conversation: Conversation) -> bool:
     if not mine.update(title_source=source.MODEL, **new) or not title:
         return False
     conversation.title = title
-    announce_frame_sync(conversation.owner_id, frames.encode_frame(frames.make_changed(conversation)))
+    announce_change(conversation)
     return True
 
 

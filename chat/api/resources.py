@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from chat import frames, limits, transfer
+from chat import limits, transfer
 from chat.api.serializers import (
     ConversationSerializer,
     FoundSerializer,
@@ -25,15 +25,13 @@ from chat.api.serializers import (
     MessageSerializer,
     ShareSerializer,
 )
+from chat.frames import Changed
 from chat.models import Conversation, Message, Share
-from chat.search import compile_query, parse_query, search_conversations
-from chat.ws.connections import announce_frame_sync
+from chat.notify import announce_change, announce_frame_sync
+from chat.search import HITS_PER_PAGE, MAX_HIT_OFFSET, compile_query, parse_query, search_conversations
 from inference.queue.submit import stop_generations_sync
 from jarvis.lib import api_errors
 from jarvis.lib.drf.pagination import NewestPagination
-
-HITS_PER_PAGE = 30  # of a search at a time
-MAX_HIT_OFFSET = 1000  # hit that a search can be asked for
 
 Q = OpenApiParameter("q", str, required=True, description='Words, `"a phrase"`, `-without`, `this or that`.')
 OFFSET = OpenApiParameter("offset", int, description=f"From which hit on, to {MAX_HIT_OFFSET}.")
@@ -79,11 +77,6 @@ class ShareFilter(django_filters.FilterSet):  # type: ignore[misc]
 def user_id_of(request: Request) -> int:
     assert request.user.pk is not None  # the permission of all resources sees to it
     return request.user.pk
-
-
-def announce_change(conversation: Conversation) -> None:
-    """Tell the owner's open windows how a conversation is now."""
-    announce_frame_sync(conversation.owner_id, frames.encode_frame(frames.make_changed(conversation)))
 
 
 def refuse_download(request: Request) -> HttpResponseBase | None:
@@ -204,7 +197,7 @@ class ConversationViewSet(
         limits.count_call(request._request, limits.file_limit())
         counts = transfer.import_file(user_id_of(request), file)
         if counts.imported:
-            announce_frame_sync(user_id_of(request), frames.encode_frame(frames.Changed()))
+            announce_frame_sync(user_id_of(request), Changed())
         return Response(ImportedSerializer(counts).data)
 
 

@@ -13,13 +13,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.authentication import build_caller
-from chat import frames
 from chat.models import Conversation, Message
 from chat.pages import messages as history
 from chat.pages import sidebar
 from chat.pages.strings import script_strings, suggestions
 from inference.models import LanguageModel
-from jarvis.lib.config import config
+from jarvis.lib.config import MAX_SYSTEM_PROMPT_CHARS, config
 
 
 @never_cache
@@ -118,7 +117,7 @@ def render_page(request: HttpRequest, shown: Conversation | None) -> HttpRespons
         "strings": script_strings(),
         "max_chars": config.max_message_chars,
         "preferences": preferences,
-        "prompt_chars": frames.MAX_SYSTEM_PROMPT_CHARS,
+        "max_prompt_chars": MAX_SYSTEM_PROMPT_CHARS,
         "default_prompt": preferences.system_prompt or config.system_prompt,
         "temperature": format_plain_number(shown.temperature if shown else None),
         "default_temperature": format_plain_number(preferences.temperature),

@@ -14,12 +14,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from chat import limits
-from chat.api.resources import HITS_PER_PAGE, MAX_HIT_OFFSET
 from chat.models import Conversation, Message, Share
 from chat.pages import messages as history
 from chat.pages import sidebar
 from chat.pages.strings import script_strings
-from chat.search import search_conversations
+from chat.search import HITS_PER_PAGE, MAX_HIT_OFFSET, search_conversations
 from jarvis.lib.config import config
 
 

@@ -15,9 +15,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.authentication import build_caller
 from accounts.models import Preferences
 from inference.models import LanguageModel
-from jarvis.lib.config import config
-
-MAX_SYSTEM_PROMPT_CHARS = 20_000  # characters, as the site's
+from jarvis.lib.config import MAX_SYSTEM_PROMPT_CHARS, config
 
 
 class DefaultsForm(forms.ModelForm[Preferences]):

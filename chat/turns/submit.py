@@ -16,8 +16,8 @@ from django.utils import timezone
 from accounts.authentication import Caller
 from chat import frames
 from chat.models import Conversation, Message
+from chat.notify import announce_frame
 from chat.turns.prompt import build_request, choose_model
-from chat.ws.connections import announce_frame
 from inference.models import Generation, LanguageModel
 from inference.openai.request import ChatRequest
 from inference.queue import rate_limits
@@ -25,10 +25,10 @@ from inference.queue.rate_limits import Reservation
 from inference.queue.submit import check_queue, ring_doorbell
 from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
-from jarvis.lib.config import config
+from jarvis.lib.config import MAX_SYSTEM_PROMPT_CHARS, config
 from jarvis.lib.database import in_database
 
-MAX_SYSTEM_PROMPT_BYTES = 4 * frames.MAX_SYSTEM_PROMPT_CHARS  # of a system prompt at most
+MAX_SYSTEM_PROMPT_BYTES = 4 * MAX_SYSTEM_PROMPT_CHARS
 CONTINUABLE_STATUSES = (Generation.Status.STOPPED, Generation.Status.FAILED)
 
 
@@ -167,7 +167,7 @@ async def submit_once(
         raise
     if asked.new:
         await ring_doorbell()
-        await announce_frame(origin.caller.user_id, frames.encode_frame(asked.frame_for_windows()))
+        await announce_frame(origin.caller.user_id, asked.frame_for_windows())
     else:
         await held.release()
     return replace(asked, reservation=held)

@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db import Error as DatabaseError
 
@@ -16,6 +15,7 @@ from accounts.models import Scope
 from accounts.socket_auth import Pass, find_void_passes
 from chat.frames import Growing, Queue, State, encode_frame
 from chat.models import Message
+from chat.notify import CHANNEL_GROUP
 from inference.queue.position import QueuePosition, find_positions
 from inference.redis import wire
 from inference.worker_state import WorkerState
@@ -24,7 +24,6 @@ from jarvis.lib.database import in_database, log_failure
 log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 0.8  # seconds: a pass that is void closes its sockets within one
-CHANNEL_GROUP = "chat"
 CLOSE_UNAUTHENTICATED = 4401  # close code: the sign-in or key is no longer valid
 CLOSE_SERVER_ERROR = 1011  # close code: a fault of the server, come again
 MAX_NOTICES = 64  # kept at most for a socket that does not read
@@ -152,7 +151,7 @@ class Connections:
                 window.set_position(generation, found[generation])
 
     async def receive_frames(self) -> None:
-        """Hand on what `announce` tells, from whichever process."""
+        """Deliver what `chat.notify` sends, from whichever process."""
         layer = get_channel_layer()
         while True:
             try:
@@ -169,20 +168,6 @@ class Connections:
             caller = window.access.caller
             if caller.user_id == message["user"] and caller.has_scope(Scope.HISTORY):
                 window.add_notice(message["frame"])
-
-
-async def announce_frame(user_id: int, frame: str) -> None:
-    """Send a frame to all open windows of a person. Where Redis is away none hears it, until it is loaded again."""
-    try:
-        async with asyncio.timeout(POLL_SECONDS):
-            await get_channel_layer().group_send(CHANNEL_GROUP, {"type": "chat", "user": user_id, "frame": frame})
-    except (TimeoutError, *wire.UNAVAILABLE_ERRORS) as error:
-        log.warning("redis.away", error=str(error))
-
-
-def announce_frame_sync(user_id: int, frame: str) -> None:
-    """The same for sync code, such as a REST resource or a task of Celery."""
-    async_to_sync(announce_frame)(user_id, frame)
 
 
 async def live_workers() -> list[WorkerState] | None:

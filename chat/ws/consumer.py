@@ -15,26 +15,27 @@ from django.db import Error as DatabaseError
 from accounts.authentication import Caller, Unauthenticated
 from accounts.models import Scope
 from chat import frames
+from chat.notify import announce_frame
 from chat.turns.settings import answer_details, configure_conversation, show_version
 from chat.turns.submit import Origin, Submission, ask_question, continue_answer, edit_question, regenerate_answer
-from chat.ws.connections import CLOSE_UNAUTHENTICATED, Connections, Window, announce_frame
+from chat.ws.connections import CLOSE_UNAUTHENTICATED, Connections, Window
 from chat.ws.handshake import ForeignOrigin, MayNotChat, admit_handshake, decode_headers
 from chat.ws.live_html import stream_html_frames
-from chat.ws.replay import find_answer, follow_with_prefix
+from chat.ws.replay import find_answer, follow_with_prefix, frames_for_events
 from inference.api.http import UNSTORABLE
 from inference.log.events import START, Cursor
 from inference.models import Generation
 from inference.queue.submit import QueueFull, Unavailable, stop_generation
 from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
-from jarvis.lib.config import config
+from jarvis.lib.config import MAX_SYSTEM_PROMPT_CHARS, config
 from jarvis.lib.database import in_database, log_failure
 from jarvis.lib.request_id import choose_request_id
 
 log = structlog.get_logger(__name__)
 
 # Characters; JSON may write one character with six.
-MAX_FRAME_CHARS = 4096 + 6 * (config.max_message_chars + frames.MAX_SYSTEM_PROMPT_CHARS)
+MAX_FRAME_CHARS = 4096 + 6 * (config.max_message_chars + MAX_SYSTEM_PROMPT_CHARS)
 # What reads or changes conversations by ids that could be guessed.
 HISTORY_FRAMES = (frames.Edit, frames.Regenerate, frames.Continue, frames.Show, frames.Configure, frames.Details)
 MAX_FOLLOWED_ANSWERS = 32  # answers at a time on one socket
@@ -210,7 +211,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def send_to_windows(self, frame: frames.FromServer) -> None:
         """Tell this window, and all others of the person; this one is told twice, where Redis is there."""
         await self.send_frame(frame)
-        await announce_frame(self.caller.user_id, frames.encode_frame(frame))
+        await announce_frame(self.caller.user_id, frame)
 
     async def check_owner(self, generation: UUID) -> None:
         """Raise Refused where there is no such generation for this person."""
@@ -260,7 +261,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             async for batch in batches:
                 if batch[-1][0] > START:
                     self.forget_waiting(wanted.generation)
-                for frame in frames.frames_for_events(wanted.generation, batch):
+                for frame in frames_for_events(wanted.generation, batch):
                     await self.send_frame(frame)
 
     async def stream_html(self, wanted: frames.Follow, begun: str) -> None:

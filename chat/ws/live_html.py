@@ -15,8 +15,10 @@ import structlog
 from django.db import Error as DatabaseError
 
 from chat import frames
-from chat.pages.messages import footnote_scope, store_html
+from chat.models import Message
 from chat.rendering.incremental import Draft
+from chat.rendering.stored import footnote_scope
+from chat.ws.replay import make_boundary, text_of_event
 from inference.log.events import START, Begin, Cursor, End, Event
 from inference.log.follow import Follower, LogReader
 from jarvis.lib.database import in_database, log_failure
@@ -129,7 +131,7 @@ class LiveHtml:
             if entry.clear and self.draft.text:
                 self.draft = self.new_draft()
                 self.clears += 1
-        elif text := frames.text_of_event(entry):
+        elif text := text_of_event(entry):
             self.draft.add(text)
 
     def seconds_until_due(self) -> float | None:
@@ -172,10 +174,10 @@ class LiveHtml:
         if await asyncio.get_running_loop().run_in_executor(_thread, self.draft.finish, scope):
             self.block_revision += 1
         self.open_revision += 1
-        self.end = frames.make_boundary(self.generation, cursor, end)
+        self.end = make_boundary(self.generation, cursor, end)
         self.wake_viewers()
         try:
-            await in_database(store_html, self.generation, self.draft.text, "".join(self.draft.blocks))
+            await in_database(Message.objects.store_html, self.generation, self.draft.text, "".join(self.draft.blocks))
         except DatabaseError as error:
             log_failure(log, error)  # it is rendered again when the page is opened
 

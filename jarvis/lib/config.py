@@ -19,6 +19,7 @@ from pydantic import AliasChoices, Field, ValidationError, ValidationInfo, field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 BASE = Path(__file__).resolve().parents[2]
+MAX_SYSTEM_PROMPT_CHARS = 20_000  # of the site's, a person's and a conversation's
 MAX_SOCKET_PATH_BYTES = 107  # bytes; sun_path of a unix socket on Linux
 
 SECRET_FIELDS = (  # never shown
@@ -139,7 +140,7 @@ class Config(BaseSettings):
     # Chat
     max_message_chars: int = Field(5000, ge=1, le=1_000_000, description="Longest message, in characters.")
     system_prompt: str = Field(
-        "You are Jarvis, a helpful assistant.", max_length=20_000, description="Site-wide prompt."
+        "You are Jarvis, a helpful assistant.", max_length=MAX_SYSTEM_PROMPT_CHARS, description="Site-wide prompt."
     )
 
     titles: Literal["auto", "off"] = Field(

@@ -8,7 +8,8 @@ import pytest
 from django.test import Client
 
 from chat.models import Conversation, Message
-from chat.pages.messages import MAX_PAGE_MESSAGES, RENDERER_MARK
+from chat.pages.messages import MAX_PAGE_MESSAGES
+from chat.rendering.stored import RENDERER_MARK
 from inference.models import Generation, LanguageModel
 from tests.support.live import static_files
 from tests.support.sockets import in_a_line

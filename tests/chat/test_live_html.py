@@ -9,8 +9,8 @@ import pytest
 from django.utils import timezone
 
 from chat.models import Message
-from chat.pages.messages import RENDERER_MARK
 from chat.rendering.markdown import render_markdown
+from chat.rendering.stored import RENDERER_MARK
 from chat.ws import live_html
 from inference.log.events import Begin, Cursor, End, Fence, Text
 from inference.models import Generation
@@ -230,10 +230,10 @@ async def test_html_is_kept_only_with_the_text_that_it_was_made_of(alice, writer
         return conversation.messages.create(role="assistant", text="new", generation=row)
 
     message = await in_database(make)
-    await in_database(live_html.store_html, row.id, "old", "<p>old</p>")
+    await in_database(Message.objects.store_html, row.id, "old", "<p>old</p>")
     await in_database(message.refresh_from_db)
     assert message.html == ""
-    await in_database(live_html.store_html, row.id, "new", "<p>new</p>")
+    await in_database(Message.objects.store_html, row.id, "new", "<p>new</p>")
     await in_database(message.refresh_from_db)
     assert message.html == f"{RENDERER_MARK}<p>new</p>"
 

@@ -1,53 +1,29 @@
-"""Conversations and what was said in them."""
+"""Conversations: a person's collection of them, and the messages of each that are shown."""
 
-import secrets
 import uuid
-from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
-from django.contrib.postgres.expressions import ArraySubquery
 from django.db import models, transaction
-from django.db.models import Case, Count, Exists, OuterRef, Q, When
+from django.db.models import Count, Exists, OuterRef, Q
 from django.db.models.expressions import RawSQL
-from django.urls import reverse
 from django.utils import timezone
 
+from chat.models.message import Message, MessageQuerySet
 from inference.models import Generation
+from jarvis.lib.sql import load_sql
+
+if TYPE_CHECKING:
+    from chat.models.share import Share
 
 MAX_TITLE_CHARS = 60
 MAX_FOLDER_CHARS = 60
-RESTORE_PERIOD = timedelta(days=1)  # in which it can be brought back
-TOKEN_BYTES = 32
-MAX_PATH_MESSAGES = 1_000_000_000  # messages: no limit
+MAX_PATH_MESSAGES = 1_000_000_000  # no limit
+RESTORE_PERIOD = timedelta(days=1)  # how long a deleted conversation can be restored
 
-# From a message up to the first one. It stops as soon as it has enough, however long the conversation is.
-PATH_SQL = """
-WITH RECURSIVE path(id, parent_id, place) AS (
-    SELECT id, parent_id, 1 FROM chat_message WHERE id = ({first})
-    UNION ALL
-    SELECT m.id, m.parent_id, path.place + 1
-    FROM chat_message m JOIN path ON m.id = path.parent_id
-    WHERE path.place < %s
-) SELECT id FROM path
-"""
-LAST_MESSAGE_SQL = "coalesce(%s, (SELECT max(id) FROM chat_message WHERE conversation_id = %s))"
-PARENT_SQL = "SELECT parent_id FROM chat_message WHERE id = %s AND conversation_id = %s"
-
-# A message and all that follows it, in every version.
-NEWEST_BELOW_SQL = """
-WITH RECURSIVE below(id) AS (
-    SELECT %s::bigint
-    UNION ALL
-    SELECT m.id FROM chat_message m JOIN below ON m.parent_id = below.id
-) SELECT id FROM below
-"""
-
-WITH_WORDS_SQL = """
-chat_conversation.words @@ %s::tsquery
-OR chat_conversation.id IN (SELECT conversation_id FROM chat_message WHERE words @@ %s::tsquery)
-"""
+PATH_SQL = load_sql(__file__, "path.sql")
+WITH_WORDS_SQL = load_sql(__file__, "with_words.sql")
 
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):
@@ -213,13 +189,7 @@ class Conversation(models.Model):
         that message were the last. One query, whose cost is that of the messages it gives. Add `.with_versions()` and
         `.select_related("generation")` as needed.
         """
-        first, values = (
-            (PARENT_SQL, [before, self.pk])
-            if before is not None
-            else (LAST_MESSAGE_SQL, [leaf or self.leaf_id, self.pk])
-        )
-        values.append(limit or MAX_PATH_MESSAGES)
-        path = RawSQL(PATH_SQL.format(first=first), values)
+        path = RawSQL(PATH_SQL, [before, before, self.pk, leaf or self.leaf_id, self.pk, limit or MAX_PATH_MESSAGES])
         return Message.objects.filter(id__in=path).order_by("-id")
 
     def add_message(self, role: str, text: str = "", **fields: Any) -> "Message":
@@ -270,137 +240,3 @@ class Conversation(models.Model):
             self.imported_from = ""
         self.deleted_at = None
         self.save(update_fields=["deleted_at", "imported_from"])
-
-
-class MessageQuerySet(models.QuerySet["Message"]):
-    def for_user(self, user_id: int) -> "MessageQuerySet":
-        return self.filter(conversation__owner_id=user_id, conversation__deleted_at=None)
-
-    def with_text(self) -> "MessageQuerySet":
-        """Messages that have a text: questions, and answers that have come, whole or stopped."""
-        return self.exclude(text="")
-
-    def open_conversations(self, user_ids: Collection[int]) -> dict[int, frozenset[uuid.UUID]]:
-        """The conversations of each of these people in which answers wait or grow now."""
-        open_ones = Generation.objects.open().filter(owner_id__in=user_ids, message__isnull=False)
-        found: dict[int, set[uuid.UUID]] = {}
-        for user_id, conversation in open_ones.values_list("owner_id", "message__conversation_id"):
-            found.setdefault(user_id, set()).add(conversation)
-        return {user_id: frozenset(conversations) for user_id, conversations in found.items()}
-
-    def with_versions(self) -> "MessageQuerySet":
-        """Each with `versions`, the ids of what was said in its place, itself among them, oldest first.
-
-        An answer that another one continues is not told apart from it.
-        """
-        others = Message.objects.filter(continued_by=None).order_by("id").values("id")
-        beside = others.filter(parent=OuterRef("parent"))
-        first = others.filter(parent=None, conversation=OuterRef("conversation"))
-        return self.annotate(versions=Case(When(parent=None, then=ArraySubquery(first)), default=ArraySubquery(beside)))
-
-
-class Message(models.Model):
-    """A question or an answer. Versions of one have the same parent; a child's id is above its parent's.
-
-    The parent of a question is the answer before it, that of an answer its question.
-    """
-
-    class Role(models.TextChoices):
-        USER = "user"
-        ASSISTANT = "assistant"
-
-    id = models.BigAutoField(primary_key=True)
-    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="messages")
-    parent = models.ForeignKey(
-        "self",
-        models.CASCADE,
-        null=True,
-        blank=True,
-        related_name="children",
-        help_text="What it follows; none: the first.",
-    )
-    role = models.CharField(max_length=10, choices=Role)
-    text = models.TextField(blank=True, help_text="Of an answer: empty until it has ended.")
-    html = models.TextField(blank=True, help_text="The text, rendered and sanitised once; empty: not rendered yet.")
-    generation = models.OneToOneField(
-        "inference.Generation", models.SET_NULL, null=True, blank=True, related_name="message"
-    )
-    continues = models.ForeignKey(
-        "self",
-        models.SET_NULL,
-        null=True,
-        blank=True,
-        related_name="continued_by",
-        help_text="Of an answer: the stopped one whose text it begins with.",
-    )
-    client_key = models.UUIDField(null=True, help_text="Made by the page, so that a question sent twice is asked once.")
-    created_at = models.DateTimeField(default=timezone.now)
-
-    objects: ClassVar[MessageQuerySet] = MessageQuerySet.as_manager()  # type: ignore[assignment]
-
-    class Meta:
-        ordering = ["id"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["conversation", "client_key"], condition=Q(client_key__isnull=False), name="asked_once"
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.role} {self.pk}"
-
-    @property
-    def prefix(self) -> str:
-        """What an answer begins with that its generation did not write: the text of the one that it continues.
-
-        Without blanks at its end, since models write better after a word than after a blank.
-        """
-        return self.continues.text.rstrip() if self.continues is not None else ""
-
-    def newest_below(self) -> int:
-        """The id of the newest message that follows this one in any version, or its own. Nothing follows that one."""
-        ids = Message.objects.filter(id__in=RawSQL(NEWEST_BELOW_SQL, [self.pk]))
-        newest: int = ids.order_by("-id").values_list("id", flat=True)[0]
-        return newest
-
-    @property
-    def is_last(self) -> bool:
-        """Whether nothing follows it yet."""
-        return not self.children.exists()
-
-
-class ShareQuerySet(models.QuerySet["Share"]):
-    def open(self) -> "ShareQuerySet":
-        """Links that show something now."""
-        return self.filter(withdrawn_at=None, conversation__deleted_at=None, conversation__owner__is_active=True)
-
-    def for_user(self, user_id: int) -> "ShareQuerySet":
-        return self.filter(conversation__owner_id=user_id)
-
-
-def new_token() -> str:
-    return secrets.token_urlsafe(TOKEN_BYTES)
-
-
-class Share(models.Model):
-    """A link under which anybody may read a conversation as it was when the link was made, until it is withdrawn."""
-
-    token = models.CharField(max_length=43, unique=True, default=new_token, help_text="256 random bits in base64.")
-    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="shares")
-    leaf = models.ForeignKey(Message, models.CASCADE, related_name="+", help_text="Last message that it shows.")
-    with_name = models.BooleanField(default=False, help_text="Whether the owner's name is shown.")
-    created_at = models.DateTimeField(auto_now_add=True)
-    withdrawn_at = models.DateTimeField(null=True, blank=True)
-
-    objects: ClassVar[ShareQuerySet] = ShareQuerySet.as_manager()  # type: ignore[assignment]
-
-    def __str__(self) -> str:
-        return f"{self.conversation_id} {self.created_at:%Y-%m-%d}"
-
-    def get_absolute_url(self) -> str:
-        return reverse("shared", args=[self.token])
-
-    def messages(self) -> "list[Message]":
-        """What the link shows, in order."""
-        fields = ("role", "text", "html", "generation_id")
-        return list(self.conversation.path(leaf=self.leaf_id).with_text().only(*fields))[::-1]
