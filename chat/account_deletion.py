@@ -1,4 +1,4 @@
-"""Deleting an account: what its owner said and has goes, the figures of the ledger stay without a name."""
+"""Deleting an account: its owner's conversations and keys go, the figures of the ledger stay without a name."""
 
 import time
 from datetime import timedelta
@@ -35,7 +35,7 @@ def is_only_administrator(user: User) -> bool:
 def delete_account(user: User) -> None:
     """Delete a person's account with all that is theirs, all or nothing. Raises LastAdministrator.
 
-    Sockets and keys hear of it within a second, as of any account that is no longer active. What runs is stopped first:
+    Its sockets close and its keys stop within a second, as those of any inactive account. Running answers stop first:
     no transaction waits for an engine.
     """
     if is_only_administrator(user):

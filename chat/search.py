@@ -144,7 +144,7 @@ def search_conversations(user_id: int, text: str, limit: int = 30, offset: int =
 
 
 def mark_hits(terms: list[Term], found: list[SearchHit]) -> None:
-    """Fill in titles and snippets, with the hits told apart. One query for all their words."""
+    """Fill in titles and snippets, cut into parts that are hits or not. One query for all their words."""
     texts = [(one, one.message.text if one.message else "") for one in found]
     written = {word for one, text in texts for source in (one.conversation.title, text) for word in split_words(source)}
     wanted = [word for term in terms for word in term.words]

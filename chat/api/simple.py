@@ -20,7 +20,7 @@ from inference.models import Generation
 from inference.openai.chunks import encode_sse
 from inference.openai.stream import StreamEncoder
 from inference.queue import rate_limits
-from inference.queue.submit import stop_generation as stop_generation
+from inference.queue.submit import stop_generation
 from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.database import in_database
@@ -93,7 +93,7 @@ async def stream(request: HttpRequest, caller: Caller) -> HttpResponseBase:
 
 
 class TokenStreamFormat:
-    """The events of /api/chat/stream. What is not text of the answer is not told."""
+    """The events of /api/chat/stream. Only text of the answer becomes one."""
 
     def __init__(self, submission: Submission) -> None:
         self.submission = submission

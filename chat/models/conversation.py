@@ -41,7 +41,7 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         return self.order_by("-updated_at", "-id")
 
     def older_than(self, at: datetime, id: uuid.UUID) -> "ConversationQuerySet":
-        """Those that come after a given one in the order `newest`."""
+        """Those that come after a given one in the order of `newest_first`."""
         return self.filter(updated_at__lte=at).exclude(updated_at=at, id__gte=id)
 
     def outside_folders(self) -> "ConversationQuerySet":
@@ -68,28 +68,28 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         return self.filter(deleted_at__lt=timezone.now() - RESTORE_PERIOD)
 
     def silent_since(self, moment: datetime) -> "ConversationQuerySet":
-        """Those in which nothing was said from then on, and nothing is being said."""
+        """Those without a message from then on, and without an open generation."""
         answering = Generation.objects.open().filter(message__conversation=OuterRef("pk"))
         return self.filter(~Exists(answering), updated_at__lt=moment)
 
     @transaction.atomic
     def destroy(self) -> dict[str, int]:
-        """Delete for good with all that they hold, and empty the ledger's rows of them; how many rows of each kind."""
+        """Delete for good, with messages and links, and empty their rows of the ledger; how many rows of each model."""
         chosen = list(self.select_for_update().values_list("id", flat=True))
-        held = Q(message__conversation__in=chosen) | Q(
+        rows = Q(message__conversation__in=chosen) | Q(
             id__in=self.model.objects.filter(id__in=chosen).values("titled_by")
         )
-        Generation.objects.filter(held).forget_content()
+        Generation.objects.filter(rows).forget_content()
         return Conversation.objects.filter(id__in=chosen).delete()[1]
 
     def with_words(self, query: str) -> "ConversationQuerySet":
-        """Those in whose title or texts a tsquery finds something (`chat.search.compiled`)."""
+        """Those in whose title or texts a tsquery finds something (`chat.search.compile_query`)."""
         if not query:
             return self.none()
         return self.filter(RawSQL(WITH_WORDS_SQL, [query, query], models.BooleanField()))
 
     def with_ready_title(self) -> "ConversationQuerySet":
-        """Those whose title the model has found, or given up, and that have not been given it."""
+        """Those whose title generation has ended, and whose title is still the first words."""
         ended = self.filter(title_source=Conversation.TitleSource.WORDS, titled_by__finished_at__isnull=False)
         return ended.select_related("titled_by").filter(deleted_at=None)
 
@@ -172,7 +172,7 @@ class Conversation(models.Model):
         ]
 
     def __str__(self) -> str:
-        """Its title; where that was not fetched, as in the admin, which is told nothing of what is said, its id."""
+        """Its title; its id where the title was deferred, as in the admin, which shows no content."""
         fetched = "title" not in self.get_deferred_fields()
         return (fetched and self.title) or str(self.id)
 
@@ -229,7 +229,7 @@ class Conversation(models.Model):
         return list(Generation.objects.open().filter(message__conversation=self).values_list("id", flat=True))
 
     def create_share(self, *, with_name: bool = False) -> "Share | None":
-        """A link to what is shown of it now; none where nothing was said."""
+        """A link to the messages that are shown now; None where there are none."""
         last = self.path(limit=1).first()
         return None if last is None else self.shares.create(leaf=last, with_name=with_name)
 

@@ -39,9 +39,9 @@ class MessageQuerySet(models.QuerySet["Message"]):
         return {user_id: frozenset(conversations) for user_id, conversations in found.items()}
 
     def with_versions(self) -> "MessageQuerySet":
-        """Each with `versions`, the ids of what was said in its place, itself among them, oldest first.
+        """Each with `versions`, the ids of all messages in its place, its own among them, oldest first.
 
-        An answer that another one continues is not told apart from it.
+        An answer and the one that continues it count as one version, under the id of the latter.
         """
         others = Message.objects.filter(continued_by=None).order_by("id").values("id")
         beside = others.filter(parent=OuterRef("parent"))

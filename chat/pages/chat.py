@@ -69,9 +69,14 @@ def message_context(request: HttpRequest, conversation: Conversation) -> dict[st
     before, hit = parse_message_id(request, "before"), parse_message_id(request, "message")
     if hit is not None and before is None and (found := conversation.messages.filter(pk=hit).first()):
         shown, earlier, elsewhere = history.page_around(found, conversation)
-        return {"messages_shown": shown, "earlier": earlier, "before": "", "to_show": found.pk if elsewhere else ""}
+        return {
+            "shown_messages": shown,
+            "earlier": earlier,
+            "before": "",
+            "message_to_show": found.pk if elsewhere else "",
+        }
     shown, earlier = history.message_page(conversation, before)
-    return {"messages_shown": shown, "earlier": earlier, "before": before or ""}
+    return {"shown_messages": shown, "earlier": earlier, "before": before or ""}
 
 
 def parse_message_id(request: HttpRequest, name: str) -> int | None:
@@ -104,11 +109,11 @@ def render_page(request: HttpRequest, shown: Conversation | None) -> HttpRespons
     offered = [model.name for model in models]
     wanted = shown.model if shown and shown.model else preferences.model
     model = wanted if wanted in offered else offered[0] if offered else config.model_name
-    groups, following = sidebar.list_groups(user_id(request), shown)
+    groups, next_page = sidebar.list_groups(user_id(request), shown)
     context: dict[str, Any] = {
         "conversation": shown,
         "groups": groups,
-        "following": following,
+        "next_page": next_page,
         **(message_context(request, shown) if shown else {}),
         "models": models,
         "model": model,

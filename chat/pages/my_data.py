@@ -1,4 +1,4 @@
-"""What a person has here: how to take it along, and how to leave with nothing left behind."""
+"""The page of a person's data: export, links, and the deletion of the account."""
 
 import time
 from typing import Any
@@ -39,7 +39,7 @@ def count_belongings(user_id: int) -> dict[str, int]:
 @require_safe
 @login_required
 def data(request: HttpRequest) -> HttpResponse:
-    return render(request, "chat/data.html", {"held": count_belongings(current_user(request).pk)})
+    return render(request, "chat/my_data.html", {"counts": count_belongings(current_user(request).pk)})
 
 
 class DeleteForm(forms.Form):
@@ -73,7 +73,7 @@ def delete(request: HttpRequest) -> HttpResponse:
     form = DeleteForm(request.POST or None, name=user.get_username())
     context = {
         "form": form,
-        "held": count_belongings(user.pk),
+        "counts": count_belongings(user.pk),
         "sso": config.oidc_name,
         "log_seconds": config.log_seconds,
     }

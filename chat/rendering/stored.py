@@ -16,5 +16,5 @@ def is_current(html: str) -> bool:
 
 
 def footnote_scope(generation: UUID) -> str:
-    """What tells the footnotes of an answer from those of others on its page."""
+    """The part of footnote ids that makes an answer's differ from those of others on its page."""
     return generation.hex[:12]

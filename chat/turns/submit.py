@@ -34,9 +34,9 @@ CONTINUABLE_STATUSES = (Generation.Status.STOPPED, Generation.Status.FAILED)
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who asks and through which door. With a `client_key` the same is asked once, however often it comes.
+    """Who asks, and from where. With a `client_key` a question is accepted once, however often it is sent.
 
-    `id`: of the generation that will answer; `held`: what is reserved for it.
+    `id` is that of the generation that will answer, `reservation` what is reserved for it.
     """
 
     caller: Caller
@@ -49,7 +49,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What asking made. `new` is False where the same had been accepted before."""
+    """What was accepted. `new` is False where it had been accepted before."""
 
     conversation: Conversation
     question: Message
@@ -61,7 +61,7 @@ class Submission:
     reservation: Reservation = field(default_factory=Reservation)
 
     def frame_for_asker(self) -> frames.Accepted:
-        """What the one who asked is told of it."""
+        """The reply to the one who asked."""
         return frames.Accepted(
             client_key=self.client_key,
             conversation=self.conversation.id,
@@ -77,7 +77,7 @@ class Submission:
         )
 
     def frame_for_windows(self) -> frames.QuestionAsked:
-        """What all of the person's open windows are told of it."""
+        """The frame for all open windows of the person."""
         accepted = self.frame_for_asker()
         fields = {name: getattr(accepted, name) for name in accepted.__struct_fields__}
         return frames.QuestionAsked(**fields, text=self.question.text)
@@ -110,7 +110,7 @@ async def ask_question(
 
 
 async def edit_question(origin: Origin, message: int, text: str, model: str | None = None) -> Submission:
-    """Ask a question in other words. Raises as `ask`."""
+    """Ask a question in other words. Raises as `ask_question`."""
     check_text(text)
 
     def accept(origin: Origin) -> Submission:
@@ -122,7 +122,7 @@ async def edit_question(origin: Origin, message: int, text: str, model: str | No
 
 
 async def regenerate_answer(origin: Origin, message: int, model: str | None = None) -> Submission:
-    """Ask for another answer to the same question. Raises as `ask`."""
+    """Ask for another answer to the same question. Raises as `ask_question`."""
 
     def accept(origin: Origin) -> Submission:
         answer, conversation = get_message_for_update(origin.caller, message, Message.Role.ASSISTANT)
@@ -134,7 +134,7 @@ async def regenerate_answer(origin: Origin, message: int, model: str | None = No
 
 
 async def continue_answer(origin: Origin, message: int) -> Submission:
-    """Let an answer go on that broke off. Raises as `ask`, and ApiError 400 `cannot_continue`."""
+    """Continue an answer that broke off. Raises as `ask_question`, and ApiError 400 `cannot_continue`."""
 
     def accept(origin: Origin) -> Submission:
         answer, conversation = get_message_for_update(origin.caller, message, Message.Role.ASSISTANT)
@@ -241,7 +241,7 @@ def check_text(text: str) -> None:
 
 
 def check_continuable(answer: Message) -> None:
-    """Raise ApiError where an answer cannot go on, and say what can be done instead."""
+    """Raise ApiError where an answer cannot be continued, with advice on what can be done instead."""
     row = answer.generation
     advice = "Ask for another answer instead."
     if row is None or not (row.status in CONTINUABLE_STATUSES or row.finish_reason == "length"):
@@ -262,7 +262,7 @@ def check_continuable(answer: Message) -> None:
 def get_or_create_conversation(
     caller: Caller, id: UUID | None, text: str, model: str | None, system_prompt: str, temperature: float | None
 ) -> Conversation:
-    """The conversation to write into: a new one, or one's own, held against others that write into it."""
+    """The conversation to write into: a new one, or one's own, locked against other writers."""
     if id is None:
         return Conversation.objects.create(
             owner_id=caller.user_id,
@@ -291,11 +291,11 @@ def resolve_model(caller: Caller, conversation: Conversation, model: str | None)
 
 
 def get_message_for_update(caller: Caller, message: int, role: str) -> tuple[Message, Conversation]:
-    """A message of one's own and its conversation, held against others that write into it. Raises ApiError 404."""
+    """A message of one's own and its conversation, locked against other writers. Raises ApiError 404."""
     mine = Message.objects.for_user(caller.user_id).select_related("generation", "parent")
     one = mine.filter(pk=message, role=role).first()
-    held = Conversation.objects.for_user(caller.user_id).select_for_update()
-    conversation = held.filter(pk=one.conversation_id).first() if one else None
+    locked = Conversation.objects.for_user(caller.user_id).select_for_update()
+    conversation = locked.filter(pk=one.conversation_id).first() if one else None
     if one is None or conversation is None:
         raise api_errors.make_error(404, "not_found", "There is no such message, or it is not yours.")
     return one, conversation
@@ -316,7 +316,7 @@ def create_generation(
     origin: Origin, conversation: Conversation, question: Message, model: str, continues: Message | None = None
 ) -> Submission:
     """Write the generation and the answer, which is what the conversation shows from now on."""
-    begun = continues.text.rstrip() if continues else ""
+    prefix = continues.text.rstrip() if continues else ""
     generation = Generation.objects.create(
         id=origin.id,
         priority=origin.caller.priority,
@@ -326,13 +326,13 @@ def create_generation(
         model=model,
         door=origin.source,
         request_id=origin.request_id,
-        request=build_request(conversation, question, model, begun),
+        request=build_request(conversation, question, model, prefix),
     )
     marked = question.client_key == origin.client_key
     answer = conversation.messages.create(
         role=Message.Role.ASSISTANT,
         parent=question,
-        text=begun,
+        text=prefix,
         generation=generation,
         continues=continues,
         client_key=None if marked else origin.client_key,

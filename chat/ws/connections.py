@@ -1,4 +1,4 @@
-"""All sockets of a web process: one task looks after who may stay, one hears what other windows ask."""
+"""All sockets of a web process: one task checks passes and publishes states, one delivers frames of other windows."""
 
 import asyncio
 import math
@@ -23,10 +23,10 @@ from jarvis.lib.database import in_database, log_failure
 
 log = structlog.get_logger(__name__)
 
-POLL_SECONDS = 0.8  # seconds: a pass that is void closes its sockets within one
+POLL_SECONDS = 0.8  # a void pass closes its sockets within a second
 CLOSE_UNAUTHENTICATED = 4401  # close code: the sign-in or key is no longer valid
 CLOSE_SERVER_ERROR = 1011  # close code: a fault of the server, come again
-MAX_NOTICES = 64  # kept at most for a socket that does not read
+MAX_NOTICES = 64  # that are kept for a socket that does not read
 PHASES = ("ready", "warming", "loading", "starting", "failed", "stopped")  # the best worker's is shown
 
 _connections: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Connections]" = weakref.WeakKeyDictionary()
@@ -42,8 +42,8 @@ class Window:
         self.close_code: int | None = None  # the code with which the socket is to close
         self.waiting: dict[
             UUID, QueuePosition | None
-        ] = {}  # generations that it follows and that wait: the place told last
-        self.growing: frozenset[UUID] = frozenset()  # the person's conversations in which answers grow, as told last
+        ] = {}  # queued generations that it follows, with the position sent last
+        self.growing: frozenset[UUID] = frozenset()  # conversations with open answers of the person, as sent last
         self.news = asyncio.Event()
 
     def set_state(self, state: State) -> None:
@@ -134,7 +134,7 @@ class Connections:
                 window.close(CLOSE_UNAUTHENTICATED)
 
     async def publish_progress(self, workers: list[WorkerState]) -> None:
-        """Tell each window its place in the queue, and where answers grow; a query each for all windows together."""
+        """Send each window its queue positions and conversations with open answers; a query each for all windows."""
         windows = list(self.windows)
         people = {window.access.caller.user_id for window in windows}
         waiting = {generation for window in windows for generation in window.waiting}
@@ -171,7 +171,7 @@ class Connections:
 
 
 async def live_workers() -> list[WorkerState] | None:
-    """The workers that are there; None where Redis cannot tell."""
+    """The workers that are there; None where Redis cannot be reached."""
     try:
         return await wire.worker_states()
     except wire.UNAVAILABLE_ERRORS:
@@ -179,7 +179,7 @@ async def live_workers() -> list[WorkerState] | None:
 
 
 def summarise_state(workers: list[WorkerState] | None) -> State:
-    """The engine as people are shown it; of several workers the one that is furthest."""
+    """The engine's state as the page shows it; of several workers that of the most advanced."""
     if workers is None:
         return State("unknown", "Redis cannot be reached. Answers wait until it is back.")
     if not workers:
@@ -191,7 +191,7 @@ def summarise_state(workers: list[WorkerState] | None) -> State:
 
 
 def round_wait(seconds: float | None) -> int | None:
-    """A wait as people are told it: no more exact than it is, so that it does not change with each look."""
+    """A wait, rounded up to what the estimate is worth, so that it does not change with each poll."""
     if seconds is None:
         return None
     step = 1 if seconds < 10 else 5 if seconds < 60 else 30

@@ -25,18 +25,18 @@ from jarvis.lib.database import in_database, log_failure
 
 log = structlog.get_logger(__name__)
 
-MIN_RENDER_INTERVAL_SECONDS = 0.2  # seconds between two renderings of one answer, at least
-MAX_HOLD_SECONDS = 0.2  # seconds for which text that may be markup waits for a rendering; then it is shown as it is
+MIN_RENDER_INTERVAL_SECONDS = 0.2  # between two renderings of one answer
+MAX_HOLD_SECONDS = 0.2  # for which text that may be markup waits for a rendering; then it is shown as it is
 MAX_RENDER_SHARE = 0.25  # of the event loop's time that rendering takes at most, when many answers grow
-MAX_INLINE_CHARS = 3_000  # characters that are rendered on the event loop; more are in a thread
-MAX_FRAME_HTML_CHARS = 16_000  # characters of HTML in one frame, unless one block has more
+MAX_INLINE_CHARS = 3_000  # that are rendered on the event loop; more are rendered in a thread
+MAX_FRAME_HTML_CHARS = 16_000  # in one frame, unless one block has more
 
 _answers: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[UUID, LiveHtml]]" = weakref.WeakKeyDictionary()
 _thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rendering")
 
 
 async def stream_html_frames(generation: UUID, prefix: str = "") -> AsyncGenerator[frames.FromServer]:
-    """The frames for one who looks at an answer, from its first block to its end. It goes on with what was `begun`."""
+    """The frames for one who looks at an answer, from its first block to its end. It begins with the prefix."""
     live = LiveHtml.for_generation(generation, prefix)
     viewer = Viewer(live)
     live.viewers.add(viewer)
@@ -48,7 +48,7 @@ async def stream_html_frames(generation: UUID, prefix: str = "") -> AsyncGenerat
                 raise RuntimeError("The renderer of this answer has died; follow it again.") from live.error
             for frame in viewer.news_frames():
                 yield frame
-            if viewer.ended:
+            if viewer.has_ended:
                 return
     finally:
         live.remove_viewer(viewer)
@@ -61,7 +61,7 @@ class LiveHtml:
         self.generation = generation
         self.prefix = prefix
         self.draft = self.new_draft()
-        self.begun = False
+        self.has_begun = False
         self.clears = 0  # times at which the answer began again from nothing
         self.block_revision = 0  # changes when finished blocks are replaced
         self.open_revision = 0  # changes when `draft.open` does
@@ -125,8 +125,8 @@ class LiveHtml:
 
     def apply_event(self, entry: Event) -> None:
         if isinstance(entry, Begin):
-            if not self.begun or entry.clear:
-                self.begun = True
+            if not self.has_begun or entry.clear:
+                self.has_begun = True
                 self.wake_viewers()
             if entry.clear and self.draft.text:
                 self.draft = self.new_draft()
@@ -167,7 +167,7 @@ class LiveHtml:
         self.next_render_at = self.shown_at + max(MIN_RENDER_INTERVAL_SECONDS, took * answers / MAX_RENDER_SHARE)
 
     async def finish(self, cursor: Cursor, end: End) -> None:
-        """Render what is left, tell it, and keep all of it with the message."""
+        """Render what is left, show it, and store the HTML with the message."""
         while self.draft.has_much_new:
             await self.render()
         scope = footnote_scope(self.generation)
@@ -194,13 +194,13 @@ def measure_cpu_seconds(work: Callable[[], None]) -> float:
 
 
 class Viewer:
-    """What one socket has been told of an answer."""
+    """One socket that shows an answer, and how much of it was sent there."""
 
     def __init__(self, live: LiveHtml) -> None:
         self.live = live
         self.news = asyncio.Event()
         self.news.set()
-        self.begun = self.ended = False
+        self.has_begun = self.has_ended = False
         self.clears, self.block_revision = live.clears, live.block_revision
         self.blocks = 0
         self.open_revision = -1
@@ -208,15 +208,15 @@ class Viewer:
 
     def news_frames(self) -> Iterator[frames.FromServer]:
         live = self.live
-        if live.begun and (not self.begun or self.clears != live.clears):
+        if live.has_begun and (not self.has_begun or self.clears != live.clears):
             yield frames.Began(live.generation, clear=self.clears != live.clears)
-            self.begun = True
+            self.has_begun = True
         if (self.clears, self.block_revision) != (live.clears, live.block_revision):
             self.clears, self.block_revision = live.clears, live.block_revision
             self.blocks, self.open_revision = 0, -1
         yield from self.html_frames()
         if live.end is not None:
-            self.ended = True
+            self.has_ended = True
             yield live.end
 
     def html_frames(self) -> Iterator[frames.Html]:
@@ -234,10 +234,10 @@ class Viewer:
                 yield frames.Html(self.live.generation, first, blocks)
                 continue
             changed = self.open_revision != self.live.open_revision
-            told = 0 if changed else self.tail
+            sent = 0 if changed else self.tail
             self.open_revision, self.tail = self.live.open_revision, len(draft.tail)
-            if blocks or changed or len(draft.tail) > told:
+            if blocks or changed or len(draft.tail) > sent:
                 yield frames.Html(
-                    self.live.generation, first, blocks, draft.open if changed else None, draft.tail[told:]
+                    self.live.generation, first, blocks, draft.open if changed else None, draft.tail[sent:]
                 )
             return

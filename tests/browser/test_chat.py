@@ -102,7 +102,7 @@ async def test_both_windows_of_a_person_see_the_same_answer_grow(visit, worker, 
     await ask(here, "Who sees this?")
     await expect(here.locator(".assistant .said")).to_contain_text("t5 ")
     await there.locator("#open-sidebar").click()
-    await expect(there.locator("#conversations .growing a")).to_have_text("Who sees this?")
+    await expect(there.locator("#conversations .answering a")).to_have_text("Who sees this?")
     await there.locator("#conversations a").click()
     await expect(there.locator(".assistant .said")).to_contain_text("t0 t1 t2")
     assert "t199" not in await there.locator(".assistant .said").inner_text()

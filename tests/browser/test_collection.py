@@ -115,12 +115,12 @@ async def test_a_deletion_can_be_undone_and_both_windows_agree(there, visit, siz
 async def test_search_finds_while_typing_marks_the_hits_and_leads_to_the_message(there, size, monkeypatch):
     page = there
     await page.locator("#search").fill("fencing lighth")
-    hit = page.locator("#found a")
+    hit = page.locator("#search-results a")
     await expect(hit).to_have_count(1)
     await expect(hit.locator(".title mark")).to_have_text("fencing")
     await expect(hit.locator(".snippet mark").last).to_have_text("lighthouse")
     assert "<b>at</b>" in await hit.locator(".snippet").inner_text()
-    await expect(page.locator("#found-count")).to_have_text("Conversations found: 1")
+    await expect(page.locator("#search-count")).to_have_text("Conversations found: 1")
     await shot(page, f"search-{size}")
     await page.keyboard.press("ArrowDown")
     await expect(hit).to_be_focused()
@@ -128,13 +128,13 @@ async def test_search_finds_while_typing_marks_the_hits_and_leads_to_the_message
     await expect(page.locator(".user.hit .said")).to_contain_text("lighthouse")
     await open_drawer(page, size)
     await page.locator("#search").fill("nothing like this")
-    await expect(page.locator("#found")).to_contain_text("Nothing was found")
+    await expect(page.locator("#search-results")).to_contain_text("Nothing was found")
     monkeypatch.setattr(limits, "config", Config(web_rate_limit_searches=1, _env_file=None))
     page.expect_complaint("429")
     for text in ("one", "two", "three"):  # the minute of the count may end between two of them
         async with page.expect_response("**/conversations/?part=search**"):
             await page.locator("#search").fill(text)
-    await expect(page.locator("#found")).to_have_text(re.compile(r"^Too many at once. Try again in \d+ s.$"))
+    await expect(page.locator("#search-results")).to_have_text(re.compile(r"^Too many at once. Try again in \d+ s.$"))
     await page.locator("#search").press("Escape")
     await expect(page.locator("#conversations")).to_be_visible()
 
@@ -176,7 +176,7 @@ async def test_what_is_exported_can_be_imported_and_is_not_there_twice(there, si
     await (await waiting.value).save_as(everything)
     assert len(json.loads(everything.read_text())["conversations"]) == 5
     await in_database(Conversation.objects.all().delete)
-    told = page.locator("#import-told")
+    told = page.locator("#import-status")
     for words in ("Imported: 5. There already: 0.", "Imported: 0. There already: 5."):
         await page.locator("#file").set_input_files(everything)
         await page.get_by_role("button", name="Import", exact=True).click()
@@ -205,4 +205,4 @@ async def test_a_long_list_loads_on_as_it_is_scrolled(visit, worker, alice, size
     await page.locator("#conversations").evaluate("box => box.scrollTop = box.scrollHeight")
     await expect(entries).to_have_count(300)
     await expect(page.locator("#conversations h2")).to_have_count(1)
-    await expect(page.locator("#conversations > .following")).to_have_count(0)
+    await expect(page.locator("#conversations > .load-more")).to_have_count(0)

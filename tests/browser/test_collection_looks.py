@@ -56,7 +56,7 @@ async def test_every_part_is_accessible_and_speaks_spanish(visit, worker, alice,
     await clean(page)
     await page.keyboard.press("Escape")
     await page.locator("#search").fill("lighthouse")
-    await expect(page.locator("#found li")).to_have_count(5)
+    await expect(page.locator("#search-results li")).to_have_count(5)
     await clean(page)
     await page.goto("/conversations/")
     await clean(page)

@@ -85,8 +85,8 @@ async def test_an_answer_with_everything_in_it(visit, engine, worker, alice, siz
     for selector, count in FOUND.items():
         assert await said.locator(selector).count() == count, selector
     await expect(page.locator(".user .said")).to_have_text("Why is it *slow*?\nTell me.")
-    await expect(page.locator("#spoken")).to_contain_text("Why the import is slow")
-    assert "Copy" not in await page.locator("#spoken").inner_text()
+    await expect(page.locator("#announcer")).to_contain_text("Why the import is slow")
+    assert "Copy" not in await page.locator("#announcer").inner_text()
     assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     for wide in await said.locator(".code pre, .wide, .formula").all():
         assert (await wide.bounding_box())["width"] <= (await said.bounding_box())["width"]

@@ -160,7 +160,7 @@ async def test_the_figures_of_an_answer_are_there_on_demand(visit, worker, alice
     await ask(page, "One.")
     await answered(page, 1)
     await page.get_by_label("Details of this answer").click()
-    facts = page.locator(".facts")
+    facts = page.locator(".details")
     await expect(facts).to_contain_text("Tokens out")
     await expect(facts).to_contain_text("fake")
     assert re.search(r"Speed\s*[\d.]+ tokens/s", await facts.inner_text())
@@ -168,7 +168,7 @@ async def test_the_figures_of_an_answer_are_there_on_demand(visit, worker, alice
     await shot(page, f"tree-details-{size}")
     await page.keyboard.press("Escape")
     await expect(facts).to_be_hidden()
-    await expect(page.locator(".pop summary")).to_be_focused()
+    await expect(page.locator(".popover summary")).to_be_focused()
 
 
 async def test_a_chat_has_settings_of_its_own(visit, worker, alice, engine, size):
@@ -218,11 +218,11 @@ async def test_the_place_in_the_queue_is_shown_and_other_chats_that_grow(visit, 
         await expect(page.locator(".assistant .wait")).to_be_visible()
     await expect(page.locator(".assistant .wait")).to_have_text("Number 2 in the queue · about 20 s")
     await shot(page, f"tree-queue-{size}")
-    await expect(page.locator("#conversations .growing")).to_have_count(3)
+    await expect(page.locator("#conversations .answering")).to_have_count(3)
     await page.goto(busy)
     await expect(page.locator(".assistant .said")).to_contain_text("t3 ")
     await page.keyboard.press("Escape")
-    await expect(page.locator("#conversations .growing")).to_have_count(2)
+    await expect(page.locator("#conversations .answering")).to_have_count(2)
     await expect(page.locator(".assistant .fate")).to_contain_text("Stopped.")
 
 
@@ -254,7 +254,8 @@ async def test_axe_finds_nothing_in_cards_dialogs_and_fields(visit, worker, alic
         return found
 
     found = []
-    for opens in ("summary[aria-label='Answer again']", "summary[aria-label='Details of this answer']", ".user .own"):
+    summaries = ("summary[aria-label='Answer again']", "summary[aria-label='Details of this answer']")
+    for opens in (*summaries, ".user .message-tool"):
         await page.locator(".user").last.hover()
         await page.locator(opens).last.click()
         found += await faults()

@@ -65,7 +65,7 @@ def shared(owner, conversation):
     for number, (title, name) in enumerate(itertools.zip_longest(packed(plain, 200), packed(plain, 150), fillvalue="")):
         person = type(owner).objects.create_user(f"mallory {number}", first_name=name, last_name=name)
         made.append((person, Conversation.objects.create(owner=person, title=title or "no title")))
-        made[-1][1].add("user", title)
+        made[-1][1].add_message("user", title)
     return [(one.create_share(with_name=True).get_absolute_url(), one.title, who.get_full_name()) for who, one in made]
 
 

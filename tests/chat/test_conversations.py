@@ -147,7 +147,7 @@ def test_a_hit_far_up_is_shown_however_long_the_conversation_is(mine, alice):
 
 def test_only_ones_own_and_only_signed_in(mine, bob):
     secret = made(bob, "a secret", folder="Hidden")
-    secret.add("user", "a secret")
+    secret.add_message("user", "a secret")
     for query in ("", "?archived", "?folder=Hidden", "?q=secret", "?part=list", "?part=folder&folder=Hidden"):
         page = mine.get(f"/conversations/{query}").content.decode()
         assert "a secret" not in page

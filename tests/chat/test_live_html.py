@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Page:
-    """What the page makes of the frames; it does as `rendered.js`."""
+    """What the page makes of the frames; it does as `blocks.js`."""
 
     def __init__(self):
         self.blocks, self.open, self.tail = [], "", ""

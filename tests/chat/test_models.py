@@ -98,8 +98,8 @@ def test_a_version_is_followed_down_to_its_newest_end(talk):
     beside(named("a1"), "a1 again")
     assert named("q1").newest_below() == named("a1 again").pk
     assert first.newest_below() == first.pk
-    assert first.ending
-    assert not named("q1").ending
+    assert first.is_last
+    assert not named("q1").is_last
 
 
 LINE = """

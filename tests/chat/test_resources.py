@@ -202,7 +202,7 @@ def test_what_was_deleted_a_day_ago_is_destroyed_and_only_figures_stay(alice):
     fields = {"owner": alice, "model": "fake", "door": "chat", "request_id": "r", "status": "done"}
     rows = [Generation.objects.create(**fields, text="a secret", request={"a": "secret"}) for _ in range(2)]
     Generation.objects.update(completion_tokens=7)
-    old.add("assistant", "a secret", generation=rows[0])
+    old.add_message("assistant", "a secret", generation=rows[0])
     Conversation.objects.filter(pk=old.pk).update(titled_by=rows[1])
     assert destroy() == 1
     assert [one.pk for one in Conversation.objects.all()] == [young.pk]

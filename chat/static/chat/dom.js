@@ -1,22 +1,53 @@
 // The page's words in the reader's language, and small helpers to build elements without any HTML in strings.
 
-const words = JSON.parse(document.getElementById("strings").textContent);
+export const data = document.body.dataset;
+
+export function on(target, type, act, options) {
+  target.addEventListener(type, act, options);
+}
+
+// `act()` instead of sending the form.
+export function onSubmit(form, act) {
+  on(form, "submit", (event) => {
+    event.preventDefault();
+    act();
+  });
+}
+
+export function byId(id) {
+  return document.getElementById(id);
+}
+
+export function findAll(selector, root = document) {
+  return [...root.querySelectorAll(selector)];
+}
+
+const strings = JSON.parse(byId("strings").textContent);
 
 export function say(name, values = {}) {
-  return words[name].replace(/\{(\w+)\}/g, (_, key) => String(values[key] ?? ""));
+  return strings[name].replace(/\{(\w+)\}/g, (_, key) => String(values[key] ?? ""));
+}
+
+// A page of ours, or a piece of one.
+export function fetchHtml(address) {
+  return fetch(address, { headers: { accept: "text/html" } });
+}
+
+export async function parseHtml(reply) {
+  return new DOMParser().parseFromString(await reply.text(), "text/html");
 }
 
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    if (name.startsWith("on")) on(made, name.slice(2), value);
     else if (value !== false && value != null) made.setAttribute(name, value === true ? "" : value);
   }
   made.append(...children);
   return made;
 }
 
-// One of the drawings in templates/chat/drawings.html.
+// One of the drawings in templates/chat/icon_symbols.html.
 export function icon(name) {
   const space = "http://www.w3.org/2000/svg";
   const drawing = document.createElementNS(space, "svg");

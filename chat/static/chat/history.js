@@ -1,17 +1,19 @@
 // Older messages of a long conversation: fetched when the reader comes near them, and put in without a jump.
 
-export class Earlier {
-  #list = document.getElementById("messages");
+import { byId, data, findAll } from "./dom.js";
+
+export class History {
+  #list = byId("messages");
   #scroll;
-  #take;
+  #addMessage;
   #observer;
   #busy = false;
 
-  // `take(article)` is called with each message that is put in.
-  constructor(scroll, take) {
+  // `addMessage(article)` is called with each message that is put in.
+  constructor(scroll, addMessage) {
     this.#scroll = scroll;
-    this.#take = take;
-    const near = { root: document.getElementById("scroller"), rootMargin: "800px 0px 0px" };
+    this.#addMessage = addMessage;
+    const near = { root: byId("scroller"), rootMargin: "800px 0px 0px" };
     this.#observer = new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && this.#fetch(), near);
     this.#list.addEventListener("click", (event) => {
       if (!event.target.closest(".earlier a")) return;
@@ -32,16 +34,16 @@ export class Earlier {
     if (this.#busy || !link) return;
     this.#busy = true;
     try {
-      const { home, conversation } = document.body.dataset;
+      const { home, conversation } = data;
       const reply = await fetch(`${home}c/${conversation}/messages/?before=${link.dataset.before}`);
       if (!reply.ok || reply.redirected) throw new Error(`messages: ${reply.status}`);
       const parsed = document.createElement("template");
       parsed.innerHTML = await reply.text();
-      parsed.content.querySelectorAll(".later").forEach((node) => node.remove());
-      const articles = parsed.content.querySelectorAll(".message");
-      this.#scroll.keeping(() => {
+      findAll(".later", parsed.content).forEach((node) => node.remove());
+      const articles = findAll(".message", parsed.content);
+      this.#scroll.keepPosition(() => {
         link.parentElement.replaceWith(parsed.content);
-        articles.forEach(this.#take);
+        articles.forEach(this.#addMessage);
       });
       this.watch();
     } catch (error) {
