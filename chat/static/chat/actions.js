@@ -1,6 +1,6 @@
 // What a person does with a conversation: rename, pin, file, archive, share, export, delete and undo.
 
-import { data, element, findAll, on, say, textButton } from "./dom.js";
+import { byId, data, element, findAll, on, say, textButton } from "./dom.js";
 import { openMenu } from "./menu.js";
 
 const UNDO_MS = 8_000; // in which a deletion can be undone
@@ -24,7 +24,7 @@ let toast = null;
 
 // A line at the edge of the page, read by screen readers, gone after a while.
 export function showToast(words, act, name, duration = 6_000) {
-  const place = document.getElementById("toasts") ?? document.body.appendChild(element("div", { id: "toasts", role: "status" }));
+  const place = byId("toasts") ?? document.body.appendChild(element("div", { id: "toasts", role: "status" }));
   toast?.remove();
   const mine = (toast = element("div", { class: "toast" }, element("span", {}, words)));
   if (act) mine.append(textButton(name, () => (mine.remove(), act())));

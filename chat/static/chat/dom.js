@@ -2,9 +2,7 @@
 
 export const data = document.body.dataset;
 
-export function on(target, type, act, options) {
-  target.addEventListener(type, act, options);
-}
+export const on = (target, ...listener) => target.addEventListener(...listener);
 
 // `act()` instead of sending the form.
 export function onSubmit(form, act) {
@@ -14,13 +12,9 @@ export function onSubmit(form, act) {
   });
 }
 
-export function byId(id) {
-  return document.getElementById(id);
-}
+export const byId = (id) => document.getElementById(id);
 
-export function findAll(selector, root = document) {
-  return [...root.querySelectorAll(selector)];
-}
+export const findAll = (selector, root = document) => [...root.querySelectorAll(selector)];
 
 const strings = JSON.parse(byId("strings").textContent);
 
@@ -29,13 +23,9 @@ export function say(name, values = {}) {
 }
 
 // A page of ours, or a piece of one.
-export function fetchHtml(address) {
-  return fetch(address, { headers: { accept: "text/html" } });
-}
+export const fetchHtml = (address) => fetch(address, { headers: { accept: "text/html" } });
 
-export async function parseHtml(reply) {
-  return new DOMParser().parseFromString(await reply.text(), "text/html");
-}
+export const parseHtml = async (reply) => new DOMParser().parseFromString(await reply.text(), "text/html");
 
 export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);

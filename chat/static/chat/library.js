@@ -60,7 +60,6 @@ function showError(words) {
 }
 
 async function refresh() {
-  const reply = await fetchHtml(location.href);
-  const fresh = await parseHtml(reply);
+  const fresh = await parseHtml(await fetchHtml(location.href));
   collection.replaceChildren(...fresh.getElementById("collection").childNodes);
 }

@@ -12,7 +12,7 @@ import * as sidebar from "./sidebar.js";
 import { Socket } from "./socket.js";
 import { Status } from "./status.js";
 import { Submissions } from "./submissions.js";
-import * as thread from "./thread.js";
+import { createQuestion, findById, findByKey, list, listAfter, merge } from "./js";
 import { Tools } from "./tools.js";
 import * as voice from "./voice.js";
 
@@ -37,7 +37,7 @@ const submissions = new Submissions(socket, {
     scroll.showEnd();
   },
   onAccept(frame, item) {
-    if (!data.conversation && thread.findByKey(frame.client_key)) setConversation(frame.conversation, frame.title);
+    if (!data.conversation && findByKey(frame.client_key)) setConversation(frame.conversation, frame.title);
     showQuestion({ ...frame, text: item?.text });
   },
   onRefuse(item, words) {
@@ -53,7 +53,7 @@ const tools = new Tools(socket, {
     stop();
     submissions.submit({ conversation: data.conversation, ...item });
   },
-  removeAfter: (message) => remove(thread.listAfter(message)),
+  removeAfter: (message) => remove(listAfter(message)),
 });
 
 const answerEvents = {
@@ -98,17 +98,17 @@ function showQuestion(frame) {
   if (!here || answers.has(frame.generation)) return;
   leaf = frame.answer;
   if (isLoading) reload(); // what comes may be older than this, and would take it away again
-  const before = frame.follows && thread.findById(frame.follows);
-  let question = thread.findById(frame.question);
+  const before = frame.follows && findById(frame.follows);
+  let question = findById(frame.question);
   if (!question) {
     if (frame.follows && !before) return void reload();
-    remove(thread.listAfter(before));
-    question = (frame.client_key && thread.findByKey(frame.client_key)) ?? thread.createQuestion(frame.client_key ?? "", frame.text ?? "");
+    remove(listAfter(before));
+    question = (frame.client_key && findByKey(frame.client_key)) ?? createQuestion(frame.client_key ?? "", frame.text ?? "");
     if (before) before.after(question);
-    else if (!question.isConnected) thread.list.append(question);
+    else if (!question.isConnected) list.append(question);
     question.dataset.message = frame.question;
     welcome.hidden = true;
-  } else remove(thread.listAfter(question));
+  } else remove(listAfter(question));
   question.dataset.versions = frame.question_versions.join();
   tools.refresh(question);
   const answer = Answer.create(frame.answer, frame.generation, answerEvents);
@@ -159,7 +159,7 @@ async function reload() {
     const fresh = await parseHtml(reply);
     if (turn !== loads) return; // a newer one is on its way
     sidebar.replaceList(fresh.getElementById("conversations"));
-    const { added, changed, gone } = thread.merge(fresh);
+    const { added, changed, gone } = merge(fresh);
     remove(gone);
     added.forEach(addMessage);
     changed.forEach((article) => tools.refresh(article));
@@ -225,7 +225,7 @@ findAll(".suggestions button").forEach((button) =>
 );
 
 if (location.search.includes("before=")) location.replace(location.pathname); // pages are for readers without script
-findAll(".message", thread.list).forEach(addMessage);
+findAll(".message", list).forEach(addMessage);
 const olderMessages = new History(scroll, addMessage);
 keys.bindKeys({ composer, stop, closeDrawer: sidebar.closeDrawer });
 voice.enableDictation(composer);

@@ -2,13 +2,13 @@
 
 import { element, findAll, icon, on } from "./dom.js";
 
-export function popover(name, words, card, opened = () => {}) {
+export function popover(name, words, card, onOpen) {
   const made = element("details", { class: "popover" }, element("summary", { class: "tool", "aria-label": words, title: words }, icon(name)), card);
   on(made, "toggle", () => {
     if (!made.open) return;
     closePopovers(made);
     made.toggleAttribute("data-up", made.getBoundingClientRect().top > innerHeight * 0.6);
-    opened();
+    onOpen?.();
   });
   return made;
 }

@@ -148,7 +148,7 @@ export function refresh() {
 // The list as another page of the server has it.
 export function replaceList(fresh) {
   const editing = list.querySelector(".rename");
-  if (editing) return editing.addEventListener("blur", refresh, { once: true });
+  if (editing) return on(editing, "blur", refresh, { once: true });
   const kept = document.activeElement?.closest?.("#conversations li")?.dataset.conversation;
   const top = list.scrollTop;
   list.replaceChildren(...fresh.childNodes);
