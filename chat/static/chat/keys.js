@@ -6,6 +6,7 @@ import { findLast } from "./thread.js";
 
 const MAC = /Mac|iPhone|iPad/.test(navigator.platform);
 const help = byId("help");
+const { classList } = document.body;
 const WIDE = matchMedia("(min-width: 56rem)");
 
 export function bindKeys({ composer, stop, closeDrawer }) {
@@ -34,7 +35,7 @@ export function bindKeys({ composer, stop, closeDrawer }) {
 
   for (const key of findAll("kbd[data-mac]", help)) if (MAC) key.textContent = key.dataset.mac;
   on(byId("open-help"), "click", () => help.showModal());
-  on(byId("open-sidebar"), "click", () => document.body.classList.remove("no-sidebar"));
+  on(byId("open-sidebar"), "click", () => classList.remove("no-sidebar"));
   for (const dialog of findAll("dialog")) {
     on(dialog, "click", (event) => event.target === dialog && dialog.close()); // beside the card
   }
@@ -58,12 +59,12 @@ function focusSearch() {
 }
 
 function showSidebar() {
-  document.body.classList.remove("no-sidebar");
-  if (!WIDE.matches && !document.body.classList.contains("drawer-open")) byId("open-sidebar").click();
+  classList.remove("no-sidebar");
+  if (!WIDE.matches && !classList.contains("drawer-open")) byId("open-sidebar").click();
 }
 
 function toggleSidebar() {
-  if (WIDE.matches) document.body.classList.toggle("no-sidebar");
-  else if (document.body.classList.contains("drawer-open")) byId("close-sidebar").click();
+  if (WIDE.matches) classList.toggle("no-sidebar");
+  else if (classList.contains("drawer-open")) byId("close-sidebar").click();
   else showSidebar();
 }

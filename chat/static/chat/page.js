@@ -12,7 +12,7 @@ import * as sidebar from "./sidebar.js";
 import { Socket } from "./socket.js";
 import { Status } from "./status.js";
 import { Submissions } from "./submissions.js";
-import { createQuestion, findById, findByKey, list, listAfter, merge } from "./js";
+import { createQuestion, findById, findByKey, list, listAfter, merge } from "./thread.js";
 import { Tools } from "./tools.js";
 import * as voice from "./voice.js";
 
