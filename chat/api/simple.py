@@ -12,7 +12,8 @@ from django.http.response import HttpResponseBase
 
 from accounts.authentication import Caller
 from chat.models import Conversation, Message
-from chat.turns.submit import Submission, ask_question
+from chat.turns.submission import Submission
+from chat.turns.submit import ask_question
 from inference.api.http import json_response
 from inference.api.responses import cancel_in_background, collect_answer, stream_response
 from inference.log.events import End

@@ -5,19 +5,20 @@ takes the place of whatever was shown after the message that it follows; what wa
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import F, Func, IntegerField, Sum
 from django.utils import timezone
 
 from accounts.authentication import Caller
-from chat import frames
 from chat.models import Conversation, Message
 from chat.notify import announce_frame
+from chat.turns.checks import check_continuable, check_text
 from chat.turns.prompt import build_request, choose_model
+from chat.turns.submission import Origin, Submission
 from inference.models import Generation, LanguageModel
 from inference.openai.request import ChatRequest
 from inference.queue import rate_limits
@@ -25,62 +26,10 @@ from inference.queue.rate_limits import Reservation
 from inference.queue.submit import check_queue, ring_doorbell
 from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
-from jarvis.lib.config import MAX_SYSTEM_PROMPT_CHARS, config
+from jarvis.lib.config import MAX_SYSTEM_PROMPT_CHARS
 from jarvis.lib.database import in_database
 
 MAX_SYSTEM_PROMPT_BYTES = 4 * MAX_SYSTEM_PROMPT_CHARS
-CONTINUABLE_STATUSES = (Generation.Status.STOPPED, Generation.Status.FAILED)
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Who asks, and from where. With a `client_key` a question is accepted once, however often it is sent.
-
-    `id` is that of the generation that will answer, `reservation` what is reserved for it.
-    """
-
-    caller: Caller
-    source: str
-    request_id: str
-    client_key: UUID | None = None
-    id: UUID = field(default_factory=uuid4)
-    reservation: Reservation = field(default_factory=Reservation)
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """What was accepted. `new` is False where it had been accepted before."""
-
-    conversation: Conversation
-    question: Message
-    answer: Message
-    generation: Generation
-    client_key: UUID | None
-    versions: dict[int, list[int]]
-    new: bool = True
-    reservation: Reservation = field(default_factory=Reservation)
-
-    def frame_for_asker(self) -> frames.Accepted:
-        """The reply to the one who asked."""
-        return frames.Accepted(
-            client_key=self.client_key,
-            conversation=self.conversation.id,
-            title=self.conversation.title,
-            question=self.question.pk,
-            answer=self.answer.pk,
-            generation=self.generation.id,
-            model=self.generation.model,
-            follows=self.question.parent_id,
-            question_versions=self.versions[self.question.pk],
-            answer_versions=self.versions[self.answer.pk],
-            continues=self.answer.continues_id,
-        )
-
-    def frame_for_windows(self) -> frames.QuestionAsked:
-        """The frame for all open windows of the person."""
-        accepted = self.frame_for_asker()
-        fields = {name: getattr(accepted, name) for name in accepted.__struct_fields__}
-        return frames.QuestionAsked(**fields, text=self.question.text)
 
 
 async def ask_question(
@@ -228,35 +177,6 @@ def find_submission(origin: Origin) -> Submission | None:
         collect_versions(question, answer),
         False,
     )
-
-
-def check_text(text: str) -> None:
-    if not text.strip():
-        raise api_errors.invalid_request("The message is blank. Write something.", "message")
-    if len(text) > config.max_message_chars:
-        fault = f"The message has {len(text)} characters; {config.max_message_chars} are allowed. Shorten it."
-        raise api_errors.invalid_request(fault, "message")
-    if "\x00" in text:
-        raise api_errors.invalid_request("The message has a NUL character. Remove it.", "message")
-
-
-def check_continuable(answer: Message) -> None:
-    """Raise ApiError where an answer cannot be continued, with advice on what can be done instead."""
-    row = answer.generation
-    advice = "Ask for another answer instead."
-    if row is None or not (row.status in CONTINUABLE_STATUSES or row.finish_reason == "length"):
-        raise api_errors.make_error(400, "cannot_continue", f"This answer has come to its own end. {advice}")
-    if not answer.text.strip():
-        raise api_errors.make_error(
-            400, "cannot_continue", f"This answer has no text that could be continued. {advice}"
-        )
-    if not answer.is_last:
-        raise api_errors.make_error(
-            400, "cannot_continue", "Only the last answer can be continued. Ask for the rest of it."
-        )
-    if not LanguageModel.objects.offered().filter(name=row.model, goes_on=True).exists():
-        fault = f"`{row.model}` is not there, or its server cannot go on with a text that was begun. {advice}"
-        raise api_errors.make_error(400, "cannot_continue", fault)
 
 
 def get_or_create_conversation(

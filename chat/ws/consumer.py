@@ -17,7 +17,8 @@ from accounts.models import Scope
 from chat import frames
 from chat.notify import announce_frame
 from chat.turns.settings import answer_details, configure_conversation, show_version
-from chat.turns.submit import Origin, Submission, ask_question, continue_answer, edit_question, regenerate_answer
+from chat.turns.submission import Origin, Submission
+from chat.turns.submit import ask_question, continue_answer, edit_question, regenerate_answer
 from chat.ws.connections import CLOSE_UNAUTHENTICATED, Connections, Window
 from chat.ws.handshake import ForeignOrigin, MayNotChat, admit_handshake, decode_headers
 from chat.ws.live_html import stream_html_frames
