@@ -18,7 +18,7 @@ from playwright.async_api import async_playwright
 from inference.redis import wire
 from tests.support.accounts import PASSWORD
 from tests.support.fake_engine import FakeEngine, Plan
-from tests.support.live import serving, static_files
+from tests.support.live import serve, static_files
 from tests.support.pages import SIZES
 from tests.support.workers import FakeKeptEngine, working
 
@@ -89,7 +89,7 @@ async def held(engine, tmp_path):
 @pytest_asyncio.fixture(loop_scope="session")
 async def site(transactional_db, empty_redis):
     static_files()
-    async with serving() as address:
+    async with serve() as address:
         yield address
 
 

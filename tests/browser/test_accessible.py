@@ -21,7 +21,7 @@ from jarvis.lib.database import in_database
 from jarvis.web.csp import POLICY
 from tests.support.accessibility import look_over
 from tests.support.accounts import PASSWORD
-from tests.support.sockets import signed_in
+from tests.support.sockets import session_cookie
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.django_db(transaction=True)]
 
@@ -34,7 +34,7 @@ ADMIN_IS_DJANGOS = {
 
 async def come_in(page, site, user):
     """Signed in without the sign-in page."""
-    cookie = await in_database(signed_in, user)
+    cookie = await in_database(session_cookie, user)
     await page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": site}])
 
 

@@ -16,15 +16,15 @@ from chat.models import Conversation
 from jarvis.lib.database import in_database
 from tests.support.accessibility import look_over
 from tests.support.accounts import PASSWORD
-from tests.support.pages import shot, sign_in
-from tests.support.sockets import signed_in
+from tests.support.pages import sign_in, take_screenshot
+from tests.support.sockets import session_cookie
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.django_db(transaction=True)]
 
 
 async def come_in(page, user):
     """Signed in without the sign-in page, at /settings/."""
-    cookie = {"name": settings.SESSION_COOKIE_NAME, "value": await in_database(signed_in, user)}
+    cookie = {"name": settings.SESSION_COOKIE_NAME, "value": await in_database(session_cookie, user)}
     await page.goto("/sign-in/")
     await page.context.add_cookies([cookie | {"url": page.url.removesuffix("sign-in/")}])
     await page.goto("/settings/")
@@ -44,7 +44,7 @@ async def test_who_is_invited_makes_an_account_and_is_in(visit, worker, carol, s
     await page.goto(f"/join/{secret}/")
     await expect(page.get_by_label("Username")).to_be_focused()
     await expect(page.get_by_text("You are invited.")).to_be_visible()
-    await shot(page, f"join-{size}")
+    await take_screenshot(page, f"join-{size}")
     await page.get_by_label("Username").fill("bob")
     await page.get_by_label("Password", exact=True).fill("short")
     await page.get_by_label("Password (again)").fill("short")
@@ -71,7 +71,7 @@ async def test_two_factor_is_switched_on_and_asks_from_then_on(visit, worker, al
     await page.get_by_text("It cannot be scanned").click()
     secret = await page.locator("details code").inner_text()
     await expect(page.locator("img.qr")).to_be_visible()
-    await shot(page, f"two-factor-{size}")
+    await take_screenshot(page, f"two-factor-{size}")
     now = int(time.time()) // 30
     await page.get_by_label("Authenticator code").fill(format_hotp_value(hotp_value(secret, now)))
     await page.get_by_role("button", name="Switch it on").click()
@@ -110,7 +110,7 @@ async def test_a_passkey_is_added_signs_in_alone_and_is_removed(visit, worker, a
     await expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
     await page.goto("/settings/security/")
     await expect(page.get_by_role("listitem").filter(has_text="My phone")).to_be_visible()
-    await shot(page, f"security-{size}")
+    await take_screenshot(page, f"security-{size}")
     for first in ("passkey alone", "password first"):
         await page.context.clear_cookies()
         await page.goto("/sign-in/")
@@ -153,7 +153,7 @@ async def test_a_session_is_ended_from_the_list_and_its_page_is_at_the_sign_in_w
     await come_in(page, alice)
     await page.get_by_role("link", name="Sessions").click()
     await expect(page.get_by_role("listitem").filter(has_text="Chrome, Linux")).to_be_visible()
-    await shot(page, f"sessions-{size}")
+    await take_screenshot(page, f"sessions-{size}")
     await page.get_by_role("button", name="End the session Chrome, Linux").click()
     await expect(lost.get_by_role("heading", name="Sign in")).to_be_visible(timeout=2500)
     await expect(page.get_by_role("status")).to_have_text("The session is ended.")
@@ -170,7 +170,7 @@ async def test_a_key_is_made_shown_once_copied_and_revoked(visit, site, alice, s
     await page.get_by_role("button", name="Make the key").click()
     secret = await page.get_by_label("Key", exact=True).input_value()
     assert secret.startswith("jv_")
-    await shot(page, f"key-{size}")
+    await take_screenshot(page, f"key-{size}")
     await page.get_by_role("button", name="Copy").click()
     await expect(page.get_by_role("status")).to_have_text("Copied.")
     assert await page.evaluate("navigator.clipboard.readText()") == secret
@@ -195,7 +195,7 @@ async def test_theme_and_language_are_chosen_and_shown_at_once_everywhere(visit,
     assert await page.evaluate(ground) == "rgb(20, 22, 28)"
     await page.get_by_label("Language").select_option("Español")
     await expect(page.get_by_role("heading", name="Apariencia")).to_be_visible()
-    await shot(page, f"appearance-{size}")
+    await take_screenshot(page, f"appearance-{size}")
     await page.goto("/")
     assert await page.evaluate(ground) == "rgb(20, 22, 28)"
     await expect(page.get_by_placeholder("Pregunta a Jarvis")).to_be_visible()
@@ -245,7 +245,7 @@ async def test_an_account_is_deleted_by_its_owner_and_the_open_chat_is_at_the_si
     await come_in(page, alice)
     await page.get_by_role("link", name="My data").click()
     await expect(page.get_by_text("You have 2 conversations.")).to_be_visible()
-    await shot(page, f"data-{size}", whole=True)
+    await take_screenshot(page, f"data-{size}", whole=True)
     await page.get_by_role("link", name="Delete my account…").click()
     await again(page)
     await expect(page.locator("#content li", has_text="1 shared link")).to_be_visible()
@@ -254,7 +254,7 @@ async def test_an_account_is_deleted_by_its_owner_and_the_open_chat_is_at_the_si
     await page.get_by_role("button", name="Delete my account").click()
     await expect(page.locator(".fault")).to_have_text("This is not your username. It is written “alice”.")
     await expect(page.get_by_label("Your username")).to_be_focused()
-    await shot(page, f"delete-account-{size}", whole=True)
+    await take_screenshot(page, f"delete-account-{size}", whole=True)
     await page.get_by_label("Your username").fill("alice")
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", name="Your account is deleted")).to_be_visible()

@@ -18,7 +18,7 @@ from inference.redis import wire
 from inference.worker_state import EngineState, Gpu, WorkerState
 from jarvis.lib.database import in_database
 from tests.support.accounts import PASSWORD
-from tests.support.pages import shot
+from tests.support.pages import take_screenshot
 
 pytestmark = [
     pytest.mark.browser,
@@ -148,7 +148,7 @@ async def test_an_operators_day(visit, carol, workers, size, scheme):
     await expect(page.get_by_role("img", name="Tokens per day, by model")).to_be_visible()
     await expect(page.get_by_text("gpu-1")).to_be_visible()
     await fits(page)
-    await shot(page, f"admin-overview-{size}-{scheme}", whole=True)
+    await take_screenshot(page, f"admin-overview-{size}-{scheme}", whole=True)
     model = await in_database(LanguageModel.objects.get, name="Qwen/Qwen3-8B")
     for name, address in {
         "workers": "workers/",
@@ -164,7 +164,7 @@ async def test_an_operators_day(visit, carol, workers, size, scheme):
         answer = await page.goto(f"/admin/{address}")
         assert answer.status == 200
         if name in ("workers", "queue", "calls", "audit", "model"):
-            await shot(page, f"admin-{name}-{size}-{scheme}", whole=name == "model")
+            await take_screenshot(page, f"admin-{name}-{size}-{scheme}", whole=name == "model")
         if name not in ("user", "usage", "keys", "model"):  # Django's forms and wide lists
             await fits(page)
 
@@ -189,7 +189,7 @@ async def test_a_person_sees_what_they_have_used(visit, size):
         await sign_in_to(page, "/usage/", "alice")
         await expect(page.get_by_role("img", name="Cost per day, by model")).to_be_visible()
         await fits(page)
-        await shot(page, f"usage-{size}-{scheme}", whole=True)
+        await take_screenshot(page, f"usage-{size}-{scheme}", whole=True)
     await page.get_by_text("Show as a table").first.click()
     await expect(page.locator("#tokens table")).to_be_visible()
     await page.get_by_role("link", name="7 days").click()
@@ -207,4 +207,4 @@ async def test_the_description_of_the_api_works_under_the_strict_policy(visit, c
     await expect(page.get_by_text("/api/v1/usage/", exact=True)).to_be_visible()
     await page.get_by_text("/api/v1/usage/", exact=True).click()
     await expect(page.get_by_role("button", name="Try it out")).to_be_visible()
-    await shot(page, "api-docs-desktop-light")
+    await take_screenshot(page, "api-docs-desktop-light")

@@ -9,7 +9,7 @@ from playwright.async_api import expect
 from chat.models import Conversation
 from inference.models import LanguageModel
 from jarvis.lib.database import in_database
-from tests.support.pages import ask, shot, sign_in
+from tests.support.pages import ask, sign_in, take_screenshot
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.django_db(transaction=True)]
 
@@ -69,7 +69,7 @@ async def test_a_chat_with_a_long_answer(visit, held, engine, worker, alice, siz
     await page.reload()
     await expect(page.locator("#state")).to_have_text("guide is ready")
     await expect(page.locator("#welcome .note")).to_contain_text("JARVIS_MODEL=Qwen/Qwen3-8B make run")
-    await shot(page, f"guide-{size}-{scheme}")
+    await take_screenshot(page, f"guide-{size}-{scheme}")
     engine.settings.model = "Qwen/Qwen3-8B"
     await serve(held, "Qwen/Qwen3-8B")
     await page.reload()
@@ -78,7 +78,7 @@ async def test_a_chat_with_a_long_answer(visit, held, engine, worker, alice, siz
     engine.story, engine.settings.rate = STORY, 30
     await ask(page, "How do I create an API key, and how do I use it from Python?")
     await expect(page.locator(".assistant pre").first).to_contain_text("createuser")
-    await shot(page, f"growing-{size}-{scheme}")
+    await take_screenshot(page, f"growing-{size}-{scheme}")
     await expect(page.locator("#stop")).to_be_visible()
     await expect(page.locator(".assistant[data-status=done]")).to_be_visible(timeout=15_000)
     said = page.locator(".assistant .said")
@@ -88,7 +88,7 @@ async def test_a_chat_with_a_long_answer(visit, held, engine, worker, alice, siz
     assert await said.locator("a").get_attribute("rel") == "noopener noreferrer nofollow"
     await page.locator("#scroller").evaluate("box => box.scrollTop = 0")
     await expect(page.locator("#down")).to_be_visible()
-    await shot(page, f"chat-{size}-{scheme}")
+    await take_screenshot(page, f"chat-{size}-{scheme}")
     wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
     assert wide <= 0  # nothing sticks out sideways
     await page.locator("#down").click()
@@ -96,7 +96,7 @@ async def test_a_chat_with_a_long_answer(visit, held, engine, worker, alice, siz
     if size == "phone":
         await page.locator("#open-sidebar").click()
         await expect(page.locator("#sidebar")).to_be_in_viewport(ratio=1)
-        await shot(page, f"drawer-phone-{scheme}")
+        await take_screenshot(page, f"drawer-phone-{scheme}")
         await page.keyboard.press("Escape")
         await expect(page.locator("#sidebar")).not_to_be_in_viewport()
 

@@ -13,7 +13,7 @@ from inference.models import Generation, LanguageModel
 from jarvis.lib.database import in_database
 from tests.support.accessibility import AXE, LOOK, RULES
 from tests.support.fake_engine import numbered
-from tests.support.pages import ask, shot, sign_in
+from tests.support.pages import ask, sign_in, take_screenshot
 from tests.support.workers import working
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.django_db(transaction=True)]
@@ -48,7 +48,7 @@ async def test_a_question_is_put_in_other_words_and_both_versions_stay(visit, wo
     await answered(page, 1)
     versions = page.locator(".user .versions")
     await expect(versions).to_have_text(re.compile(r"2/2"))
-    await shot(page, f"tree-versions-{size}")
+    await take_screenshot(page, f"tree-versions-{size}")
     await versions.get_by_role("button", name="Previous version").click()
     await expect(said(page)).to_have_text(["One.", WHOLE, "Two.", WHOLE])
     await expect(versions).to_have_text(re.compile(r"1/2"))
@@ -126,7 +126,7 @@ async def test_a_stopped_answer_goes_on_where_it_was(visit, worker, alice, engin
     await expect(page.locator(".assistant")).to_have_attribute("data-status", "stopped")
     begun = (await text.inner_text()).strip()
     engine.settings.answer_tokens = 20
-    await shot(page, f"tree-stopped-{size}")
+    await take_screenshot(page, f"tree-stopped-{size}")
     await page.get_by_role("button", name="Continue").click()
     await expect(text).to_have_text(begun + WHOLE + " t16 t17 t18 t19")
     await answered(page, 1)
@@ -165,7 +165,7 @@ async def test_the_figures_of_an_answer_are_there_on_demand(visit, worker, alice
     await expect(facts).to_contain_text("fake")
     assert re.search(r"Speed\s*[\d.]+ tokens/s", await facts.inner_text())
     await expect(facts).to_be_in_viewport(ratio=1)
-    await shot(page, f"tree-details-{size}")
+    await take_screenshot(page, f"tree-details-{size}")
     await page.keyboard.press("Escape")
     await expect(facts).to_be_hidden()
     await expect(page.locator(".popover summary")).to_be_focused()
@@ -181,7 +181,7 @@ async def test_a_chat_has_settings_of_its_own(visit, worker, alice, engine, size
     await expect(prompt).to_have_attribute("placeholder", "Speak like alice.")
     await prompt.fill("Be brief.")
     await page.get_by_label("Temperature").fill("0.3")
-    await shot(page, f"tree-settings-{size}")
+    await take_screenshot(page, f"tree-settings-{size}")
     await page.get_by_role("button", name="Save").click()
     await ask(page, "One.")
     await answered(page, 1)
@@ -217,7 +217,7 @@ async def test_the_place_in_the_queue_is_shown_and_other_chats_that_grow(visit, 
         await ask(page, text)
         await expect(page.locator(".assistant .wait")).to_be_visible()
     await expect(page.locator(".assistant .wait")).to_have_text("Number 2 in the queue · about 20 s")
-    await shot(page, f"tree-queue-{size}")
+    await take_screenshot(page, f"tree-queue-{size}")
     await expect(page.locator("#conversations .answering")).to_have_count(3)
     await page.goto(busy)
     await expect(page.locator(".assistant .said")).to_contain_text("t3 ")

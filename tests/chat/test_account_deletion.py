@@ -31,7 +31,7 @@ from inference.tasks import roll_up
 from jarvis.lib.database import in_database
 from tests.support.accounts import PASSWORD
 from tests.support.live import static_files
-from tests.support.sockets import closes, handshake, headers, opened
+from tests.support.sockets import handshake_headers, open_socket, session_headers, wait_close
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -267,11 +267,11 @@ async def test_sockets_close_keys_stop_and_the_running_answer_ends_within_a_seco
     fake.settings.answer_tokens, fake.settings.rate = 5000, 100
     client = await in_database(came_in)
     _, secret = await in_database(ApiKey.create_with_secret, alice.pk, "script")
-    by_key = handshake(x_api_key=secret, origin=None)
-    async with opened(headers(client)) as socket, opened(by_key) as program:
+    by_key = handshake_headers(x_api_key=secret, origin=None)
+    async with open_socket(session_headers(client)) as socket, open_socket(by_key) as program:
         accepted = await socket.ask()
-        await socket.tell(type="follow", generation=accepted["generation"])
-        await socket.frame("delta")
+        await socket.send_frame(type="follow", generation=accepted["generation"])
+        await socket.receive_frame("delta")
         began = time.monotonic()
         response = await in_database(leave, client)
         assert response.status_code == 200
@@ -279,8 +279,8 @@ async def test_sockets_close_keys_stop_and_the_running_answer_ends_within_a_seco
         row = await in_database(Generation.objects.get, id=accepted["generation"])
         assert (row.status, row.text, row.request) == ("stopped", "", None)
         assert 0 < row.completion_tokens < 5000  # the ledger has what the engine made until then
-        assert (await closes(socket))[0] == CLOSE_UNAUTHENTICATED
-        code, seconds = await closes(program)
+        assert (await wait_close(socket))[0] == CLOSE_UNAUTHENTICATED
+        code, seconds = await wait_close(program)
         assert (code, seconds < 1.2) == (CLOSE_UNAUTHENTICATED, True)
     assert not await wire.shared_client().exists(wire.log_key(row.id))
     assert not worker.relays
@@ -305,11 +305,11 @@ async def test_a_neighbours_answer_goes_on(alice, bob, worker, fake):
     fake.settings.answer_tokens, fake.settings.rate = 60, 100
     await in_database(lambda: (bob.set_password(PASSWORD), bob.save()))
     client, other = await in_database(came_in), await in_database(came_in, "bob")
-    async with opened(headers(client)) as mine, opened(headers(other)) as theirs:
+    async with open_socket(session_headers(client)) as mine, open_socket(session_headers(other)) as theirs:
         await mine.ask()
         accepted = await theirs.ask()
         await in_database(leave, client)
-        text, end = await theirs.answer(accepted["generation"])
+        text, end = await theirs.receive_answer(accepted["generation"])
     assert (end["status"], text.split()[-1]) == ("done", "t59")
 
 

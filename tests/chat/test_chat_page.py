@@ -12,7 +12,7 @@ from chat.pages.messages import MAX_PAGE_MESSAGES
 from chat.rendering.stored import RENDERER_MARK
 from inference.models import Generation, LanguageModel
 from tests.support.live import static_files
-from tests.support.sockets import in_a_line
+from tests.support.sockets import link_messages
 
 pytestmark = pytest.mark.django_db
 
@@ -113,7 +113,7 @@ def test_a_long_conversation_is_shown_from_its_end_page_by_page(reading, alice):
         Message(conversation=made, role="user", text=f"line {number}.") for number in range(2 * MAX_PAGE_MESSAGES + 10)
     ]
     in_a_row(lines)
-    in_a_line()
+    link_messages()
     pages = [reading.get(f"/c/{made.id}/").content.decode()]
     while link := re.search(r'<a href="([^"]+)" data-before="(\d+)">Show the earlier', pages[-1]):
         pages.append(reading.get(link[1]).content.decode())
@@ -147,7 +147,7 @@ def test_a_page_before_nothing_that_can_be_is_404(reading, alice, before):
 def test_the_end_of_2000_messages_takes_as_few_queries_as_one(reading, alice, django_assert_num_queries):
     made = Conversation.objects.create(owner=alice, title="long")
     in_a_row(Message(conversation=made, role="assistant", text="*x*") for _ in range(2000))
-    in_a_line()
+    link_messages()
     with django_assert_num_queries(9):  # as above, and one that keeps what was rendered
         reading.get(f"/c/{made.id}/")
     with django_assert_num_queries(8):

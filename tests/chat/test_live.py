@@ -11,12 +11,13 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.models import ApiKey
+from chat.ws.consumer import ChatConsumer
 from inference.log.follow import LogReader
 from inference.models import Generation
 from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
-from tests.support.live import serving, tasks
-from tests.support.sockets import signed_in
+from tests.support.live import list_tasks, serve
+from tests.support.sockets import session_cookie
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 async def address():
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
-    async with serving() as url:
+    async with serve() as url:
         yield url
 
 
@@ -62,7 +63,7 @@ async def told(socket, generation, after="0-0"):
 
 
 async def test_a_foreign_page_gets_403_and_our_own_is_let_in(address, alice):
-    cookie = {"cookie": f"{settings.SESSION_COOKIE_NAME}={await in_database(signed_in, alice)}"}
+    cookie = {"cookie": f"{settings.SESSION_COOKIE_NAME}={await in_database(session_cookie, alice)}"}
     with pytest.raises(websockets.InvalidStatus) as refused:
         await connect(address, origin="http://evil.example", additional_headers=cookie)
     assert refused.value.response.status_code == 403
@@ -128,11 +129,12 @@ async def test_a_client_that_does_not_read_stops_the_telling_and_not_the_others(
     for row in rows:
         await raw.send({"type": "follow", "generation": str(row.id)})
     await asyncio.sleep(3)
-    assert len(tasks("ChatConsumer.tail")) > 10  # they wait for the reader; else all of it would lie in this process
+    # They wait for the reader; else all of it would lie in this process.
+    assert len(list_tasks(ChatConsumer.stream_answer)) > 10
     async with connect(address, additional_headers={"x-api-key": key}, max_size=None) as other:
         assert (await told(other, str(rows[0].id)))[0] == text
     writer.transport.abort()
-    await until(lambda: not tasks("ChatConsumer.tail"))
+    await until(lambda: not list_tasks(ChatConsumer.stream_answer))
 
 
 class RawSocket:

@@ -17,7 +17,7 @@ from inference.models import Generation
 from inference.redis import wire
 from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
-from tests.support.live import tasks
+from tests.support.live import list_tasks
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -58,9 +58,9 @@ class Page:
 async def follow(socket, generation, page=None, **fields):
     """Follow to the end as HTML."""
     page = page or Page()
-    await socket.tell(type="follow", generation=str(generation), **{"as": "html"}, **fields)
+    await socket.send_frame(type="follow", generation=str(generation), **{"as": "html"}, **fields)
     while page.end is None:
-        frame = await socket.frame("begin", "html", "end", "error")
+        frame = await socket.receive_frame("begin", "html", "end", "error")
         assert frame["type"] != "error", frame
         page.hear(frame)
     return page
@@ -114,7 +114,7 @@ async def writer(alice, fake):
 async def hear(socket, page, done):
     async with asyncio.timeout(10):
         while not done(page):
-            page.hear(await socket.frame("begin", "html", "end", "error"))
+            page.hear(await socket.receive_frame("begin", "html", "end", "error"))
 
 
 async def test_an_answer_is_told_as_html_and_kept_with_its_message(open_as, alice, worker, fake):
@@ -130,12 +130,12 @@ async def test_an_answer_is_told_as_html_and_kept_with_its_message(open_as, alic
         return (await in_database(Message.objects.get, id=accepted["answer"])).html == RENDERER_MARK + page.html
 
     await until(kept)
-    await until(lambda: not tasks("Live."))
+    await until(lambda: not list_tasks(live_html.LiveHtml))
 
 
 async def test_finished_blocks_are_told_once_and_the_open_one_as_it_grows(open_as, alice, writer):
     socket, page = await open_as(alice), Page()
-    await socket.tell(type="follow", generation=str(writer.row.id), **{"as": "html"})
+    await socket.send_frame(type="follow", generation=str(writer.row.id), **{"as": "html"})
     text = "# One\n\nTwo is\nmore **three"
     await writer.say(text)
     await hear(socket, page, lambda page: "three" in page.open)
@@ -153,7 +153,7 @@ async def test_finished_blocks_are_told_once_and_the_open_one_as_it_grows(open_a
 
 async def test_plain_words_do_not_wait_for_a_rendering(open_as, alice, writer):
     socket, page = await open_as(alice), Page()
-    await socket.tell(type="follow", generation=str(writer.row.id), **{"as": "html"})
+    await socket.send_frame(type="follow", generation=str(writer.row.id), **{"as": "html"})
     await writer.say("It is")
     await hear(socket, page, lambda page: page.open == "<p>It is</p>\n")
     await writer.say(" so, and")
@@ -166,16 +166,16 @@ async def test_a_second_viewer_and_one_who_comes_back_get_all_of_it_from_the_fir
     one, other = await open_as(alice), await open_as(alice)
     pages = Page(), Page()
     text = "".join(f"Paragraph *{number}*.\n\n" for number in range(600))
-    await one.tell(type="follow", generation=str(writer.row.id), **{"as": "html"})
+    await one.send_frame(type="follow", generation=str(writer.row.id), **{"as": "html"})
     await writer.say(text)
     await hear(one, pages[0], lambda page: len(page.blocks) >= 599)
-    await other.tell(type="follow", generation=str(writer.row.id), **{"as": "html"})
+    await other.send_frame(type="follow", generation=str(writer.row.id), **{"as": "html"})
     await hear(other, pages[1], lambda page: len(page.blocks) >= 599)
-    assert len(tasks("Live.run")) == 1  # rendered once, for both
+    assert len(list_tasks(live_html.LiveHtml.run)) == 1  # rendered once, for both
     longest = max(sum(map(len, frame.get("blocks", []))) for frame in other.seen)
     assert longest <= live_html.MAX_FRAME_HTML_CHARS
     before = list(pages[0].blocks)
-    await one.tell(type="follow", generation=str(writer.row.id), **{"as": "html"})
+    await one.send_frame(type="follow", generation=str(writer.row.id), **{"as": "html"})
     await writer.say("The end.")
     await writer.end(text + "The end.")
     for socket, page in zip((one, other), pages, strict=True):
@@ -186,7 +186,7 @@ async def test_a_second_viewer_and_one_who_comes_back_get_all_of_it_from_the_fir
 
 async def test_an_answer_that_begins_again_is_cleared_once(open_as, alice, writer):
     socket, page = await open_as(alice), Page()
-    await socket.tell(type="follow", generation=str(writer.row.id), **{"as": "html"})
+    await socket.send_frame(type="follow", generation=str(writer.row.id), **{"as": "html"})
     await writer.say("First.\n\nSecond.\n\nThird.\n")
     await hear(socket, page, lambda page: len(page.blocks) == 2)
     await in_database(Generation.objects.filter(pk=writer.row.pk).update, attempt=2)
@@ -199,7 +199,7 @@ async def test_an_answer_that_begins_again_is_cleared_once(open_as, alice, write
 
 async def test_definitions_at_the_end_replace_what_was_told(open_as, alice, writer):
     socket, page = await open_as(alice), Page()
-    await socket.tell(type="follow", generation=str(writer.row.id), **{"as": "html"})
+    await socket.send_frame(type="follow", generation=str(writer.row.id), **{"as": "html"})
     text = "See [docs] and a note[^1].\n\nMore.\n\nAnd more.\n"
     await writer.say(text)
     await hear(socket, page, lambda page: len(page.blocks) == 2)
@@ -240,25 +240,25 @@ async def test_html_is_kept_only_with_the_text_that_it_was_made_of(alice, writer
 
 async def test_when_all_have_left_nothing_goes_on_rendering(open_as, alice, writer):
     socket = await open_as(alice)
-    await socket.tell(type="follow", generation=str(writer.row.id), **{"as": "html"})
+    await socket.send_frame(type="follow", generation=str(writer.row.id), **{"as": "html"})
     await writer.say("x")
-    await socket.frame("html")
-    assert tasks("Live.run")
-    await socket.tell(type="unfollow", generation=str(writer.row.id))
-    await until(lambda: not tasks("Live.run"))
+    await socket.receive_frame("html")
+    assert list_tasks(live_html.LiveHtml.run)
+    await socket.send_frame(type="unfollow", generation=str(writer.row.id))
+    await until(lambda: not list_tasks(live_html.LiveHtml.run))
     assert not any(live_html._answers.values())
 
 
 async def test_a_form_that_does_not_exist_is_refused(open_as, alice):
     socket = await open_as(alice)
-    await socket.tell(type="follow", generation=str(uuid.uuid4()), **{"as": "pdf"})
-    assert (await socket.frame("error"))["code"] == "invalid_frame"
+    await socket.send_frame(type="follow", generation=str(uuid.uuid4()), **{"as": "pdf"})
+    assert (await socket.receive_frame("error"))["code"] == "invalid_frame"
 
 
 async def test_nobody_follows_another_persons_answer_as_html(open_as, bob, writer):
     socket = await open_as(bob)
-    await socket.tell(type="follow", generation=str(writer.row.id), **{"as": "html"})
-    assert (await socket.frame("error"))["code"] == "not_found"
+    await socket.send_frame(type="follow", generation=str(writer.row.id), **{"as": "html"})
+    assert (await socket.receive_frame("error"))["code"] == "not_found"
 
 
 async def test_a_long_answer_at_once_holds_nobody_up(open_as, alice, writer):
@@ -277,7 +277,7 @@ async def test_a_long_answer_at_once_holds_nobody_up(open_as, alice, writer):
             longest = max(longest, time.thread_time() - began)
 
     feeling = asyncio.create_task(feel())
-    await socket.tell(type="follow", generation=str(writer.row.id), **{"as": "html"})
+    await socket.send_frame(type="follow", generation=str(writer.row.id), **{"as": "html"})
     await writer.end(text)
     await hear(socket, page, lambda page: page.end)
     await feeling

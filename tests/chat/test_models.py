@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 
 from chat.models import Conversation, Message
-from tests.support.sockets import in_a_line
+from tests.support.sockets import link_messages
 
 pytestmark = pytest.mark.django_db
 
@@ -113,7 +113,7 @@ def test_the_end_of_a_long_conversation_is_read_without_the_rest_of_it(alice):
     with connection.cursor() as cursor:
         cursor.execute(LINE, [long.pk, 3000])
         cursor.execute(LINE, [other.pk, 20_000])
-        in_a_line()
+        link_messages()
         cursor.execute("ANALYZE chat_message")
     long.refresh_from_db()
     assert long.path().count() == 3000
@@ -138,7 +138,7 @@ def test_conversations_from_before_become_a_line(alice, bob):
         for one in made:
             one.messages.create(role="user" if text[0] == "q" else "assistant", text=text)
     for _ in range(2):  # safe to repeat
-        in_a_line()
+        link_messages()
     for one in made:
         one.refresh_from_db()
         assert texts(one.path()) == ["a2", "q2", "a1", "q1"]

@@ -165,7 +165,7 @@ async def test_a_new_title_comes_to_open_windows_by_itself(answered, alice, bob,
 
         await until(found)
     await in_database(make_titles)
-    frame = await socket.frame("changed")
+    frame = await socket.receive_frame("changed")
     assert frame == {
         "type": "changed",
         "conversation": str(conversation.pk),
@@ -175,6 +175,6 @@ async def test_a_new_title_comes_to_open_windows_by_itself(answered, alice, bob,
         "archived": False,
         "deleted": False,
     }
-    await other.tell(type="ping")
-    await other.frame("pong")
+    await other.send_frame(type="ping")
+    await other.receive_frame("pong")
     assert "changed" not in {frame["type"] for frame in other.seen}

@@ -15,7 +15,7 @@ from inference.redis import wire
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.database import in_database
 from tests.support.fake_engine import FakeEngine
-from tests.support.live import serving
+from tests.support.live import serve
 from tests.support.workers import FakeKeptEngine, working
 
 
@@ -53,7 +53,7 @@ async def until_ready(name="fake"):
 @pytest.fixture
 async def live(alice, fake, held):
     row, key = await in_database(ApiKey.create_with_secret, alice.pk, "test")
-    async with serving() as url, working(held), open_to(url, key, fake, row, held) as live:
+    async with serve() as url, working(held), open_to(url, key, fake, row, held) as live:
         await until_ready()
         yield live
     await wire.shared_client().flushdb()

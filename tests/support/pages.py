@@ -12,7 +12,7 @@ from playwright.async_api import expect
 
 from chat.models import Conversation
 from jarvis.lib.database import in_database
-from tests.support.sockets import signed_in
+from tests.support.sockets import session_cookie
 
 SHOTS = Path(__file__).resolve().parent.parent.parent / "docs" / "screenshots"
 
@@ -20,15 +20,15 @@ SHOTS = Path(__file__).resolve().parent.parent.parent / "docs" / "screenshots"
 SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
 
 
-async def come_in(page, name="alice"):
+async def add_session(page, name="alice"):
     """Signed in without the sign-in page."""
-    cookie = await in_database(lambda: signed_in(User.objects.get(username=name)))
+    cookie = await in_database(lambda: session_cookie(User.objects.get(username=name)))
     await page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": page.site}])
 
 
 async def sign_in(page, name="alice"):
     """The page of somebody who is signed in, when it can be written on."""
-    await come_in(page, name)
+    await add_session(page, name)
     await page.goto("/")
     await page.wait_for_selector("#state[data-phase=ready]")
 
@@ -38,7 +38,7 @@ async def ask(page, text):
     await page.locator("#text").press("Enter")
 
 
-async def shot(page, name, whole=False):
+async def take_screenshot(page, name, whole=False):
     """Keep a picture for the README, when `make screenshots` asks for it."""
     if os.environ.get("JARVIS_SCREENSHOTS"):
         await asyncio.sleep(0.3)  # transitions
@@ -55,7 +55,7 @@ SAID = {
 }
 
 
-def some_conversations(owner):
+def create_conversations(owner):
     for title, days in SAID.items():
         made = Conversation.objects.create(owner=owner, title=title)
         made.add_message("user", f"{title} Please tell me all about the lighthouse <b>at</b> night.")
@@ -63,7 +63,7 @@ def some_conversations(owner):
         Conversation.objects.filter(pk=made.pk).update(updated_at=timezone.now() - timedelta(days=days))
 
 
-def titled(page, title):
+def find_entry(page, title):
     return page.locator("#conversations li", has_text=title)
 
 
