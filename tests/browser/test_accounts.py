@@ -22,7 +22,7 @@ from tests.support.sockets import session_cookie
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.django_db(transaction=True)]
 
 
-async def come_in(page, user):
+async def add_session(page, user):
     """Signed in without the sign-in page, at /settings/."""
     cookie = {"name": settings.SESSION_COOKIE_NAME, "value": await in_database(session_cookie, user)}
     await page.goto("/sign-in/")
@@ -30,7 +30,7 @@ async def come_in(page, user):
     await page.goto("/settings/")
 
 
-async def again(page):
+async def reauthenticate(page):
     """Where a page asks for the password once more."""
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Go on").click()
@@ -64,10 +64,10 @@ async def test_who_is_invited_makes_an_account_and_is_in(visit, worker, carol, s
 
 async def test_two_factor_is_switched_on_and_asks_from_then_on(visit, worker, alice, size):
     page = await visit(size)
-    await come_in(page, alice)
+    await add_session(page, alice)
     await page.get_by_role("link", name="Security").click()
     await page.get_by_role("link", name="Switch it on").click()
-    await again(page)
+    await reauthenticate(page)
     await page.get_by_text("It cannot be scanned").click()
     secret = await page.locator("details code").inner_text()
     await expect(page.locator("img.qr")).to_be_visible()
@@ -101,10 +101,10 @@ async def test_a_passkey_is_added_signs_in_alone_and_is_removed(visit, worker, a
     device = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
     device |= {"isUserVerified": True, "automaticPresenceSimulation": True}
     device = (await devtools.send("WebAuthn.addVirtualAuthenticator", {"options": device}))["authenticatorId"]
-    await come_in(page, alice)
+    await add_session(page, alice)
     await page.goto("/settings/security/")
     await page.get_by_role("link", name="Add a passkey").click()
-    await again(page)
+    await reauthenticate(page)
     await page.get_by_label("Name").fill("My phone")
     await page.get_by_role("button", name="Add it").click()
     await expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
@@ -150,7 +150,7 @@ async def test_a_session_is_ended_from_the_list_and_its_page_is_at_the_sign_in_w
 ):
     lost, page = await visit("desktop"), await visit(size)
     await sign_in(lost)
-    await come_in(page, alice)
+    await add_session(page, alice)
     await page.get_by_role("link", name="Sessions").click()
     await expect(page.get_by_role("listitem").filter(has_text="Chrome, Linux")).to_be_visible()
     await take_screenshot(page, f"sessions-{size}")
@@ -163,7 +163,7 @@ async def test_a_session_is_ended_from_the_list_and_its_page_is_at_the_sign_in_w
 async def test_a_key_is_made_shown_once_copied_and_revoked(visit, site, alice, size):
     page = await visit(size)
     await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    await come_in(page, alice)
+    await add_session(page, alice)
     await page.get_by_role("link", name="API keys").click()
     await page.get_by_label("Name").fill("backup script")
     await page.get_by_label("Valid for").select_option("a year")
@@ -186,7 +186,7 @@ async def test_a_key_is_made_shown_once_copied_and_revoked(visit, site, alice, s
 
 async def test_theme_and_language_are_chosen_and_shown_at_once_everywhere(visit, worker, alice, size):
     page = await visit(size, scheme="light")
-    await come_in(page, alice)
+    await add_session(page, alice)
     await page.get_by_role("link", name="Appearance").click()
     ground = "getComputedStyle(document.body).backgroundColor"
     assert await page.evaluate(ground) == "rgb(255, 255, 255)"
@@ -206,7 +206,7 @@ async def test_times_are_in_the_browsers_zone_and_the_page_can_be_installed(visi
     await in_database(ApiKey.create_with_secret, alice.pk, "laptop")
     await in_database(lambda: ApiKey.objects.update(last_used_at="2026-01-31T23:30:00Z"))
     page = await visit(zone="Asia/Tokyo")
-    await come_in(page, alice)
+    await add_session(page, alice)
     await page.goto("/settings/keys/")
     await expect(page.locator("time").last).to_have_text("Feb. 1, 2026, 8:30 a.m.")
     devtools = await page.context.new_cdp_session(page)
@@ -219,18 +219,18 @@ async def test_times_are_in_the_browsers_zone_and_the_page_can_be_installed(visi
 
 async def test_settings_work_by_keyboard_and_without_script(visit, site, alice):
     page = await visit()
-    await come_in(page, alice)
+    await add_session(page, alice)
     await page.keyboard.press("Tab")
     await expect(page.get_by_role("link", name="To the settings")).to_be_focused()
     plain = await visit(script=False)
-    await come_in(plain, alice)
+    await add_session(plain, alice)
     await plain.get_by_role("link", name="Appearance").click()
     await plain.get_by_label("Dark").check()
     await plain.get_by_role("button", name="Save").click()
     await expect(plain.locator("html")).to_have_attribute("data-theme", "dark")
 
 
-def a_little(owner):
+def create_some(owner):
     for title, folder in (("Bilbao", "Work"), ("Lighthouses", "")):
         made = Conversation.objects.create(owner=owner, title=title, folder=folder)
         made.add_message("user", title)
@@ -239,15 +239,15 @@ def a_little(owner):
 
 
 async def test_an_account_is_deleted_by_its_owner_and_the_open_chat_is_at_the_sign_in(visit, worker, alice, size):
-    await in_database(a_little, alice)
+    await in_database(create_some, alice)
     page, chat = await visit(size), await visit(size)
     await sign_in(chat)
-    await come_in(page, alice)
+    await add_session(page, alice)
     await page.get_by_role("link", name="My data").click()
     await expect(page.get_by_text("You have 2 conversations.")).to_be_visible()
     await take_screenshot(page, f"data-{size}", whole=True)
     await page.get_by_role("link", name="Delete my account…").click()
-    await again(page)
+    await reauthenticate(page)
     await expect(page.locator("#content li", has_text="1 shared link")).to_be_visible()
     page.expect_complaint("status of 422")
     await page.get_by_label("Your username").fill("Alice")

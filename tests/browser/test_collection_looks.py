@@ -18,7 +18,7 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 SETTLED = "Promise.allSettled(document.getAnimations().filter(a => a.effect.getComputedTiming().endTime < Infinity))"
 
 
-async def clean(page):
+async def check_clean(page):
     """What axe finds on the page as it is now: nothing. Nothing sticks out sideways either."""
     await page.evaluate(SETTLED)
     await page.evaluate(AXE)
@@ -45,22 +45,22 @@ async def test_every_part_is_accessible_and_speaks_spanish(visit, worker, alice,
     assert await page.locator("#conversations h2").first.inner_text() == "Hoy"
     await find_entry(page, "Ideas").hover()
     await find_entry(page, "Ideas").locator(".more").click()
-    await clean(page)
+    await check_clean(page)
     await page.get_by_role("menuitem", name="Compartir").click()
     await expect(page.get_by_label("Enlace", exact=True)).to_be_visible()
-    await clean(page)
+    await check_clean(page)
     await page.keyboard.press("Escape")
     await expect(find_entry(page, "Ideas").locator(".more")).to_be_focused()
     await find_entry(page, "Ideas").locator(".more").click()
     await page.get_by_role("menuitem", name="Mover a una carpeta").click()
-    await clean(page)
+    await check_clean(page)
     await page.keyboard.press("Escape")
     await page.locator("#search").fill("lighthouse")
     await expect(page.locator("#search-results li")).to_have_count(5)
-    await clean(page)
+    await check_clean(page)
     await page.goto("/conversations/")
-    await clean(page)
+    await check_clean(page)
     await page.goto("/conversations/?q=lighthouse")
-    await clean(page)
+    await check_clean(page)
     await page.goto(link)
-    await clean(page)
+    await check_clean(page)

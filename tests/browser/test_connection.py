@@ -31,7 +31,7 @@ def port(site):
     return int(site.rpartition(":")[2])
 
 
-async def both_open(page, other):
+async def wait_open(page, other):
     """One conversation, with a first answer, in two windows."""
     await sign_in(page)
     await ask(page, "First.")
@@ -109,7 +109,7 @@ async def test_what_was_said_in_another_window_meanwhile_is_caught_up(visit, sit
         one.expect_complaint("ERR_INTERNET_DISCONNECTED")
         one.expect_complaint("Failed to fetch")
     async with working(held), serve(port(site)):
-        await both_open(page, other)
+        await wait_open(page, other)
         await page.context.set_offline(True)
         await expect(page.locator("#state")).to_have_attribute("data-phase", "reconnecting")
         await ask(other, "Second.")
@@ -150,7 +150,7 @@ async def test_a_page_that_was_fetched_before_a_question_was_told_does_not_take_
         await route.fulfill(response=old)
 
     async with working(held), serve(port(site)):
-        await both_open(page, other)
+        await wait_open(page, other)
         await page.route(page.url, late)
         await page.evaluate(WATCHED)
         await page.context.set_offline(True)

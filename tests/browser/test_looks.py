@@ -48,30 +48,30 @@ print(answer.choices[0].message.content)
 More about it is in https://example.com/docs/keys."""
 
 
-def some_conversations(owner):
+def create_conversations(owner):
     for hours, title in enumerate(TITLES, 1):
         made = Conversation.objects.create(owner=owner, title=title)
         made.add_message("user", title)
         Conversation.objects.filter(pk=made.pk).update(updated_at=timezone.now() - timedelta(hours=hours))
 
 
-async def serve(held, model):
+async def serve_model(held, model):
     held.state.model = model
     await in_database(LanguageModel.objects.register_served, model)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_a_chat_with_a_long_answer(visit, held, engine, worker, alice, size, scheme):
-    await in_database(some_conversations, alice)
+    await in_database(create_conversations, alice)
     page = await visit(size, scheme)
     await sign_in(page)
-    await serve(held, "guide")
+    await serve_model(held, "guide")
     await page.reload()
     await expect(page.locator("#state")).to_have_text("guide is ready")
     await expect(page.locator("#welcome .note")).to_contain_text("JARVIS_MODEL=Qwen/Qwen3-8B make run")
     await take_screenshot(page, f"guide-{size}-{scheme}")
     engine.settings.model = "Qwen/Qwen3-8B"
-    await serve(held, "Qwen/Qwen3-8B")
+    await serve_model(held, "Qwen/Qwen3-8B")
     await page.reload()
     await expect(page.locator("#state")).to_have_text("Qwen/Qwen3-8B is ready")
     await expect(page.locator("#welcome .note")).to_have_count(0)

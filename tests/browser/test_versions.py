@@ -21,11 +21,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), py
 WHOLE = numbered(16).strip()
 
 
-async def answered(page, count):
+async def wait_answers(page, count):
     await expect(page.locator(".assistant[data-status=done]")).to_have_count(count)
 
 
-def said(page):
+def message_texts(page):
     return page.locator(".message .said")
 
 
@@ -41,25 +41,25 @@ async def test_a_question_is_put_in_other_words_and_both_versions_stay(visit, wo
     await sign_in(page)
     for number, text in enumerate(("One.", "Two."), 1):
         await ask(page, text)
-        await answered(page, number)
+        await wait_answers(page, number)
     question = page.locator(".user").first
     await edit(page, question, "One, better.")
-    await expect(said(page)).to_have_text(["One, better.", WHOLE])
-    await answered(page, 1)
+    await expect(message_texts(page)).to_have_text(["One, better.", WHOLE])
+    await wait_answers(page, 1)
     versions = page.locator(".user .versions")
     await expect(versions).to_have_text(re.compile(r"2/2"))
     await take_screenshot(page, f"tree-versions-{size}")
     await versions.get_by_role("button", name="Previous version").click()
-    await expect(said(page)).to_have_text(["One.", WHOLE, "Two.", WHOLE])
+    await expect(message_texts(page)).to_have_text(["One.", WHOLE, "Two.", WHOLE])
     await expect(versions).to_have_text(re.compile(r"1/2"))
     await expect(versions.get_by_role("button", name="Next version")).to_be_focused()  # by keyboard it goes on
     await page.reload()
-    await expect(said(page)).to_have_text(["One.", WHOLE, "Two.", WHOLE])
+    await expect(message_texts(page)).to_have_text(["One.", WHOLE, "Two.", WHOLE])
     await page.keyboard.press("Tab")
     await page.get_by_role("button", name="Next version").click()
-    await expect(said(page)).to_have_text(["One, better.", WHOLE])
+    await expect(message_texts(page)).to_have_text(["One, better.", WHOLE])
     await edit(page, page.locator(".user"), "Never mind.")
-    await answered(page, 1)
+    await wait_answers(page, 1)
     await expect(versions).to_have_text(re.compile(r"3/3"))
     assert await in_database(Message.objects.filter(role="user").count) == 4
 
@@ -68,7 +68,7 @@ async def test_an_edit_can_be_given_up_and_knows_the_limit(visit, worker, alice)
     page = await visit()
     await sign_in(page)
     await ask(page, "One.")
-    await answered(page, 1)
+    await wait_answers(page, 1)
     question = page.locator(".user")
     await question.hover()
     await question.get_by_role("button", name="Edit").click()
@@ -79,7 +79,7 @@ async def test_an_edit_can_be_given_up_and_knows_the_limit(visit, worker, alice)
     await expect(question.get_by_role("button", name="Send")).to_be_disabled()
     await page.keyboard.press("Escape")
     await expect(field).to_have_count(0)
-    await expect(said(page)).to_have_text(["One.", WHOLE])
+    await expect(message_texts(page)).to_have_text(["One.", WHOLE])
     await expect(question.get_by_role("button", name="Edit")).to_be_focused()
     assert await in_database(Generation.objects.count) == 1
 
@@ -90,21 +90,21 @@ async def test_another_answer_by_another_model_beside_the_first(visit, worker, a
     for page in (here, there):
         await sign_in(page)
     await ask(here, "One.")
-    await answered(here, 1)
+    await wait_answers(here, 1)
     await there.goto(here.url)
-    await answered(there, 1)
+    await wait_answers(there, 1)
     await here.locator("summary[aria-label='Answer again']").click()
     await expect(here.locator(".menu button")).to_have_text(["fake", "other"])
     await here.locator(".menu button", has_text="fake").click()
     for page in (here, there):
         await expect(page.locator(".assistant .versions")).to_have_text(re.compile(r"2/2"))
-        await answered(page, 1)
+        await wait_answers(page, 1)
     await here.locator("summary[aria-label='Answer again']").click()
     engine.settings.model = held.state.model = "other"
     await here.locator(".menu button", has_text="other").click()
     for page in (here, there):
         await expect(page.locator(".assistant .versions")).to_have_text(re.compile(r"3/3"))
-        await answered(page, 1)
+        await wait_answers(page, 1)
     await there.locator(".assistant .versions .prev").click()
     for page in (here, there):
         await expect(page.locator(".assistant .versions")).to_have_text(re.compile(r"2/3"))
@@ -129,7 +129,7 @@ async def test_a_stopped_answer_goes_on_where_it_was(visit, worker, alice, engin
     await take_screenshot(page, f"tree-stopped-{size}")
     await page.get_by_role("button", name="Continue").click()
     await expect(text).to_have_text(begun + WHOLE + " t16 t17 t18 t19")
-    await answered(page, 1)
+    await wait_answers(page, 1)
     await expect(page.locator(".versions")).to_have_count(0)
     await page.reload()
     await expect(text).to_have_text(begun + WHOLE + " t16 t17 t18 t19")
@@ -158,7 +158,7 @@ async def test_the_figures_of_an_answer_are_there_on_demand(visit, worker, alice
     page = await visit(size)
     await sign_in(page)
     await ask(page, "One.")
-    await answered(page, 1)
+    await wait_answers(page, 1)
     await page.get_by_label("Details of this answer").click()
     facts = page.locator(".details")
     await expect(facts).to_contain_text("Tokens out")
@@ -184,7 +184,7 @@ async def test_a_chat_has_settings_of_its_own(visit, worker, alice, engine, size
     await take_screenshot(page, f"tree-settings-{size}")
     await page.get_by_role("button", name="Save").click()
     await ask(page, "One.")
-    await answered(page, 1)
+    await wait_answers(page, 1)
     assert (engine.bodies[-1]["messages"][0]["content"], engine.bodies[-1]["temperature"]) == ("Be brief.", 0.3)
     await page.reload()
     await expect(page.locator("#state")).to_have_attribute("data-phase", "ready")
@@ -196,7 +196,7 @@ async def test_a_chat_has_settings_of_its_own(visit, worker, alice, engine, size
     await page.get_by_role("button", name="Save").click()
     await expect(page.locator("#open-settings")).not_to_have_attribute("data-set", "")
     await ask(page, "Two.")
-    await answered(page, 2)
+    await wait_answers(page, 2)
     assert engine.bodies[-1]["messages"][0]["content"] == "Speak like alice."
     assert "temperature" not in engine.bodies[-1]
     row = await in_database(Conversation.objects.get)
@@ -232,10 +232,10 @@ async def test_axe_finds_nothing_in_cards_dialogs_and_fields(visit, worker, alic
     page = await visit()
     await sign_in(page)
     await ask(page, "One.")
-    await answered(page, 1)
+    await wait_answers(page, 1)
     await edit(page, page.locator(".user"), "One, better.")
     await expect(page.locator(".user .versions")).to_have_text(re.compile(r"2/2"))
-    await answered(page, 1)
+    await wait_answers(page, 1)
     engine.settings.answer_tokens = 5000
     await ask(page, "Two.")
     await expect(page.locator(".assistant .said").nth(1)).to_contain_text("t3 ")

@@ -18,12 +18,12 @@ __all__ = ["postgres_away"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-async def phase(socket, wanted):
+async def wait_phase(socket, wanted):
     while (await socket.receive_frame("state", timeout=20))["phase"] != wanted:
         pass
 
 
-async def heard(here, there):
+async def ask_until_announced(here, there):
     """Ask in one window until the other hears of it: a question that is asked too early is not announced."""
     while True:
         accepted = await here.ask()
@@ -35,15 +35,15 @@ async def heard(here, there):
 
 async def test_without_redis_no_question_passes_unlimited_and_it_is_accepted_when_redis_is_back(open_as, alice, worker):
     socket = await open_as(alice)
-    await phase(socket, "ready")
+    await wait_phase(socket, "ready")
     async with redis_away():
-        await phase(socket, "unknown")
+        await wait_phase(socket, "unknown")
         async with asyncio.timeout(5):
             refused = await socket.ask()
         assert (refused["code"], refused["retry_after"]) == ("overloaded", 2.0)  # the page sends it again by itself
         late = await open_as(alice)  # and a socket can be opened
-        await phase(late, "unknown")
-    await phase(socket, "ready")
+        await wait_phase(late, "unknown")
+    await wait_phase(socket, "ready")
     accepted = await socket.ask()
     for one in (socket, late):
         text, end = await one.receive_answer(accepted["generation"])
@@ -52,19 +52,19 @@ async def test_without_redis_no_question_passes_unlimited_and_it_is_accepted_whe
 
 async def test_windows_hear_of_each_other_again_after_redis_was_away(open_as, alice, model):
     here, there = await open_as(alice), await open_as(alice)
-    await phase(there, "absent")
+    await wait_phase(there, "absent")
     async with redis_away():
-        await phase(there, "unknown")
-    await phase(there, "absent")
+        await wait_phase(there, "unknown")
+    await wait_phase(there, "absent")
     async with asyncio.timeout(20):
-        accepted, told = await heard(here, there)
+        accepted, told = await ask_until_announced(here, there)
     assert accepted["type"] == "accepted"
     assert told["text"] == "count"
 
 
 async def test_without_postgres_a_question_is_refused_and_the_socket_lives(open_as, alice, worker, postgres_away):
     socket = await open_as(alice)
-    await phase(socket, "ready")
+    await wait_phase(socket, "ready")
     with postgres_away():
         async with asyncio.timeout(20):
             error = await socket.ask()
@@ -72,10 +72,10 @@ async def test_without_postgres_a_question_is_refused_and_the_socket_lives(open_
         await asyncio.sleep(1)  # the check of who may stay cannot be made, and closes nobody
         await socket.send_frame(type="ping")
         assert await socket.receive_frame("pong")
-    await until(lambda: answered(socket), 30)
+    await until(lambda: is_answered(socket), 30)
 
 
-async def answered(socket):
+async def is_answered(socket):
     accepted = await socket.ask()
     return accepted["type"] == "accepted" and (await socket.receive_answer(accepted["generation"]))[0] == numbered(16)
 

@@ -101,14 +101,14 @@ async def test_unfollow_ends_the_telling_and_leaves_the_answer_alone(open_as, al
     await socket.send_frame(type="ping")
     await socket.receive_frame("pong")
     told = len(socket.seen)
-    row = await finished(accepted["generation"])
+    row = await wait_finished(accepted["generation"])
     assert row.text == numbered(30)
     await socket.send_frame(type="ping")
     await socket.receive_frame("pong")
     assert not {"delta", "end"} & {frame["type"] for frame in socket.seen[told:]}
 
 
-async def finished(generation):
+async def wait_finished(generation):
     async with asyncio.timeout(10):
         while not (row := await in_database(Generation.objects.get, id=generation)).ended:
             await asyncio.sleep(0.05)
@@ -310,7 +310,7 @@ async def test_leaving_ends_every_task_of_the_socket_and_not_the_generation(open
     await socket.send_frame(type="follow", generation=accepted["generation"])
     await socket.receive_frame("delta")
     await socket.disconnect()
-    assert (await finished(accepted["generation"])).text == numbered(16)
+    assert (await wait_finished(accepted["generation"])).text == numbered(16)
     assert not list_tasks(ChatConsumer, Connections)
     assert not LogReader.for_this_loop().followers
 
@@ -320,7 +320,7 @@ async def test_a_client_that_does_not_read_is_told_the_rest_in_one_piece(open_as
     fake.settings.answer_tokens = 400
     socket = await open_as(alice)
     accepted = await socket.ask()
-    await finished(accepted["generation"])
+    await wait_finished(accepted["generation"])
     text, _ = await socket.receive_answer(accepted["generation"])
     assert text == numbered(400)
     assert sum(frame["type"] == "delta" for frame in socket.seen) == 1

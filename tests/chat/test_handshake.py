@@ -92,7 +92,7 @@ async def test_an_address_without_a_socket_is_refused(transactional_db):
         assert await handshake_refusal(handshake_headers(), path) == 403
 
 
-async def closing(socket):
+async def wait_close(socket):
     """The code with which a socket closes, and after how many seconds."""
     began = time.monotonic()
     while True:
@@ -114,7 +114,7 @@ def sign_out(user):
     Session.objects.all().delete()
 
 
-def outlast(user):
+def expire_sessions(user):
     Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
 
 
@@ -122,13 +122,13 @@ def remove(user):
     User.objects.filter(pk=user.pk).delete()
 
 
-@pytest.mark.parametrize("happens", [deactivate, change_password, sign_out, outlast, remove])
+@pytest.mark.parametrize("happens", [deactivate, change_password, sign_out, expire_sessions, remove])
 async def test_a_socket_closes_within_a_second_when_its_sign_in_is_over(open_as, alice, bob, happens):
     socket = await open_as(alice)
     await socket.receive_frame("state")
     await asyncio.sleep(0.4)
     await in_database(happens, alice)
-    code, seconds = await closing(socket)
+    code, seconds = await wait_close(socket)
     assert code == 4401
     assert seconds < 1
 
@@ -147,7 +147,7 @@ async def test_a_socket_closes_within_a_second_when_its_key_is_void(alice, happe
     async with open_socket(handshake_headers(origin=None, x_api_key=secret)) as socket:
         await socket.receive_frame("state")
         await in_database(happens, row)
-        code, seconds = await closing(socket)
+        code, seconds = await wait_close(socket)
         assert code == 4401
         assert seconds < 1
 
@@ -155,7 +155,7 @@ async def test_a_socket_closes_within_a_second_when_its_key_is_void(alice, happe
 async def test_the_sockets_of_others_stay_open(open_as, alice, bob):
     here, there = await open_as(alice), await open_as(bob)
     await in_database(deactivate, alice)
-    await closing(here)
+    await wait_close(here)
     await there.send_frame(type="ping")
     assert await there.receive_frame("pong")
 
@@ -163,7 +163,7 @@ async def test_the_sockets_of_others_stay_open(open_as, alice, bob):
 async def test_what_a_closed_socket_still_sends_is_not_done(open_as, alice, model):
     socket = await open_as(alice)
     await in_database(deactivate, alice)
-    await closing(socket)
+    await wait_close(socket)
     await socket.send_frame(type="ping")
     assert await socket.receive_nothing(0.3)
 
@@ -173,10 +173,10 @@ async def test_when_what_watches_over_sockets_fails_they_close_and_can_be_opened
     await socket.receive_frame("state")
     await wire.shared_client().set("jarvis:worker:odd", "not what a worker tells", ex=60)
     await wire.shared_client().sadd(wire.WORKERS, "odd")
-    code, _ = await closing(socket)
+    code, _ = await wait_close(socket)
     assert code == 1011
     await wire.shared_client().delete("jarvis:worker:odd")
     again = await open_as(alice)
     assert await again.receive_frame("state")
     await in_database(deactivate, alice)
-    assert (await closing(again))[0] == 4401
+    assert (await wait_close(again))[0] == 4401

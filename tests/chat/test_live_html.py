@@ -31,7 +31,7 @@ class Page:
         self.clears = self.frames = 0
         self.end = None
 
-    def hear(self, frame):
+    def apply_frames(self, frame):
         self.frames += 1
         if frame["type"] == "begin" and frame["clear"]:
             self.clears += 1
@@ -111,7 +111,7 @@ async def writer(alice, fake):
     return writer
 
 
-async def hear(socket, page, done):
+async def apply_frames(socket, page, done):
     async with asyncio.timeout(10):
         while not done(page):
             page.hear(await socket.receive_frame("begin", "html", "end", "error"))
@@ -138,16 +138,16 @@ async def test_finished_blocks_are_told_once_and_the_open_one_as_it_grows(open_a
     await socket.send_frame(type="follow", generation=str(writer.row.id), **{"as": "html"})
     text = "# One\n\nTwo is\nmore **three"
     await writer.say(text)
-    await hear(socket, page, lambda page: "three" in page.open)
+    await apply_frames(socket, page, lambda page: "three" in page.open)
     assert page.blocks == ["<h3>One</h3>\n"]
     assert page.open == "<p>Two is<br>\nmore <strong>three</strong></p>\n"  # what is half there is mended
     await writer.say(more := " four** five\n\nSix\n")
-    await hear(socket, page, lambda page: "Six" in page.open)
+    await apply_frames(socket, page, lambda page: "Six" in page.open)
     assert page.blocks[1:] == ["<p>Two is<br>\nmore <strong>three four</strong> five</p>\n"]
     told = [block for frame in socket.seen for block in frame.get("blocks", [])]
     assert told == page.blocks
     await writer.end(text + more)
-    await hear(socket, page, lambda page: page.end)
+    await apply_frames(socket, page, lambda page: page.end)
     assert page.html == render_markdown(text + more)
 
 
@@ -155,11 +155,11 @@ async def test_plain_words_do_not_wait_for_a_rendering(open_as, alice, writer):
     socket, page = await open_as(alice), Page()
     await socket.send_frame(type="follow", generation=str(writer.row.id), **{"as": "html"})
     await writer.say("It is")
-    await hear(socket, page, lambda page: page.open == "<p>It is</p>\n")
+    await apply_frames(socket, page, lambda page: page.open == "<p>It is</p>\n")
     await writer.say(" so, and")
-    await hear(socket, page, lambda page: page.tail or "so" in page.open)
+    await apply_frames(socket, page, lambda page: page.tail or "so" in page.open)
     assert page.tail == " so, and"
-    await hear(socket, page, lambda page: page.open == "<p>It is so, and</p>\n")  # without any further word
+    await apply_frames(socket, page, lambda page: page.open == "<p>It is so, and</p>\n")  # without any further word
 
 
 async def test_a_second_viewer_and_one_who_comes_back_get_all_of_it_from_the_first_character(open_as, alice, writer):
@@ -168,9 +168,9 @@ async def test_a_second_viewer_and_one_who_comes_back_get_all_of_it_from_the_fir
     text = "".join(f"Paragraph *{number}*.\n\n" for number in range(600))
     await one.send_frame(type="follow", generation=str(writer.row.id), **{"as": "html"})
     await writer.say(text)
-    await hear(one, pages[0], lambda page: len(page.blocks) >= 599)
+    await apply_frames(one, pages[0], lambda page: len(page.blocks) >= 599)
     await other.send_frame(type="follow", generation=str(writer.row.id), **{"as": "html"})
-    await hear(other, pages[1], lambda page: len(page.blocks) >= 599)
+    await apply_frames(other, pages[1], lambda page: len(page.blocks) >= 599)
     assert len(list_tasks(live_html.LiveHtml.run)) == 1  # rendered once, for both
     longest = max(sum(map(len, frame.get("blocks", []))) for frame in other.seen)
     assert longest <= live_html.MAX_FRAME_HTML_CHARS
@@ -179,7 +179,7 @@ async def test_a_second_viewer_and_one_who_comes_back_get_all_of_it_from_the_fir
     await writer.say("The end.")
     await writer.end(text + "The end.")
     for socket, page in zip((one, other), pages, strict=True):
-        await hear(socket, page, lambda page: page.end)
+        await apply_frames(socket, page, lambda page: page.end)
         assert page.html == render_markdown(text + "The end.")
     assert pages[0].blocks[: len(before)] == before
 
@@ -188,12 +188,12 @@ async def test_an_answer_that_begins_again_is_cleared_once(open_as, alice, write
     socket, page = await open_as(alice), Page()
     await socket.send_frame(type="follow", generation=str(writer.row.id), **{"as": "html"})
     await writer.say("First.\n\nSecond.\n\nThird.\n")
-    await hear(socket, page, lambda page: len(page.blocks) == 2)
+    await apply_frames(socket, page, lambda page: len(page.blocks) == 2)
     await in_database(Generation.objects.filter(pk=writer.row.pk).update, attempt=2)
     await writer.begin(clear=True)
     await writer.say("Other.")
     await writer.end("Other.")
-    await hear(socket, page, lambda page: page.end)
+    await apply_frames(socket, page, lambda page: page.end)
     assert (page.clears, page.html) == (1, "<p>Other.</p>\n")
 
 
@@ -202,11 +202,11 @@ async def test_definitions_at_the_end_replace_what_was_told(open_as, alice, writ
     await socket.send_frame(type="follow", generation=str(writer.row.id), **{"as": "html"})
     text = "See [docs] and a note[^1].\n\nMore.\n\nAnd more.\n"
     await writer.say(text)
-    await hear(socket, page, lambda page: len(page.blocks) == 2)
+    await apply_frames(socket, page, lambda page: len(page.blocks) == 2)
     assert "[docs]" in page.html
     await writer.say(last := "\n[docs]: https://example.com\n[^1]: Note.")
     await writer.end(text + last)
-    await hear(socket, page, lambda page: page.end)
+    await apply_frames(socket, page, lambda page: page.end)
     scope = writer.row.id.hex[:12]
     assert page.html == render_markdown(text + last, scope)
     assert f'href="#fn-{scope}-1"' in page.html
@@ -279,7 +279,7 @@ async def test_a_long_answer_at_once_holds_nobody_up(open_as, alice, writer):
     feeling = asyncio.create_task(feel())
     await socket.send_frame(type="follow", generation=str(writer.row.id), **{"as": "html"})
     await writer.end(text)
-    await hear(socket, page, lambda page: page.end)
+    await apply_frames(socket, page, lambda page: page.end)
     await feeling
     assert page.html == render_markdown(text)
     assert longest < 0.1  # of this thread's time, in one turn of its loop; all of it takes several times that

@@ -21,21 +21,21 @@ from tests.support.workers import working
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def shown(conversation):
+def list_texts(conversation):
     """The texts that a conversation shows, oldest first."""
     return [message.text for message in Conversation.objects.get(pk=conversation).path()][::-1]
 
 
-async def asked(socket, verb, **fields):
+async def send_question(socket, verb, **fields):
     await socket.send_frame(type=verb, **({"client_key": uuid.uuid4()} | fields))
     return await socket.receive_frame("accepted", "error")
 
 
-def said(fake):
+def last_messages(fake):
     return [(message["role"], message["content"]) for message in fake.bodies[-1]["messages"]][1:]
 
 
-async def finished(generation):
+async def wait_finished(generation):
     await until(lambda: in_database(lambda: Generation.objects.get(pk=generation).ended))
 
 
@@ -45,17 +45,17 @@ async def test_a_question_in_other_words_is_a_version_with_an_answer_of_its_own(
     await socket.receive_answer(first["generation"])
     second = await socket.ask("two", conversation=first["conversation"])
     await socket.receive_answer(second["generation"])
-    edited = await asked(socket, "edit", message=second["question"], text="two, better")
+    edited = await send_question(socket, "edit", message=second["question"], text="two, better")
     assert (edited["conversation"], edited["follows"]) == (first["conversation"], first["answer"])
     assert edited["question_versions"] == [second["question"], edited["question"]]
     assert edited["answer_versions"] == [edited["answer"]]
     await socket.receive_answer(edited["generation"])
-    assert said(fake) == [("user", "one"), ("assistant", numbered(16)), ("user", "two, better")]
-    again = await asked(socket, "edit", message=first["question"], text="one, better")
+    assert last_messages(fake) == [("user", "one"), ("assistant", numbered(16)), ("user", "two, better")]
+    again = await send_question(socket, "edit", message=first["question"], text="one, better")
     assert again["follows"] is None
     await socket.receive_answer(again["generation"])
-    assert said(fake) == [("user", "one, better")]
-    assert await in_database(shown, first["conversation"]) == ["one, better", numbered(16)]
+    assert last_messages(fake) == [("user", "one, better")]
+    assert await in_database(list_texts, first["conversation"]) == ["one, better", numbered(16)]
 
 
 async def test_another_answer_to_the_same_question_may_come_from_another_model(open_as, alice, worker, fake):
@@ -63,15 +63,17 @@ async def test_another_answer_to_the_same_question_may_come_from_another_model(o
     socket = await open_as(alice)
     first = await socket.ask("one")
     await socket.receive_answer(first["generation"])
-    second = await asked(socket, "regenerate", message=first["answer"])
+    second = await send_question(socket, "regenerate", message=first["answer"])
     assert second["question"] == first["question"]
     assert second["answer_versions"] == [first["answer"], second["answer"]]
     await socket.receive_answer(second["generation"])
-    assert said(fake) == [("user", "one")]
-    third = await asked(socket, "regenerate", message=second["answer"], model="other")
+    assert last_messages(fake) == [("user", "one")]
+    third = await send_question(socket, "regenerate", message=second["answer"], model="other")
     row = await in_database(Generation.objects.get, id=third["generation"])
     assert (row.model, row.request["model"]) == ("other", "other")
-    assert (await asked(socket, "regenerate", message=first["answer"], model="none"))["code"] == "model_not_found"
+    assert (await send_question(socket, "regenerate", message=first["answer"], model="none"))[
+        "code"
+    ] == "model_not_found"
     talk = await in_database(Conversation.objects.get, id=first["conversation"])
     assert (talk.model, talk.leaf_id) == ("fake", third["answer"])
 
@@ -88,7 +90,7 @@ async def test_each_way_of_asking_is_accepted_once_for_a_key(open_as, alice, wor
     ]
     for number, frame in enumerate(frames, 2):
         key = uuid.uuid4()
-        replies = [await asked(socket, client_key=key, **frame) for _ in range(2)]
+        replies = [await send_question(socket, client_key=key, **frame) for _ in range(2)]
         assert replies[0] == replies[1]
         assert replies[0]["client_key"] == str(key)
         assert await in_database(Generation.objects.count) == number
@@ -104,22 +106,22 @@ async def test_an_answer_that_was_stopped_goes_on_in_the_readers_eyes(open_as, a
     await socket.receive_frame("end")
     begun = (await in_database(Message.objects.get, id=first["answer"])).text.rstrip()
     fake.settings.rate, fake.settings.answer_tokens = 0, 5
-    longer = await asked(socket, "continue", message=first["answer"])
+    longer = await send_question(socket, "continue", message=first["answer"])
     assert (longer["continues"], longer["question"]) == (first["answer"], first["question"])
     assert longer["answer_versions"] == [longer["answer"]]  # the reader does not see two
     text, _ = await socket.receive_answer(longer["generation"])
     assert text == begun + numbered(5)
     body = fake.bodies[-1]
     assert (body["continue_final_message"], body["add_generation_prompt"]) == (True, False)
-    assert said(fake) == [("user", "one"), ("assistant", begun)]
-    assert await in_database(shown, first["conversation"]) == ["one", begun + numbered(5)]
+    assert last_messages(fake) == [("user", "one"), ("assistant", begun)]
+    assert await in_database(list_texts, first["conversation"]) == ["one", begun + numbered(5)]
     row = await in_database(Generation.objects.get, id=longer["generation"])
     assert row.text == numbered(5)  # the ledger has what this call made
     await wire.shared_client().delete(wire.log_key(row.id))
     assert (await socket.receive_answer(longer["generation"]))[0] == begun + numbered(5)
     next_one = await socket.ask("two", conversation=first["conversation"])
     await socket.receive_answer(next_one["generation"])
-    assert said(fake) == [("user", "one"), ("assistant", begun + numbered(5)), ("user", "two")]
+    assert last_messages(fake) == [("user", "one"), ("assistant", begun + numbered(5)), ("user", "two")]
 
 
 async def test_a_server_that_turned_out_to_be_another_one_is_not_asked_to_go_on(open_as, alice, worker, held, fake):
@@ -130,7 +132,7 @@ async def test_a_server_that_turned_out_to_be_another_one_is_not_asked_to_go_on(
     await in_database(Generation.objects.update, status="stopped")
     held.state.goes_on = False
     calls = len(fake.bodies)
-    longer = await asked(socket, "continue", message=first["answer"])
+    longer = await send_question(socket, "continue", message=first["answer"])
     text, end = await socket.receive_answer(longer["generation"])
     assert (end["status"], end["error"]["code"]) == ("failed", "cannot_continue")
     assert text == numbered(16).rstrip()  # what was there is there
@@ -149,18 +151,18 @@ async def test_what_cannot_go_on_says_why(open_as, alice, worker, fake):
     socket = await open_as(alice)
     first = await socket.ask("one")
     await socket.receive_answer(first["generation"])
-    error = await asked(socket, "continue", message=first["answer"])
+    error = await send_question(socket, "continue", message=first["answer"])
     assert (error["code"], "its own end" in error["message"]) == ("cannot_continue", True)
     await in_database(Generation.objects.update, status="stopped")
     await in_database(LanguageModel.objects.update, goes_on=False)
-    assert "its server cannot go on" in (await asked(socket, "continue", message=first["answer"]))["message"]
+    assert "its server cannot go on" in (await send_question(socket, "continue", message=first["answer"]))["message"]
     await in_database(LanguageModel.objects.update, goes_on=True)
     second = await socket.ask("two", conversation=first["conversation"])
     await socket.receive_answer(second["generation"])
-    assert "last answer" in (await asked(socket, "continue", message=first["answer"]))["message"]
+    assert "last answer" in (await send_question(socket, "continue", message=first["answer"]))["message"]
     await in_database(Message.objects.filter(pk=second["answer"]).update, text="")
     await in_database(Generation.objects.update, status="failed")
-    assert "no text" in (await asked(socket, "continue", message=second["answer"]))["message"]
+    assert "no text" in (await send_question(socket, "continue", message=second["answer"]))["message"]
 
 
 async def test_a_continuation_that_is_stopped_in_the_queue_keeps_what_was_there(open_as, alice, model):
@@ -168,7 +170,7 @@ async def test_a_continuation_that_is_stopped_in_the_queue_keeps_what_was_there(
     first = await socket.ask("one")
     await in_database(Generation.objects.update, status="stopped")
     await in_database(Message.objects.filter(pk=first["answer"]).update, text="Once upon \n")
-    longer = await asked(socket, "continue", message=first["answer"])
+    longer = await send_question(socket, "continue", message=first["answer"])
     await socket.send_frame(type="follow", generation=longer["generation"])
     assert (await socket.receive_frame("delta"))["text"] == "Once upon"  # while it waits
     await socket.send_frame(type="stop", generation=longer["generation"])
@@ -199,12 +201,12 @@ async def test_a_version_is_shown_with_what_came_after_it_and_every_window_hears
     await here.receive_answer(first["generation"])
     second = await here.ask("two", conversation=first["conversation"])
     await here.receive_answer(second["generation"])
-    edited = await asked(here, "edit", message=first["question"], text="one, better")
+    edited = await send_question(here, "edit", message=first["question"], text="one, better")
     await here.receive_answer(edited["generation"])
     await here.send_frame(type="show", message=first["question"])
     told = {"type": "shown", "conversation": first["conversation"], "leaf": second["answer"]}
     assert await here.receive_frame("shown", "error") == await there.receive_frame("shown") == told
-    assert await in_database(shown, first["conversation"]) == ["one", numbered(16), "two", numbered(16)]
+    assert await in_database(list_texts, first["conversation"]) == ["one", numbered(16), "two", numbered(16)]
     third = await here.ask("three", conversation=first["conversation"])
     assert third["follows"] == second["answer"]
 
@@ -343,7 +345,7 @@ async def test_what_belongs_to_another_is_as_unknown_as_what_does_not_exist(open
         ("edit", {"message": secret["answer"], "text": "x"}),
         ("regenerate", {"message": secret["question"]}),
     ):
-        assert (await asked(mine, verb, **fields))["code"] == "not_found"
+        assert (await send_question(mine, verb, **fields))["code"] == "not_found"
     assert await in_database(lambda: list(Conversation.objects.values())) == before
     assert await in_database(Message.objects.count) == 2
 
@@ -354,6 +356,6 @@ async def test_questions_that_come_at_once_follow_each_other(open_as, alice, mod
     await asyncio.gather(
         *(one.ask(str(number), conversation=first["conversation"]) for number, one in enumerate(sockets))
     )
-    texts = await in_database(shown, first["conversation"])
+    texts = await in_database(list_texts, first["conversation"])
     assert texts[0] == "begin"
     assert sorted(filter(None, texts[1:])) == ["0", "1", "2", "3"]
