@@ -241,7 +241,7 @@ async def test_the_admin_works_under_the_policy_and_shows_a_new_key_once(visit, 
     page = await visit()
     await sign_in(page, "carol")
     await page.get_by_role("link", name="Admin").click()
-    await page.get_by_role("link", name="API keys").click()
+    await page.get_by_role("region", name="All lists").get_by_role("link", name="API keys").click()
     await page.get_by_role("link", name="Add API key").click()
     await page.get_by_label("Label").fill("backup script")
     await page.get_by_role("button", name="Save", exact=True).click()
