@@ -31,7 +31,7 @@ class Page:
         self.clears = self.frames = 0
         self.end = None
 
-    def apply_frames(self, frame):
+    def apply(self, frame):
         self.frames += 1
         if frame["type"] == "begin" and frame["clear"]:
             self.clears += 1
@@ -62,7 +62,7 @@ async def follow(socket, generation, page=None, **fields):
     while page.end is None:
         frame = await socket.receive_frame("begin", "html", "end", "error")
         assert frame["type"] != "error", frame
-        page.hear(frame)
+        page.apply(frame)
     return page
 
 
@@ -114,7 +114,7 @@ async def writer(alice, fake):
 async def apply_frames(socket, page, done):
     async with asyncio.timeout(10):
         while not done(page):
-            page.hear(await socket.receive_frame("begin", "html", "end", "error"))
+            page.apply(await socket.receive_frame("begin", "html", "end", "error"))
 
 
 async def test_an_answer_is_told_as_html_and_kept_with_its_message(open_as, alice, worker, fake):
