@@ -73,8 +73,8 @@ def test_a_long_list_comes_in_pieces_that_join(alice_client, alice, django_asser
         with django_assert_num_queries(4 if not seen else 3):  # session, account, conversations, and folders at first
             page = alice_client.get(address)
         seen += [one.title for group in page.context["groups"] for one in group.conversations]
-        following = page.context["following"]
-        address = f"/conversations/?part=list&{following}" if following else ""
+        next_page = page.context["next_page"]
+        address = f"/conversations/?part=list&{next_page}" if next_page else ""
     assert len(seen) == len(set(seen)) == 250
     again = alice_client.get("/conversations/?part=list&listed=200").content.decode()
     assert again.count("<li") == 200
