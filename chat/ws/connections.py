@@ -17,7 +17,8 @@ from accounts.socket_auth import Pass, find_void_passes
 from chat.frames import Growing, Queue, State, encode_frame
 from chat.models import Message
 from inference.queue.position import QueuePosition, find_positions
-from inference.redis import wire
+from inference.redis.client import UNAVAILABLE_ERRORS
+from inference.redis.workers import worker_states
 from inference.worker_state import WorkerState
 from jarvis.lib.database import in_database, log_failure
 
@@ -160,7 +161,7 @@ class Connections:
                 await layer.group_add(CHANNEL_GROUP, channel)
                 while True:
                     self.deliver_frame(await layer.receive(channel))
-            except wire.UNAVAILABLE_ERRORS as error:
+            except UNAVAILABLE_ERRORS as error:
                 log.warning("redis.away", error=str(error))
                 await asyncio.sleep(POLL_SECONDS)
 
@@ -176,7 +177,7 @@ async def announce_frame(user_id: int, frame: str) -> None:
     try:
         async with asyncio.timeout(POLL_SECONDS):
             await get_channel_layer().group_send(CHANNEL_GROUP, {"type": "chat", "user": user_id, "frame": frame})
-    except (TimeoutError, *wire.UNAVAILABLE_ERRORS) as error:
+    except (TimeoutError, *UNAVAILABLE_ERRORS) as error:
         log.warning("redis.away", error=str(error))
 
 
@@ -188,8 +189,8 @@ def announce_frame_sync(user_id: int, frame: str) -> None:
 async def live_workers() -> list[WorkerState] | None:
     """The workers that are there; None where Redis cannot tell."""
     try:
-        return await wire.worker_states()
-    except wire.UNAVAILABLE_ERRORS:
+        return await worker_states()
+    except UNAVAILABLE_ERRORS:
         return None
 
 
