@@ -13,7 +13,8 @@ from accounts.authentication import SERVICE_PREFIX
 from chat.models import Conversation
 from inference.models import Generation, UsageDay
 from inference.queue.submit import ring_doorbell_sync, stop_generations_sync
-from inference.redis import wire
+from inference.redis.client import UNAVAILABLE_ERRORS
+from inference.redis.log import forget_logs_sync
 from jarvis.lib.config import config
 
 log = structlog.get_logger(__name__)
@@ -59,8 +60,8 @@ def delete_account(user: User) -> None:
         user.delete()
     ring_doorbell_sync(*(f"stop {id}" for id in left))
     try:
-        wire.forget_logs_sync(logs)
-    except wire.UNAVAILABLE_ERRORS as error:
+        forget_logs_sync(logs)
+    except UNAVAILABLE_ERRORS as error:
         log.warning("redis.away", error=str(error))  # they expire
 
 

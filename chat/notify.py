@@ -11,7 +11,7 @@ from channels.layers import get_channel_layer
 
 from chat.frames import FromServer, encode_frame, make_changed
 from chat.models import Conversation
-from inference.redis import wire
+from inference.redis.client import UNAVAILABLE_ERRORS
 
 log = structlog.get_logger(__name__)
 
@@ -25,7 +25,7 @@ async def announce_frame(user_id: int, frame: FromServer) -> None:
     try:
         async with asyncio.timeout(MAX_SEND_SECONDS):
             await get_channel_layer().group_send(CHANNEL_GROUP, message)
-    except (TimeoutError, *wire.UNAVAILABLE_ERRORS) as error:
+    except (TimeoutError, *UNAVAILABLE_ERRORS) as error:
         log.warning("redis.away", error=str(error))
 
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from chat.models import Conversation, Message
-from jarvis.lib.sql import load_sql
+from jarvis.lib.sql import read_sql
 
 HITS_PER_PAGE = 30
 MAX_HIT_OFFSET = 1000  # the last hit that a search can be asked for
@@ -31,11 +31,11 @@ ACCENTED_LETTERS = "áàâäãåéèêëíìîïóòôöõúùûüýÿñçÁÀÂ
 PLAIN_LETTERS = "aaaaaaeeeeiiiiooooouuuuyyncAAAAAAEEEEIIIIOOOOOUUUUYYNC"
 PLAIN_BY_ACCENTED = str.maketrans(ACCENTED_LETTERS, PLAIN_LETTERS)
 
-EITHER_LANGUAGE_SQL = load_sql(__file__, "search_either_language.sql")  # values: the words, four times
-ANY_FORM_SQL = load_sql(__file__, "search_any_form.sql")  # values: the words, three times
+EITHER_LANGUAGE_SQL = read_sql(__file__, "search_either_language")  # values: the words, four times
+ANY_FORM_SQL = read_sql(__file__, "search_any_form")  # values: the words, three times
 PREFIX_SQL = "to_tsquery('simple', %s)"
-HITS_SQL = load_sql(__file__, "search_hits.sql")
-STEMS_SQL = load_sql(__file__, "search_stems.sql")
+HITS_SQL = read_sql(__file__, "search_hits")
+STEMS_SQL = read_sql(__file__, "search_stems")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from chat.models.message import Message, MessageQuerySet
 from inference.models import Generation
-from jarvis.lib.sql import load_sql
+from jarvis.lib.sql import read_sql
 
 if TYPE_CHECKING:
     from chat.models.share import Share
@@ -22,8 +22,8 @@ MAX_FOLDER_CHARS = 60
 MAX_PATH_MESSAGES = 1_000_000_000  # no limit
 RESTORE_PERIOD = timedelta(days=1)  # how long a deleted conversation can be restored
 
-PATH_SQL = load_sql(__file__, "path.sql")
-WITH_WORDS_SQL = load_sql(__file__, "with_words.sql")
+PATH_SQL = read_sql(__file__, "path")
+WITH_WORDS_SQL = read_sql(__file__, "with_words")
 
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):

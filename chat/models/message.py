@@ -13,9 +13,9 @@ from django.utils import timezone
 from chat.rendering.stored import mark_html
 from inference.models import Generation
 from inference.queue.outcome import strip_nul
-from jarvis.lib.sql import load_sql
+from jarvis.lib.sql import read_sql
 
-DESCENDANTS_SQL = load_sql(__file__, "descendants.sql")
+DESCENDANTS_SQL = read_sql(__file__, "descendants")
 
 
 class MessageQuerySet(models.QuerySet["Message"]):

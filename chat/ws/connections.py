@@ -17,7 +17,8 @@ from chat.frames import Growing, Queue, State, encode_frame
 from chat.models import Message
 from chat.notify import CHANNEL_GROUP
 from inference.queue.position import QueuePosition, find_positions
-from inference.redis import wire
+from inference.redis.client import UNAVAILABLE_ERRORS
+from inference.redis.workers import worker_states
 from inference.worker_state import WorkerState
 from jarvis.lib.database import in_database, log_failure
 
@@ -159,7 +160,7 @@ class Connections:
                 await layer.group_add(CHANNEL_GROUP, channel)
                 while True:
                     self.deliver_frame(await layer.receive(channel))
-            except wire.UNAVAILABLE_ERRORS as error:
+            except UNAVAILABLE_ERRORS as error:
                 log.warning("redis.away", error=str(error))
                 await asyncio.sleep(POLL_SECONDS)
 
@@ -173,8 +174,8 @@ class Connections:
 async def live_workers() -> list[WorkerState] | None:
     """The workers that are there; None where Redis cannot be reached."""
     try:
-        return await wire.worker_states()
-    except wire.UNAVAILABLE_ERRORS:
+        return await worker_states()
+    except UNAVAILABLE_ERRORS:
         return None
 
 

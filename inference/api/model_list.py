@@ -11,7 +11,8 @@ from django.db import Error as DatabaseError
 from accounts.authentication import Caller
 from inference.models import LanguageModel
 from inference.openai.chunks import model_object
-from inference.redis import wire
+from inference.redis.client import UNAVAILABLE_ERRORS
+from inference.redis.workers import worker_states
 from inference.worker_state import EngineState
 from jarvis.lib import api_errors
 from jarvis.lib.database import in_database
@@ -65,7 +66,7 @@ async def get_catalogue() -> Catalogue:
         return await asyncio.shield(task)
     except DatabaseError:
         raise api_errors.server_overloaded("The database cannot be reached.") from None
-    except wire.UNAVAILABLE_ERRORS:
+    except UNAVAILABLE_ERRORS:
         raise api_errors.server_overloaded("Redis cannot be reached.") from None
 
 
@@ -74,7 +75,7 @@ def is_stale(task: "asyncio.Task[Catalogue]") -> bool:
 
 
 async def load_catalogue() -> Catalogue:
-    states, offered = await asyncio.gather(wire.worker_states(), in_database(read_models))
+    states, offered = await asyncio.gather(worker_states(), in_database(read_models))
     return Catalogue(offered, [state.engine for state in states], time.monotonic())
 
 

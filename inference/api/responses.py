@@ -41,7 +41,7 @@ async def stream_response(id: UUID, encoder: StreamEncoder) -> StreamingHttpResp
 
 
 async def encode_batches(id: UUID, encoder: StreamEncoder) -> AsyncGenerator[bytes, None]:
-    """The events of a generation, with a comment after each KEEP_ALIVE_SECONDS; where it failed before any, one empty piece."""
+    """The events of a generation, and a comment where it is silent; where it failed before any, one empty piece."""
     async with aclosing(follow(id, idle=KEEP_ALIVE_SECONDS)) as batches:
         async for batch in batches:
             data = encoder.encode_events(entry for _, entry in batch)

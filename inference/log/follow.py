@@ -15,7 +15,9 @@ from django.utils import timezone
 from inference.log.events import START, Begin, Cursor, End, Event, Fence
 from inference.models import Generation
 from inference.queue.outcome import events_of_row
-from inference.redis import wire
+from inference.redis.client import UNAVAILABLE_ERRORS
+from inference.redis.keys import log_key
+from inference.redis.log import LogConnection, read_log
 from jarvis.lib.database import in_database, log_failure
 
 log = structlog.get_logger(__name__)
@@ -56,7 +58,7 @@ class Follower:
 
     def __init__(self, generation: UUID, after: Cursor) -> None:
         self.generation = generation
-        self.key = wire.log_key(generation)
+        self.key = log_key(generation)
         self.cursor = after
         self.seen = after  # the last entry that was not a fence
         self.pending_events: Batch = []
@@ -125,7 +127,7 @@ class LogReader:
 
     def __init__(self) -> None:
         self.followers: dict[str, set[Follower]] = {}
-        self.connection = wire.LogConnection(f"{os.getpid()}-{secrets.token_hex(4)}")
+        self.connection = LogConnection(f"{os.getpid()}-{secrets.token_hex(4)}")
         self.tasks: list[asyncio.Task[None]] = []
         self.waking = False
 
@@ -146,7 +148,7 @@ class LogReader:
             self.waking = True
             try:
                 await self.connection.wake()
-            except wire.UNAVAILABLE_ERRORS:
+            except UNAVAILABLE_ERRORS:
                 self.waking = False  # the reader is waiting for Redis as well, and will see the follower then
 
     def remove_follower(self, follower: Follower) -> None:
@@ -176,7 +178,7 @@ class LogReader:
             try:
                 news = await self.connection.read(cursors, wait=MAX_SILENCE_SECONDS)
                 failures = 0
-            except wire.UNAVAILABLE_ERRORS as error:
+            except UNAVAILABLE_ERRORS as error:
                 if failures == 0:
                     log.warning("redis.away", error=str(error))
                 await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
@@ -218,8 +220,8 @@ class LogReader:
     async def catch_up_from_log(self, follower: Follower) -> bool:
         """Give it what its log holds, in case it is this process that was slow; whether Redis answered."""
         try:
-            follower.add_events(await wire.read_log(follower.generation, after=follower.cursor))
-        except wire.UNAVAILABLE_ERRORS:
+            follower.add_events(await read_log(follower.generation, after=follower.cursor))
+        except UNAVAILABLE_ERRORS:
             return False
         return True
 

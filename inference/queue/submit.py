@@ -14,7 +14,10 @@ from inference.log.events import Begin, Cursor, End, Event
 from inference.models import Generation
 from inference.queue.position import UNKNOWN_WAIT_SECONDS, seconds_until_free
 from inference.queue.rate_limits import Reservation
-from inference.redis import wire
+from inference.redis.client import UNAVAILABLE_ERRORS
+from inference.redis.log import publish_events, publish_events_sync
+from inference.redis.workers import ring_doorbell as ring_workers
+from inference.redis.workers import ring_doorbell_sync as ring_workers_sync
 from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.config import config
@@ -75,7 +78,7 @@ def count_waiting() -> Counter[int]:
 
 
 async def submit_generation(generation: Generation, reservation: Reservation | None = None) -> None:
-    """Write one generation to the queue and ring the doorbell. Raises QueueFull or Unavailable, and gives back what is held.
+    """Write one generation to the queue and ring the doorbell. Raises QueueFull or Unavailable.
 
     Calls that come at the same time share one transaction, so that a burst costs a few commits and not one a call.
     """
@@ -149,8 +152,8 @@ def insert_generations(generations: Sequence[Generation]) -> list[QueueFull | No
 async def ring_doorbell(message: str = "work") -> None:
     """Ring the doorbell if Redis is there. Where it is not, the workers' poll finds the row."""
     try:
-        await wire.ring_doorbell(message)
-    except wire.UNAVAILABLE_ERRORS as error:
+        await ring_workers(message)
+    except UNAVAILABLE_ERRORS as error:
         log.warning("redis.away", error=str(error))
 
 
@@ -163,8 +166,8 @@ async def stop_generation(generation: UUID) -> None:
     if not ended:
         return await ring_doorbell(f"stop {generation}")
     try:
-        await wire.publish_events({generation: STOPPED_EVENTS})
-    except wire.UNAVAILABLE_ERRORS as error:
+        await publish_events({generation: STOPPED_EVENTS})
+    except UNAVAILABLE_ERRORS as error:
         log.warning("redis.away", error=str(error))  # who follows it reads the row
 
 
@@ -178,8 +181,8 @@ def stop_generations_sync(ids: Iterable[UUID]) -> None:
     if not ended:
         return
     try:
-        wire.publish_events_sync(dict.fromkeys(ended, STOPPED_EVENTS))
-    except wire.UNAVAILABLE_ERRORS as error:
+        publish_events_sync(dict.fromkeys(ended, STOPPED_EVENTS))
+    except UNAVAILABLE_ERRORS as error:
         log.warning("redis.away", error=str(error))  # who follows them reads the rows; what they held is swept
 
 
@@ -188,6 +191,6 @@ def ring_doorbell_sync(*messages: str) -> None:
     if not messages:
         return
     try:
-        wire.ring_doorbell_sync(*messages)
-    except wire.UNAVAILABLE_ERRORS as error:
+        ring_workers_sync(*messages)
+    except UNAVAILABLE_ERRORS as error:
         log.warning("redis.away", error=str(error))

@@ -13,9 +13,9 @@ from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from inference.models.usage import UsageDay, UsageDayQuerySet
 from inference.usage import charts
 from inference.usage.charts import Series
-from inference.usage.rollup import UsageDay, UsageDayQuerySet
 from jarvis.lib.config import config
 
 PERIODS = (7, 30, 90, 365)

@@ -12,7 +12,8 @@ from uuid import UUID
 import structlog
 
 from inference.log.events import End, Event, encode_event
-from inference.redis import wire
+from inference.redis.client import UNAVAILABLE_ERRORS
+from inference.redis.log import LogWriter
 from inference.worker.partial_answer import EventBuffer
 
 log = structlog.get_logger(__name__)
@@ -28,7 +29,7 @@ class Publisher:
 
     def __init__(self, on_fault: Callable[[UUID, Exception], None]) -> None:
         self.on_fault = on_fault
-        self.writer = wire.LogWriter()
+        self.writer = LogWriter()
         self.buffers: dict[UUID, EventBuffer] = {}
         self.changed: set[UUID] = set()
         self.news = asyncio.Event()
@@ -73,7 +74,7 @@ class Publisher:
             try:
                 await self.flush_once()
                 failures = 0
-            except wire.UNAVAILABLE_ERRORS as error:
+            except UNAVAILABLE_ERRORS as error:
                 if failures == 0:
                     log.warning("redis.away", error=str(error))
                 for id, buffer in self.buffers.items():
@@ -111,7 +112,7 @@ class Publisher:
         buffers = {id: self.buffers[id] for id in batch}
         try:
             await self.writer.publish(batch)
-        except wire.UNAVAILABLE_ERRORS:
+        except UNAVAILABLE_ERRORS:
             raise
         except Exception as error:  # noqa: BLE001 - one of them has something in it that nobody thought of
             self.set_aside(batch, error)

@@ -23,7 +23,8 @@ from inference.openai.engine_events import EngineChunk, EventReader
 from inference.openai.engine_values import Counts, UnreadableEvent, parse_json, read_count
 from inference.openai.request import ChatRequest
 from inference.queue.outcome import Outcome
-from inference.redis import wire
+from inference.redis.client import UNAVAILABLE_ERRORS
+from inference.redis.log import publish_events, read_log
 from inference.worker.context_window import Message, estimate_prompt_tokens, fit_messages, max_prompt_tokens
 from inference.worker.partial_answer import EventBuffer, PartialAnswer
 from inference.worker.publisher import Publisher
@@ -181,10 +182,10 @@ class Relay:
             async with asyncio.timeout(MAX_FENCE_SECONDS):
                 while True:
                     try:
-                        await wire.publish_events({self.row.id: [(fence, Fence())]})
-                        entries = await wire.read_log(self.row.id, before=fence)
+                        await publish_events({self.row.id: [(fence, Fence())]})
+                        entries = await read_log(self.row.id, before=fence)
                         break
-                    except wire.UNAVAILABLE_ERRORS:
+                    except UNAVAILABLE_ERRORS:
                         await asyncio.sleep(0.2)
         except TimeoutError:
             entries = []

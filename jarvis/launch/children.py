@@ -5,7 +5,8 @@ import os
 import socket
 import sys
 
-from inference.redis import wire
+from inference.redis.client import UNAVAILABLE_ERRORS
+from inference.redis.workers import worker_states
 from inference.worker_state import WorkerState
 from jarvis.launch import port
 from jarvis.launch.child import ChildPlan
@@ -111,8 +112,8 @@ def background_plans(config: Config) -> list[ChildPlan]:
 async def worker_state(pid: int) -> WorkerState | None:
     """What the worker that is this process of this machine says of itself."""
     try:
-        states = await wire.worker_states()
-    except wire.UNAVAILABLE_ERRORS:
+        states = await worker_states()
+    except UNAVAILABLE_ERRORS:
         return None
     return next((state for state in states if state.pid == pid and state.host == socket.gethostname()), None)
 

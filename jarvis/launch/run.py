@@ -6,7 +6,7 @@ import resource
 import shutil
 import socket
 
-from inference.redis import wire
+from inference.redis.client import UNAVAILABLE_ERRORS, close_client
 from inference.worker_state import WorkerState
 from jarvis.launch import children, database, port
 from jarvis.launch.child import Child
@@ -41,8 +41,8 @@ class Instance:
         finally:
             if self._listener is not None:
                 self._listener.close()
-            with contextlib.suppress(*wire.UNAVAILABLE_ERRORS):
-                await wire.close_client()
+            with contextlib.suppress(*UNAVAILABLE_ERRORS):
+                await close_client()
 
     async def _run_services(self) -> None:
         check_disk(self.config)

@@ -1,8 +1,15 @@
-"""SQL that Django cannot say, in `.sql` files beside the modules that run it."""
+"""SQL that Django cannot say lies in `.sql` files beside the module that runs it."""
 
 from pathlib import Path
 
 
-def load_sql(module_file: str, name: str) -> str:
-    """The text of a `.sql` file that lies beside a module; `module_file` is the module's `__file__`."""
-    return Path(module_file).with_name(name).read_text(encoding="utf-8").strip()
+def read_sql(beside: str, name: str, **pieces: str) -> str:
+    """The text of `name`.sql in the folder of `beside`, a module's `__file__`, without its lines of comments.
+
+    Each `{piece}` in it is replaced by the text that is given for it.
+    """
+    lines = Path(beside).with_name(f"{name}.sql").read_text().splitlines()
+    text = "\n".join(line for line in lines if not line.startswith("--"))
+    for piece, value in pieces.items():
+        text = text.replace(f"{{{piece}}}", value)
+    return text

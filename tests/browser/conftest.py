@@ -15,7 +15,7 @@ from channels.layers import get_channel_layer
 from django.contrib.auth.models import User
 from playwright.async_api import async_playwright
 
-from inference.redis import wire
+from inference.redis.client import close_client, shared_client
 from tests.support.accounts import PASSWORD
 from tests.support.fake_engine import FakeEngine, Plan
 from tests.support.live import serve, static_files
@@ -69,8 +69,8 @@ def chromium():
 async def empty_redis():
     """What a web process keeps as long as it lives (its connections, its readers) goes on from test to test."""
     yield
-    await wire.shared_client().flushdb()
-    await wire.close_client()
+    await shared_client().flushdb()
+    await close_client()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

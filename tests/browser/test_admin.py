@@ -14,7 +14,7 @@ from playwright.async_api import expect
 from accounts.audit import record_event
 from accounts.models import ApiKey, GroupLimits, UserLimits
 from inference.models import Generation, LanguageModel, PausedPlace, UsageDay
-from inference.redis import wire
+from inference.redis.workers import publish_state
 from inference.worker_state import EngineState, Gpu, WorkerState
 from jarvis.lib.database import in_database
 from tests.support.accounts import PASSWORD
@@ -112,7 +112,7 @@ async def workers(site):
     async def keep_telling():
         while True:
             for worker in publish_workers():
-                await wire.publish_state(worker)
+                await publish_state(worker)
             await asyncio.sleep(1)
 
     task = asyncio.create_task(keep_telling())

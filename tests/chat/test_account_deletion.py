@@ -26,7 +26,9 @@ from chat.models import Conversation, Share
 from chat.ws.connections import CLOSE_UNAUTHENTICATED
 from inference.models import Generation, UsageDay
 from inference.queue.outcome import Outcome, store_outcomes
-from inference.redis import wire
+from inference.redis import client as redis_client
+from inference.redis.client import shared_client
+from inference.redis.keys import log_key
 from inference.tasks import roll_up
 from jarvis.lib.database import in_database
 from tests.support.accounts import PASSWORD
@@ -282,7 +284,7 @@ async def test_sockets_close_keys_stop_and_the_running_answer_ends_within_a_seco
         assert (await wait_close(socket))[0] == CLOSE_UNAUTHENTICATED
         code, seconds = await wait_close(program)
         assert (code, seconds < 1.2) == (CLOSE_UNAUTHENTICATED, True)
-    assert not await wire.shared_client().exists(wire.log_key(row.id))
+    assert not await shared_client().exists(log_key(row.id))
     assert not worker.relays
     assert await in_database(caller_for_key, hash_secret(secret)) is None
 
@@ -315,7 +317,9 @@ async def test_a_neighbours_answer_goes_on(alice, bob, worker, fake):
 
 def test_without_redis_an_account_is_deleted_all_the_same(alice, monkeypatch):
     client = sign_in()
-    monkeypatch.setattr(wire, "config", wire.config.model_copy(update={"redis_url": "unix:///nowhere/redis.sock"}))
+    monkeypatch.setattr(
+        redis_client, "config", redis_client.config.model_copy(update={"redis_url": "unix:///nowhere/redis.sock"})
+    )
     call(alice, status="queued", finished_at=None)
     assert delete_account_of(client).status_code == 200
     assert not find_rows(CANARY, "alice")

@@ -14,7 +14,9 @@ from chat.ws.consumer import MAX_FOLLOWED_ANSWERS, MAX_FRAME_CHARS, ChatConsumer
 from inference.log.follow import LogReader
 from inference.models import Generation, LanguageModel
 from inference.queue import position, submit
-from inference.redis import wire
+from inference.redis.client import shared_client
+from inference.redis.keys import log_key
+from inference.redis.workers import publish_state
 from inference.worker_state import EngineState, WorkerState
 from jarvis.lib.config import config
 from jarvis.lib.database import in_database
@@ -54,7 +56,7 @@ async def test_an_answer_whose_log_is_gone_is_told_from_the_row(open_as, alice, 
     socket = await open_as(alice)
     accepted = await socket.ask()
     whole, _ = await socket.receive_answer(accepted["generation"])
-    await wire.shared_client().delete(wire.log_key(uuid.UUID(accepted["generation"])))
+    await shared_client().delete(log_key(uuid.UUID(accepted["generation"])))
     assert (await socket.receive_answer(accepted["generation"]))[0] == whole
 
 
@@ -136,7 +138,7 @@ async def test_the_engines_state_is_told_when_it_changes(open_as, alice):
     assert (await socket.receive_frame("state"))["phase"] == "absent"
     engine = EngineState("loading", "Reading weights.", progress=0.4321, model="guide")
     state = WorkerState("w", "host", 1, 0.0, engine)
-    await wire.publish_state(state)
+    await publish_state(state)
     assert await socket.receive_frame("state") == {
         "type": "state",
         "phase": "loading",
@@ -146,7 +148,7 @@ async def test_the_engines_state_is_told_when_it_changes(open_as, alice):
         "ready": [],
     }
     engine.phase, engine.progress = "ready", None
-    await wire.publish_state(state)
+    await publish_state(state)
     told = await socket.receive_frame("state")
     assert (told["phase"], told["ready"]) == ("ready", ["guide"])
     assert await socket.receive_nothing(2)  # nothing changes, so nothing is told

@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from accounts.models import ApiKey
 from chat.ws.handshake import is_same_site
-from inference.redis import wire
+from inference.redis.client import shared_client
+from inference.redis.keys import WORKERS
 from jarvis.lib.database import in_database
 from tests.support.sockets import HOST, handshake_headers, handshake_refusal, open_socket, session_cookie
 
@@ -171,11 +172,11 @@ async def test_what_a_closed_socket_still_sends_is_not_done(open_as, alice, mode
 async def test_when_what_watches_over_sockets_fails_they_close_and_can_be_opened_again(open_as, alice):
     socket = await open_as(alice)
     await socket.receive_frame("state")
-    await wire.shared_client().set("jarvis:worker:odd", "not what a worker tells", ex=60)
-    await wire.shared_client().sadd(wire.WORKERS, "odd")
+    await shared_client().set("jarvis:worker:odd", "not what a worker tells", ex=60)
+    await shared_client().sadd(WORKERS, "odd")
     code, _ = await wait_close(socket)
     assert code == 1011
-    await wire.shared_client().delete("jarvis:worker:odd")
+    await shared_client().delete("jarvis:worker:odd")
     again = await open_as(alice)
     assert await again.receive_frame("state")
     await in_database(deactivate, alice)

@@ -14,7 +14,9 @@ from chat.rendering.stored import RENDERER_MARK
 from chat.ws import live_html
 from inference.log.events import Begin, Cursor, End, Fence, Text
 from inference.models import Generation
-from inference.redis import wire
+from inference.redis.client import shared_client
+from inference.redis.keys import log_key
+from inference.redis.log import publish_events
 from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
 from tests.support.live import list_tasks
@@ -93,7 +95,7 @@ class Writer:
     async def write(self, *entries):
         places = [Cursor(self.attempt, self.index + number) for number in range(1, len(entries) + 1)]
         self.index += len(entries)
-        await wire.publish_events({self.row.id: list(zip(places, entries, strict=True))})
+        await publish_events({self.row.id: list(zip(places, entries, strict=True))})
 
     async def say(self, text):
         await self.write(Text(text, 1))
@@ -217,7 +219,7 @@ async def test_an_answer_whose_log_is_gone_is_told_from_the_row(open_as, alice, 
     await writer.end("*x*")
     past = timezone.now() - timedelta(seconds=10)
     await in_database(Generation.objects.filter(pk=writer.row.pk).update, finished_at=past)
-    await wire.shared_client().delete(wire.log_key(writer.row.id))
+    await shared_client().delete(log_key(writer.row.id))
     page = await follow(await open_as(alice), writer.row.id)
     assert (page.html, page.end["status"]) == ("<p><em>x</em></p>\n", "done")
 

@@ -12,7 +12,8 @@ from chat.models import Conversation, Message
 from chat.ws.replay import add_prefix
 from inference.log.events import START, Begin, Cursor, End, Text
 from inference.models import Generation, LanguageModel
-from inference.redis import wire
+from inference.redis.client import shared_client
+from inference.redis.keys import log_key
 from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
 from tests.support.waiting import until
@@ -117,7 +118,7 @@ async def test_an_answer_that_was_stopped_goes_on_in_the_readers_eyes(open_as, a
     assert await in_database(list_texts, first["conversation"]) == ["one", begun + numbered(5)]
     row = await in_database(Generation.objects.get, id=longer["generation"])
     assert row.text == numbered(5)  # the ledger has what this call made
-    await wire.shared_client().delete(wire.log_key(row.id))
+    await shared_client().delete(log_key(row.id))
     assert (await socket.receive_answer(longer["generation"]))[0] == begun + numbered(5)
     next_one = await socket.ask("two", conversation=first["conversation"])
     await socket.receive_answer(next_one["generation"])

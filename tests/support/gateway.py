@@ -11,7 +11,7 @@ import pytest
 
 from accounts.models import ApiKey
 from inference.api.model_list import get_catalogue
-from inference.redis import wire
+from inference.redis.client import close_client, shared_client
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.database import in_database
 from tests.support.fake_engine import FakeEngine
@@ -56,8 +56,8 @@ async def live(alice, fake, held):
     async with serve() as url, working(held), open_to(url, key, fake, row, held) as live:
         await until_ready()
         yield live
-    await wire.shared_client().flushdb()
-    await wire.close_client()
+    await shared_client().flushdb()
+    await close_client()
 
 
 HELLO = [{"role": "user", "content": "Hello"}]

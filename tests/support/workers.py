@@ -13,7 +13,8 @@ from inference.log.follow import follow
 from inference.models import Generation
 from inference.openai.request import check_chat_request
 from inference.queue.submit import submit_generation
-from inference.redis import wire
+from inference.redis.client import UNAVAILABLE_ERRORS, close_client, shared_client
+from inference.redis.log import read_log
 from inference.worker.worker import Worker
 from inference.worker_state import EngineState
 from jarvis.lib.database import in_database
@@ -23,9 +24,9 @@ from tests.support.fake_engine import FakeEngine
 @pytest.fixture(autouse=True)
 async def clean_redis(request):
     yield
-    with contextlib.suppress(*wire.UNAVAILABLE_ERRORS):
-        await wire.shared_client().flushdb()
-    await wire.close_client()
+    with contextlib.suppress(*UNAVAILABLE_ERRORS):
+        await shared_client().flushdb()
+    await close_client()
 
 
 class FakeKeptEngine:
@@ -142,7 +143,7 @@ async def stored(row):
 
 async def tokens_told(row):
     """How many tokens the log of a generation holds now."""
-    return sum(entry.tokens for _, entry in await wire.read_log(row.id) if isinstance(entry, Text))
+    return sum(entry.tokens for _, entry in await read_log(row.id) if isinstance(entry, Text))
 
 
 def text_of(entries):

@@ -9,34 +9,13 @@ from django.db import connection, models, transaction
 from django.db.models import Max, Sum
 from django.utils.translation import gettext_lazy as _
 
+from jarvis.lib.sql import read_sql
+
 FIGURES = ("calls", "failed", "stopped", "prompt_tokens", "completion_tokens", "cached_tokens", "cost")
 GROUPS = ("day", "model", "key", "user")  # what usage may be summed by
 
-# A generation belongs to the day (UTC) on which it ended. Rows that have ended never change.
-ROLL_UP_SQL = """
-INSERT INTO inference_usageday (day, user_id, key_id, model, calls, failed, stopped,
-                                prompt_tokens, completion_tokens, cached_tokens, cost, made_at)
-SELECT %(day)s, owner_id, key_id, model, count(*),
-       count(*) FILTER (WHERE status = 'failed'), count(*) FILTER (WHERE status = 'stopped'),
-       sum(prompt_tokens), sum(completion_tokens), sum(cached_tokens), coalesce(sum(cost), 0), now()
-FROM inference_generation
-WHERE status NOT IN ('queued', 'running') AND finished_at >= %(begin)s AND finished_at < %(end)s
-GROUP BY owner_id, key_id, model
-"""
-STALE_DAYS_SQL = """
-SELECT coalesce(g.day, u.day)
-FROM (
-    SELECT (finished_at AT TIME ZONE 'UTC')::date AS day, count(*) AS calls
-    FROM inference_generation
-    WHERE status NOT IN ('queued', 'running') AND finished_at >= %(begin)s
-    GROUP BY 1
-) g
-FULL JOIN (
-    SELECT day, sum(calls) AS calls FROM inference_usageday WHERE day >= %(day)s GROUP BY 1
-) u ON u.day = g.day
-WHERE g.calls IS DISTINCT FROM u.calls
-ORDER BY 1
-"""
+ROLL_UP_SQL = read_sql(__file__, "roll_up")
+STALE_DAYS_SQL = read_sql(__file__, "stale_days")
 
 
 def day_start(day: date) -> datetime:
