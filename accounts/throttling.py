@@ -139,7 +139,7 @@ def check_limit(request: HttpRequest, limit: Limit) -> HttpResponse | None:
 
 
 def count_request(request: HttpRequest, limit: Limit) -> int:
-    """As `seconds_to_wait` for what is no guessing: where Redis cannot be reached it goes on uncounted."""
+    """As `count_attempt`, for what is no guessing of secrets: where Redis is away, it is allowed uncounted."""
     try:
         return count_attempt(request, limit)
     except RedisError as error:

@@ -44,7 +44,7 @@ class SignUp(SignupView):  # type: ignore[misc]
         return complete_signup(self.request, user=user, redirect_url=self.get_success_url())  # type: ignore[no-any-return]
 
     def create_account(self, form: Any) -> Any:
-        """The account; None where the door closed meanwhile. Runs in a transaction."""
+        """The account; None where signing up was closed meanwhile. Runs in a transaction."""
         user, _response = form.try_save(self.request)
         return user
 

@@ -34,7 +34,7 @@ class ChildPlan:
     ready: Callable[[int], Awaitable[bool]] | None = None
     """Whether it, a process with that pid, serves. Without one, it counts as ready once it runs."""
     tells_phase: bool = False
-    """Whether somebody else shows in more words that it is ready."""
+    """Whether somebody else shows, in more words, that it is ready."""
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 10.0
     """Seconds between the signal and the kill."""
@@ -88,7 +88,7 @@ class Child:
         self._set_phase("stopped", "")
 
     async def stop(self) -> None:
-        """Ask it to end; kill what is left of its process group when its patience is over. `keep` then returns."""
+        """Ask it to end; after `stop_seconds` kill what is left of its process group. `keep_running` then returns."""
         self._stopping.set()
         who = self.identity
         if who is None:
@@ -106,9 +106,9 @@ class Child:
         self._hurry.set()
 
     async def _wait_until_gone(
-        self, who: processes.Identity, patience: float, sooner: asyncio.Event | None = None
+        self, who: processes.Identity, grace_seconds: float, sooner: asyncio.Event | None = None
     ) -> None:
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + grace_seconds
         while processes.is_alive(who) and time.monotonic() < deadline and not (sooner and sooner.is_set()):
             await asyncio.sleep(0.05)
 

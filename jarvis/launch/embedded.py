@@ -92,7 +92,7 @@ class EmbeddedPostgres:
         """Make the cluster at the first start; clear away what a killed Postgres left. Raises LaunchError."""
         make_private_directory(self.sockets.parent)
         make_private_directory(self.sockets, for_postgres=True)
-        # A postmaster that outlived its supervisor, and backends that outlived their postmaster and hold its memory.
+        # A postmaster that outlived its supervisor, and backends that outlived their postmaster and keep its memory.
         left = processes.processes_in(self.data, "postgres")
         processes.end_processes(left, signal.SIGINT, grace_seconds=10)
         # None of them lives now, so these files are stale, even where their pid has been given to another process.
@@ -108,7 +108,7 @@ class EmbeddedPostgres:
             )
 
     def _create(self) -> None:
-        """Make the cluster beside its place and move it there when it is whole."""
+        """Make the cluster beside its place and move it there when it is complete."""
         self.data.parent.mkdir(parents=True, exist_ok=True)
         if self.data.exists():
             if any(self.data.iterdir()):
@@ -237,7 +237,7 @@ class RunningService:
         return self
 
     def stop(self, grace_seconds: float = 10) -> None:
-        """Stop it in order, and by force after `patience` seconds."""
+        """Stop it in order, and by force after `grace_seconds`."""
         if self.process is not None:
             self.process.send_signal(self.service.stop_signal)
             try:

@@ -98,7 +98,7 @@ def install_venv_package() -> bool:
 
 
 def pip_settings(python: object) -> dict[str, str]:
-    """What pip is told on this machine, by its files and variables; uv does not read these by itself."""
+    """The settings of pip on this machine, from its files and variables; uv does not read these by itself."""
     listing = subprocess.run(
         [str(python), "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
     ).stdout
@@ -173,7 +173,7 @@ def has_libnuma() -> bool:
 def install_libnuma() -> None:
     """vLLM's CPU build is linked against libnuma, which a small system lacks: fetch the distribution's, without root.
 
-    It goes to `.venv/libraries`, where the engine is told to look (LD_LIBRARY_PATH).
+    It goes to `.venv/libraries`, where LD_LIBRARY_PATH makes the engine look.
     """
     if has_libnuma():
         return
@@ -254,7 +254,7 @@ def install(wanted: list[str]) -> None:
 
 def main() -> None:
     here = platform.python_version()
-    if sys.version_info < (3, 11):  # noqa: UP036  (it is an older Python that has to be told)
+    if sys.version_info < (3, 11):  # noqa: UP036  (an older Python runs this line)
         sys.exit(f"Jarvis needs Python 3.11 or newer, and this is {here}: make PYTHON=python3.12 run")
     if sys.version_info[:2] > NEWEST_TESTED:
         newest = ".".join(map(str, NEWEST_TESTED))

@@ -14,7 +14,7 @@ from jarvis.lib import processes
 
 
 class InstanceLock:
-    """Held from start to end. What is left of an earlier holder that was killed is ended by `clear_away`."""
+    """Taken for as long as an instance runs. `end_leftovers` ends what an earlier instance that was killed left."""
 
     def __init__(self, run_dir: Path, address: str) -> None:
         self.lock_file = run_dir / "supervisor.lock"
@@ -54,7 +54,7 @@ class InstanceLock:
     def end_leftovers(self, grace_seconds: float = 6.0) -> list[str]:
         """End the children of a holder that was killed, and give their names.
 
-        The worker is not asked but killed: then its engine lives on, is taken over by the next worker, and no model
+        The worker is killed at once: then its engine lives on, is taken over by the next worker, and no model
         has to be loaded again. Postgres and Redis are ended by their own `prepare`.
         """
         left = {name: who for name, who in self.read_children().items() if processes.is_alive(who)}

@@ -48,7 +48,7 @@ def processes_in(folder: Path, program: str) -> list[Identity]:
 
 
 def end_processes(targets: Iterable[Identity], first: signal.Signals, grace_seconds: float) -> None:
-    """Ask these processes to end with `first`, wait `patience` seconds, then kill the ones that are left."""
+    """Ask these processes to end with `first`, wait `grace_seconds`, then kill the ones that are left."""
     left = [who for who in targets if is_alive(who)]
     for number, seconds in ((first, grace_seconds), (signal.SIGKILL, 5.0)):
         for who in left:

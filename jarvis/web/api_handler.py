@@ -78,7 +78,7 @@ class ApiHandler(ASGIHandler):
 
 
 async def read_body(scope: dict[str, Any], receive: Any) -> bytes:
-    """The whole body. Raises TooLarge as soon as it is, RequestAborted where the client leaves."""
+    """The whole body. Raises BodyTooLarge as soon as it is, RequestAborted where the client leaves."""
     limit, parts, size = settings.DATA_UPLOAD_MAX_MEMORY_SIZE, [], 0
     while True:
         message = await receive()

@@ -1,4 +1,4 @@
-"""Errors of the REST resources in the one shape that all doors share."""
+"""Errors of the REST resources in the one shape that all interfaces share."""
 
 from typing import Any
 
