@@ -10,10 +10,10 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django_ratelimit.core import get_usage
-from redis.exceptions import RedisError
 
 from jarvis.lib.client_address import client_address, rate_bucket
 from jarvis.lib.config import config
+from jarvis.lib.redis_client import RedisError
 
 log = structlog.get_logger(__name__)
 

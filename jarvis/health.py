@@ -9,11 +9,11 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 
 from accounts.authentication import Caller
-from inference.api.http import json_response
 from inference.models import Generation, LanguageModel
 from inference.redis import wire
 from inference.worker_state import WorkerState
 from jarvis.lib.database import in_database
+from jarvis.lib.http import json_response
 from jarvis.lib.timestamps import now_iso
 
 STARTED_AT = time.time()

@@ -2,12 +2,10 @@
 
 import django_stubs_ext
 from psycopg.conninfo import conninfo_to_dict
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.retry import Retry as SyncRetry
 
 from jarvis.lib import mail
 from jarvis.lib.config import BASE, config
+from jarvis.lib.redis_client import ASYNC_OPTIONS, SYNC_OPTIONS
 from jarvis.lib.secrets import secret_key
 
 django_stubs_ext.monkeypatch()  # classes such as ModelAdmin can then be written with their type
@@ -102,8 +100,7 @@ CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
         "CONFIG": {
-            # Who waits for Redis decides itself how long; retries in here would hold up all of a process's sockets.
-            "hosts": [{"address": config.redis, "socket_connect_timeout": 2, "retry": Retry(NoBackoff(), 0)}],
+            "hosts": [{"address": config.redis, **ASYNC_OPTIONS}],
             "prefix": "jarvis-layer",
         },
     }
@@ -114,12 +111,7 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": config.redis,
         "KEY_PREFIX": "jarvis-cache",  # never cache.clear(): it would empty the whole database
-        "OPTIONS": {
-            "serializer": "jarvis.lib.cache.JsonSerializer",
-            "socket_connect_timeout": 2,
-            "socket_timeout": 2,
-            "retry": SyncRetry(NoBackoff(), 0),
-        },
+        "OPTIONS": {"serializer": "jarvis.lib.cache.JsonSerializer", **SYNC_OPTIONS},
     }
 }
 SILENCED_SYSTEM_CHECKS = ["django_ratelimit.W001"]  # Django's own Redis cache adds and counts in one step, as it must

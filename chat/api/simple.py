@@ -13,7 +13,6 @@ from django.http.response import HttpResponseBase
 from accounts.authentication import Caller
 from chat.models import Conversation, Message
 from chat.turns.submit import Submission, ask_question
-from inference.api.http import json_response
 from inference.api.responses import cancel_in_background, collect_answer, stream_response
 from inference.log.events import End
 from inference.models import Generation
@@ -24,6 +23,7 @@ from inference.queue.submit import stop_generation as stop_generation
 from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.database import in_database
+from jarvis.lib.http import json_response
 from jarvis.lib.timestamps import iso, now_iso
 
 DEFAULT_PAGE_MESSAGES = 50

@@ -1,6 +1,5 @@
 """Postgres 18 with pgvector and Redis out of Python packages: real servers, on unix sockets, nothing installed."""
 
-import contextlib
 import importlib.util
 import os
 import shutil
@@ -14,11 +13,11 @@ from typing import ClassVar, Protocol, Self
 from urllib.parse import quote
 
 import psycopg
-import redis
 
 from jarvis.launch.errors import LaunchError
 from jarvis.launch.privileges import make_private_directory, prefix_without_privileges
 from jarvis.lib import processes
+from jarvis.lib.redis_client import RedisError, check_redis
 
 POSTGRES_MAJOR = "18"
 _LONGEST_SOCKET_PATH = 107  # bytes, what Linux allows
@@ -200,12 +199,11 @@ class EmbeddedRedis:
 
     def ready(self) -> bool:
         """Whether it answers, which it does not before its data is loaded."""
-        client = redis.Redis.from_url(self.url, socket_timeout=2)
-        with contextlib.closing(client):
-            try:
-                return bool(client.ping())
-            except redis.RedisError:
-                return False
+        try:
+            check_redis(self.url)
+        except RedisError:
+            return False
+        return True
 
 
 class RunningService:

@@ -17,9 +17,9 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import Resolver404, resolve, set_script_prefix
 
-from inference.api.http import View, error_response
 from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
+from jarvis.lib.http import View, error_response
 from jarvis.lib.request_id import request_context
 
 log = structlog.get_logger(__name__)
