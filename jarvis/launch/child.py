@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from jarvis.launch.errors import LaunchError
-from jarvis.launch.logfile import LogFile
 from jarvis.lib import processes
+from jarvis.lib.log_file import LogFile
 
 Phase = Literal["waiting", "starting", "ready", "restarting", "stopping", "stopped"]
 
@@ -99,7 +99,7 @@ class Child:
         if self._hurry.is_set() and self.plan.hurried_stop_seconds:
             processes.send_signal(who, self.plan.stop_signal)
             await self._wait_until_gone(who, self.plan.hurried_stop_seconds)
-        kill_group(who.pid)
+        processes.kill_group(who.pid)
 
     def hurry(self) -> None:
         """Wait no longer for it to end by itself."""
@@ -141,7 +141,7 @@ class Child:
         finally:
             watch.cancel()
             self.identity = None
-            kill_group(process.pid)
+            processes.kill_group(process.pid)
         return f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
 
     async def _watch_for_ready(self, pid: int) -> None:
@@ -159,9 +159,3 @@ class Child:
     def _set_phase(self, phase: Phase, detail: str) -> None:
         self.phase, self.detail = phase, detail
         self._changed(self)
-
-
-def kill_group(pid: int) -> None:
-    """Kill what a child left in its process group."""
-    with suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)

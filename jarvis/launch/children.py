@@ -10,8 +10,8 @@ from inference.worker_state import WorkerState
 from jarvis.launch import port
 from jarvis.launch.child import ChildPlan
 from jarvis.launch.embedded import EmbeddedPostgres, EmbeddedRedis, Service
-from jarvis.launch.logfile import LogFile
 from jarvis.lib.config import BASE, Config
+from jarvis.lib.log_file import LogFile
 
 CELERY_CONCURRENCY = 2
 # Children write their logs to files, line by line; the command line decides where they are, not the terminal.
