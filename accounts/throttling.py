@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from allauth.account.internal.stagekit import LOGIN_SESSION_KEY
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -13,6 +12,7 @@ from django_ratelimit.core import get_usage
 
 from jarvis.lib.client_address import client_address, rate_bucket
 from jarvis.lib.config import config
+from jarvis.lib.private_names import pending_account_id
 from jarvis.lib.redis_client import RedisError
 
 log = structlog.get_logger(__name__)
@@ -26,12 +26,6 @@ def read_username(request: HttpRequest) -> str:
 
 def read_email(request: HttpRequest) -> str:
     return request.POST.get("email", "").strip().lower()
-
-
-def pending_account(request: HttpRequest) -> str:
-    """Whose second factor is asked for: the password was right, or there would be no such session."""
-    login = request.session.get(LOGIN_SESSION_KEY)
-    return str(login.get("user_pk", "")) if isinstance(login, dict) else ""
 
 
 def current_account(request: HttpRequest) -> str:
@@ -51,7 +45,7 @@ class Limit:
 
 
 SIGN_IN = Limit("sign-in", "60/m", "10/5m", read_username)
-SECOND_FACTOR = Limit("second factor", "60/m", "5/5m", pending_account)
+SECOND_FACTOR = Limit("second factor", "60/m", "5/5m", pending_account_id)
 REAUTHENTICATE = Limit("again", "60/m", "10/5m")
 RESET = Limit("reset", "10/m", "3/10m", read_email)
 SIGN_UP = Limit("sign-up", "20/m")

@@ -5,7 +5,6 @@ from psycopg.conninfo import conninfo_to_dict
 
 from jarvis.lib import mail
 from jarvis.lib.config import BASE, config
-from jarvis.lib.redis_client import ASYNC_OPTIONS, SYNC_OPTIONS
 from jarvis.lib.secrets import secret_key
 
 django_stubs_ext.monkeypatch()  # classes such as ModelAdmin can then be written with their type
@@ -18,7 +17,6 @@ ASGI_APPLICATION = "jarvis.asgi.application"
 APPEND_SLASH = False
 
 INSTALLED_APPS = [
-    "daphne",
     "jarvis",
     "accounts",
     "inference",
@@ -98,20 +96,16 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CHANNEL_LAYERS = {
     "default": {
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {
-            "hosts": [{"address": config.redis, **ASYNC_OPTIONS}],
-            "prefix": "jarvis-layer",
-        },
+        "BACKEND": "jarvis.lib.redis_backends.ChannelLayer",
+        "CONFIG": {"url": config.redis, "prefix": "jarvis-layer"},
     }
 }
 
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "jarvis.lib.redis_backends.Cache",
         "LOCATION": config.redis,
         "KEY_PREFIX": "jarvis-cache",  # never cache.clear(): it would empty the whole database
-        "OPTIONS": {"serializer": "jarvis.lib.cache.JsonSerializer", **SYNC_OPTIONS},
     }
 }
 SILENCED_SYSTEM_CHECKS = ["django_ratelimit.W001"]  # Django's own Redis cache adds and counts in one step, as it must

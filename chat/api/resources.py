@@ -31,6 +31,7 @@ from chat.ws.connections import announce_frame_sync
 from inference.queue.submit import stop_generations_sync
 from jarvis.lib import api_errors
 from jarvis.lib.drf.pagination import NewestPagination
+from jarvis.lib.private_names import django_request
 
 HITS_PER_PAGE = 30  # of a search at a time
 MAX_HIT_OFFSET = 1000  # hit that a search can be asked for
@@ -64,7 +65,7 @@ class ConversationFilter(django_filters.FilterSet):  # type: ignore[misc]
         fields = ("archived", "pinned", "folder", "search")
 
     def with_words(self, conversations: Any, name: str, text: str) -> Any:
-        limits.count_call(self.request._request, limits.search_limit())
+        limits.count_call(django_request(self.request), limits.search_limit())
         return conversations.with_words(compile_query(parse_query(text)))
 
 
@@ -90,8 +91,8 @@ def refuse_download(request: Request) -> HttpResponseBase | None:
     """The page that says when to come for a file again, where it was a link on ours that was followed too often.
     Raises ApiError 429 for scripts."""
     if "text/html" in request.headers.get("accept", ""):
-        return limits.check_limit(request._request, limits.file_limit())
-    limits.count_call(request._request, limits.file_limit())
+        return limits.check_limit(django_request(request), limits.file_limit())
+    limits.count_call(django_request(request), limits.file_limit())
     return None
 
 
@@ -156,7 +157,7 @@ class ConversationViewSet(
         offset = request.query_params.get("offset", "0")
         if not (offset.isascii() and offset.isdecimal() and len(offset) < 6 and int(offset) <= MAX_HIT_OFFSET):
             raise api_errors.invalid_request(f"`offset` must be a whole number from 0 to {MAX_HIT_OFFSET}.", "offset")
-        limits.count_call(request._request, limits.search_limit())
+        limits.count_call(django_request(request), limits.search_limit())
         found = search_conversations(user_id_of(request), request.query_params.get("q", ""), HITS_PER_PAGE, int(offset))
         return Response(self.get_serializer(found, many=True).data)
 
@@ -201,7 +202,7 @@ class ConversationViewSet(
             raise api_errors.invalid_request(
                 "Send the file as the field `file` of a form (multipart/form-data).", "file"
             )
-        limits.count_call(request._request, limits.file_limit())
+        limits.count_call(django_request(request), limits.file_limit())
         counts = transfer.import_file(user_id_of(request), file)
         if counts.imported:
             announce_frame_sync(user_id_of(request), frames.encode_frame(frames.Changed()))

