@@ -32,6 +32,7 @@ from inference.queue.submit import stop_generations_sync
 from jarvis.lib import api_errors
 from jarvis.lib.drf.pagination import NewestPagination
 from jarvis.lib.private_names import django_request
+from jarvis.lib.query import query_number
 
 HITS_PER_PAGE = 30  # of a search at a time
 MAX_HIT_OFFSET = 1000  # hit that a search can be asked for
@@ -154,11 +155,9 @@ class ConversationViewSet(
     @extend_schema(summary="Search", parameters=[Q, OFFSET], responses=FoundSerializer(many=True))
     @action(detail=False, filterset_class=None, pagination_class=None, serializer_class=FoundSerializer)
     def search(self, request: Request) -> Response:
-        offset = request.query_params.get("offset", "0")
-        if not (offset.isascii() and offset.isdecimal() and len(offset) < 6 and int(offset) <= MAX_HIT_OFFSET):
-            raise api_errors.invalid_request(f"`offset` must be a whole number from 0 to {MAX_HIT_OFFSET}.", "offset")
+        offset = query_number(request.query_params, "offset", default=0, most=MAX_HIT_OFFSET)
         limits.count_call(django_request(request), limits.search_limit())
-        found = search_conversations(user_id_of(request), request.query_params.get("q", ""), HITS_PER_PAGE, int(offset))
+        found = search_conversations(user_id_of(request), request.query_params.get("q", ""), HITS_PER_PAGE, offset)
         return Response(self.get_serializer(found, many=True).data)
 
     @extend_schema(summary="One conversation as a file", parameters=[AS], responses=A_FILE)
