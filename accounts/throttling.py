@@ -12,7 +12,7 @@ from django_ratelimit.core import get_usage
 
 from jarvis.lib.client_address import client_address, rate_bucket
 from jarvis.lib.config import config
-from jarvis.lib.private_names import pending_account_id
+from jarvis.lib.private_names import second_factor_account
 from jarvis.lib.redis_client import RedisError
 
 log = structlog.get_logger(__name__)
@@ -45,7 +45,7 @@ class Limit:
 
 
 SIGN_IN = Limit("sign-in", "60/m", "10/5m", read_username)
-SECOND_FACTOR = Limit("second factor", "60/m", "5/5m", pending_account_id)
+SECOND_FACTOR = Limit("second factor", "60/m", "5/5m", second_factor_account)
 REAUTHENTICATE = Limit("again", "60/m", "10/5m")
 RESET = Limit("reset", "10/m", "3/10m", read_email)
 SIGN_UP = Limit("sign-up", "20/m")

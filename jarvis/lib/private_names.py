@@ -9,7 +9,7 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
 
-def pending_account_id(request: HttpRequest) -> str:
+def second_factor_account(request: HttpRequest) -> str:
     """Whose second factor allauth asks for in this session; empty for nobody's. There is no public way to ask it."""
     login = request.session.get(LOGIN_SESSION_KEY)
     return str(login.get("user_pk", "")) if isinstance(login, dict) else ""

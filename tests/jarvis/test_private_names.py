@@ -10,7 +10,7 @@ from drf_spectacular.openapi import AutoSchema
 from rest_framework.request import Request
 
 from jarvis.lib.config import BASE
-from jarvis.lib.private_names import close_resources, django_request, pending_account_id
+from jarvis.lib.private_names import close_resources, django_request, second_factor_account
 
 OURS = ("accounts", "chat", "inference", "jarvis")
 INTERNAL = re.compile(r"^\s*(?:from|import) \S*(?:\.internal\b|\._)|\b_resource_closers\b|\._request\b", re.MULTILINE)
@@ -22,9 +22,9 @@ def test_allauth_keeps_a_sign_in_that_waits_for_a_second_factor_in_the_session(c
     session["account_login"] = Login(user=alice).serialize()
     request = RequestFactory().get("/")
     request.session = session
-    assert pending_account_id(request) == str(alice.pk), (
+    assert second_factor_account(request) == str(alice.pk), (
         "allauth stores a pending sign-in in another way: look at allauth.account.internal.stagekit.stash_login "
-        "and at Login.serialize, and mend jarvis.lib.private_names.pending_account_id (the limit on second factors)"
+        "and at Login.serialize, and mend jarvis.lib.private_names.second_factor_account (the limit on second factors)"
     )
 
 
