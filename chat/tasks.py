@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import structlog
+from celery import shared_task
 from django.db import transaction
 from django.utils import timezone
 
@@ -12,7 +13,6 @@ from chat.notify import announce_change, announce_frame_sync
 from chat.turns.title import build_title_request, clean_title, gets_title
 from inference.models import Generation, LanguageModel
 from inference.queue.submit import ring_doorbell_sync
-from jarvis.celery import app
 from jarvis.lib.config import config
 
 CONVERSATIONS_PER_TRANSACTION = 100  # conversations in one transaction
@@ -21,7 +21,7 @@ TITLES_PER_RUN = 10
 log = structlog.get_logger(__name__)
 
 
-@app.task
+@shared_task
 def destroy() -> int:
     """Delete for good what was deleted a day ago; how many that was."""
     count = 0
@@ -33,7 +33,7 @@ def destroy() -> int:
     return count
 
 
-@app.task
+@shared_task
 def forget_old() -> int:
     """Delete conversations whose last message is older than the site keeps them; how many that was.
 
@@ -51,7 +51,7 @@ def forget_old() -> int:
     return count
 
 
-@app.task
+@shared_task
 def make_titles() -> int:
     """Give titles that the model has found, and ask for those of new conversations; how many were given.
 

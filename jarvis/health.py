@@ -9,12 +9,12 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 
 from accounts.authentication import Caller
-from inference.api.http import json_response
 from inference.models import Generation, LanguageModel
 from inference.redis.client import UNAVAILABLE_ERRORS
 from inference.redis.workers import worker_states
 from inference.worker_state import WorkerState
 from jarvis.lib.database import in_database
+from jarvis.lib.http import json_response
 from jarvis.lib.timestamps import now_iso
 
 STARTED_AT = time.time()

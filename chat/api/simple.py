@@ -14,7 +14,6 @@ from accounts.authentication import Caller
 from chat.models import Conversation, Message
 from chat.turns.submission import Submission
 from chat.turns.submit import ask_question
-from inference.api.http import json_response
 from inference.api.responses import cancel_in_background, collect_answer, stream_response
 from inference.log.events import End
 from inference.models import Generation
@@ -25,6 +24,8 @@ from inference.queue.submit import stop_generation
 from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.database import in_database
+from jarvis.lib.http import json_response
+from jarvis.lib.query import query_number
 from jarvis.lib.timestamps import iso, now_iso
 
 DEFAULT_PAGE_MESSAGES = 50
@@ -123,17 +124,10 @@ class TokenStreamFormat:
         return encode_sse(fault.body())
 
 
-def parse_number(request: HttpRequest, name: str, default: int, most: int) -> int:
-    text = request.GET.get(name, str(default))
-    if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text) <= most):
-        raise api_errors.invalid_request(f"`{name}` must be a whole number from 0 to {most}.", name)
-    return int(text)
-
-
 async def history(request: HttpRequest, caller: Caller) -> HttpResponse:
     """GET /api/history?offset&limit: the caller's messages, newest first, and how many there are."""
-    offset = parse_number(request, "offset", 0, 10**9 - 1)
-    limit = parse_number(request, "limit", DEFAULT_PAGE_MESSAGES, MAX_PAGE_MESSAGES)
+    offset = query_number(request.GET, "offset", default=0, most=10**9 - 1)
+    limit = query_number(request.GET, "limit", default=DEFAULT_PAGE_MESSAGES, most=MAX_PAGE_MESSAGES)
     messages, total = await in_database(history_page, caller.user_id, offset, limit)
     return json_response({"messages": messages, "total": total, "offset": offset, "limit": limit})
 

@@ -19,6 +19,7 @@ from chat.pages import sidebar
 from chat.pages.strings import script_strings, suggestions
 from inference.models import LanguageModel
 from jarvis.lib.config import MAX_SYSTEM_PROMPT_CHARS, config
+from jarvis.lib.query import MAX_ROW_ID, parse_whole_number
 
 
 @never_cache
@@ -82,9 +83,10 @@ def message_context(request: HttpRequest, conversation: Conversation) -> dict[st
 def parse_message_id(request: HttpRequest, name: str) -> int | None:
     """The id of a message in the query, None where it is left out. Raises Http404."""
     text = request.GET.get(name, "")
-    if text and not (text.isascii() and text.isdecimal() and len(text) < 19):
+    number = parse_whole_number(text, MAX_ROW_ID)
+    if text and number is None:
         raise Http404(_("There is no such message."))
-    return int(text) if text else None
+    return number
 
 
 def favicon(request: HttpRequest) -> HttpResponse:

@@ -4,9 +4,9 @@ import time
 from typing import Any
 
 from allauth.account import app_settings
+from allauth.account.authentication import get_authentication_records
 from allauth.account.decorators import reauthentication_required
-from allauth.account.internal.flows.login import get_authentication_records
-from allauth.account.internal.flows.reauthentication import get_reauthentication_flows
+from allauth.mfa.utils import is_mfa_enabled
 from django import forms
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import AnonymousUser, User
@@ -94,7 +94,7 @@ def delete(request: HttpRequest) -> HttpResponse:
 
 def signed_in_lately(request: HttpRequest, user: User) -> bool:
     """Whether somebody whom nothing can be asked again, for a provider signs them in, has just come from there."""
-    if get_reauthentication_flows(user):
+    if user.has_usable_password() or is_mfa_enabled(user):
         return True  # what they could be asked, they were
     records = get_authentication_records(request, user)
     return bool(records) and time.time() - records[-1]["at"] < app_settings.REAUTHENTICATION_TIMEOUT

@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import weakref
 from collections import deque
 from typing import Any
 from uuid import UUID
@@ -21,6 +20,7 @@ from inference.redis.client import UNAVAILABLE_ERRORS
 from inference.redis.workers import worker_states
 from inference.worker_state import WorkerState
 from jarvis.lib.database import in_database, log_failure
+from jarvis.lib.event_loops import PerLoop
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +30,7 @@ CLOSE_SERVER_ERROR = 1011  # close code: a fault of the server, come again
 MAX_NOTICES = 64  # that are kept for a socket that does not read
 PHASES = ("ready", "warming", "loading", "starting", "failed", "stopped")  # the best worker's is shown
 
-_connections: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Connections]" = weakref.WeakKeyDictionary()
+_connections: "PerLoop[Connections]" = PerLoop(lambda: Connections())
 
 
 class Window:
@@ -81,7 +81,7 @@ class Connections:
 
     @classmethod
     def for_this_loop(cls) -> "Connections":
-        return _connections.setdefault(asyncio.get_running_loop(), cls())
+        return _connections.get()
 
     def add_window(self, window: Window) -> None:
         self.windows.add(window)

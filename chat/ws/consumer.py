@@ -23,7 +23,6 @@ from chat.ws.connections import CLOSE_UNAUTHENTICATED, Connections, Window
 from chat.ws.handshake import ForeignOrigin, MayNotChat, admit_handshake, decode_headers
 from chat.ws.live_html import stream_html_frames
 from chat.ws.replay import find_answer, follow_with_prefix, frames_for_events
-from inference.api.http import UNSTORABLE
 from inference.log.events import START, Cursor
 from inference.models import Generation
 from inference.queue.submit import QueueFull, Unavailable, stop_generation
@@ -31,6 +30,7 @@ from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.config import MAX_SYSTEM_PROMPT_CHARS, config
 from jarvis.lib.database import in_database, log_failure
+from jarvis.lib.http import UNSTORABLE
 from jarvis.lib.request_id import choose_request_id
 
 log = structlog.get_logger(__name__)

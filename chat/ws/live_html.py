@@ -6,7 +6,6 @@ interpreter's lock at every turn. Only a long piece goes to a thread, and holds 
 
 import asyncio
 import time
-import weakref
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
@@ -22,6 +21,7 @@ from chat.ws.replay import make_boundary, text_of_event
 from inference.log.events import START, Begin, Cursor, End, Event
 from inference.log.follow import Follower, LogReader
 from jarvis.lib.database import in_database, log_failure
+from jarvis.lib.event_loops import PerLoop
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +31,7 @@ MAX_RENDER_SHARE = 0.25  # of the event loop's time that rendering takes at most
 MAX_INLINE_CHARS = 3_000  # that are rendered on the event loop; more are rendered in a thread
 MAX_FRAME_HTML_CHARS = 16_000  # in one frame, unless one block has more
 
-_answers: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[UUID, LiveHtml]]" = weakref.WeakKeyDictionary()
+_answers: "PerLoop[dict[UUID, LiveHtml]]" = PerLoop(dict)
 _thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rendering")
 
 
@@ -74,7 +74,7 @@ class LiveHtml:
 
     @classmethod
     def for_generation(cls, generation: UUID, prefix: str = "") -> "LiveHtml":
-        answers = _answers.setdefault(asyncio.get_running_loop(), {})
+        answers = _answers.get()
         if generation not in answers:
             answers[generation] = cls(generation, prefix)
         return answers[generation]
@@ -100,7 +100,7 @@ class LiveHtml:
 
     def unregister(self) -> None:
         """Who comes from now on begins anew."""
-        answers = _answers[asyncio.get_running_loop()]
+        answers = _answers.get()
         if answers.get(self.generation) is self:
             del answers[self.generation]
 
@@ -162,7 +162,7 @@ class LiveHtml:
             if not self.draft.has_much_new:
                 break
             await asyncio.sleep(0)
-        answers = len(_answers[asyncio.get_running_loop()])
+        answers = len(_answers.get())
         self.shown_at = self.now()
         self.next_render_at = self.shown_at + max(MIN_RENDER_INTERVAL_SECONDS, took * answers / MAX_RENDER_SHARE)
 

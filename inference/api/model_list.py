@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-import weakref
 from typing import Any
 
 import msgspec
@@ -16,6 +15,7 @@ from inference.redis.workers import worker_states
 from inference.worker_state import EngineState
 from jarvis.lib import api_errors
 from jarvis.lib.database import in_database
+from jarvis.lib.event_loops import PerLoop
 
 MAX_AGE_SECONDS = 0.5  # seconds that a look at Postgres and Redis serves all calls of this process
 
@@ -50,7 +50,7 @@ class Catalogue(msgspec.Struct):
             raise api_errors.model_loading(name)
 
 
-_looks: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[Catalogue]]" = weakref.WeakKeyDictionary()
+_looks: "PerLoop[asyncio.Task[Catalogue]]" = PerLoop(lambda: asyncio.create_task(load_catalogue()))
 
 
 async def get_catalogue() -> Catalogue:
@@ -58,10 +58,9 @@ async def get_catalogue() -> Catalogue:
 
     Calls that come while somebody looks wait for that look.
     """
-    loop = asyncio.get_running_loop()
-    task = _looks.get(loop)
-    if task is None or (task.done() and is_stale(task)):
-        task = _looks[loop] = loop.create_task(load_catalogue())
+    task = _looks.get()
+    if task.done() and is_stale(task):
+        task = _looks.renew()
     try:
         return await asyncio.shield(task)
     except DatabaseError:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import secrets
-import weakref
 from collections.abc import AsyncGenerator, Iterable
 from datetime import timedelta
 from uuid import UUID
@@ -19,6 +18,7 @@ from inference.redis.client import UNAVAILABLE_ERRORS
 from inference.redis.keys import log_key
 from inference.redis.log import LogConnection, read_log
 from jarvis.lib.database import in_database, log_failure
+from jarvis.lib.event_loops import PerLoop
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +31,7 @@ MAX_UNGATHERED_LOGS, GATHER_SECONDS = (
 MAX_SILENCE_SECONDS = 1.0  # seconds without news after which the row is looked at
 RETRY_SECONDS = (0.05, 0.2, 0.5, 1.0)  # seconds between attempts to reach Redis again
 
-_readers: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LogReader]" = weakref.WeakKeyDictionary()
+_readers: "PerLoop[LogReader]" = PerLoop(lambda: LogReader())
 
 
 async def follow(generation: UUID, after: Cursor = START, idle: float | None = None) -> AsyncGenerator[Batch]:
@@ -133,10 +133,7 @@ class LogReader:
 
     @classmethod
     def for_this_loop(cls) -> "LogReader":
-        loop = asyncio.get_running_loop()
-        if loop not in _readers:
-            _readers[loop] = cls()
-        return _readers[loop]
+        return _readers.get()
 
     async def add_follower(self, follower: Follower) -> None:
         self.followers.setdefault(follower.key, set()).add(follower)

@@ -9,7 +9,6 @@ import asyncio
 import math
 import secrets
 import time
-import weakref
 from collections.abc import Callable, Collection, Coroutine, Iterable
 from datetime import datetime
 from functools import partial
@@ -38,6 +37,7 @@ from inference.redis.limits import (
 from jarvis.lib import api_errors
 from jarvis.lib.config import config
 from jarvis.lib.database import in_database, log_failure
+from jarvis.lib.event_loops import PerLoop
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +49,7 @@ TEMPLATE_TOKENS = 512  # tokens that a model's chat template may add around ever
 MAX_CACHED_REFUSALS = 10_000  # refusals remembered at most
 SUBJECT_WORDS = {"user": "You", "group": "Your group", "key": "This key", "environment": "This key"}
 
-_batchers: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, ReservationBatcher]" = weakref.WeakKeyDictionary()
+_batchers: "PerLoop[ReservationBatcher]" = PerLoop(lambda: ReservationBatcher())
 _refused: dict[Allowance, float] = {}  # until when no more requests can pass
 
 
@@ -183,7 +183,7 @@ class ReservationBatcher:
 
     @classmethod
     def for_this_loop(cls) -> "ReservationBatcher":
-        return _batchers.setdefault(asyncio.get_running_loop(), cls())
+        return _batchers.get()
 
     async def reserve(self, call: LimitedCall) -> list[int]:
         done: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()

@@ -1,7 +1,6 @@
 """Accepting work: the row is the acceptance, the doorbell only saves waiting."""
 
 import asyncio
-import weakref
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from uuid import UUID
@@ -22,6 +21,7 @@ from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.config import config
 from jarvis.lib.database import in_database, log_failure
+from jarvis.lib.event_loops import PerLoop
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +30,7 @@ STOPPED_EVENTS: Sequence[tuple[Cursor, Event]] = [(Cursor(0, 1), Begin()), (Curs
 
 WAITING_SQL = "SELECT owner_id, count(*) FROM inference_generation WHERE status = %s GROUP BY owner_id"
 
-_submitters: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Submitter]" = weakref.WeakKeyDictionary()
+_submitters: "PerLoop[Submitter]" = PerLoop(lambda: Submitter())
 
 
 class QueueFull(Exception):
@@ -82,10 +82,7 @@ async def submit_generation(generation: Generation, reservation: Reservation | N
 
     Calls that come at the same time share one transaction, so that a burst costs a few commits and not one a call.
     """
-    loop = asyncio.get_running_loop()
-    if loop not in _submitters:
-        _submitters[loop] = Submitter()
-    await _submitters[loop].submit(generation, reservation)
+    await _submitters.get().submit(generation, reservation)
 
 
 class Submitter:

@@ -11,12 +11,15 @@ from inference.worker_state import WorkerState
 from jarvis.launch import port
 from jarvis.launch.child import ChildPlan
 from jarvis.launch.embedded import EmbeddedPostgres, EmbeddedRedis, Service
-from jarvis.launch.logfile import LogFile
 from jarvis.lib.config import BASE, Config
+from jarvis.lib.log_file import LogFile
 
 CELERY_CONCURRENCY = 2
-# Children write their logs to files, line by line; the command line decides where they are, not the terminal.
-COMMON = {"PYTHONUNBUFFERED": "1", "DJANGO_SETTINGS_MODULE": "jarvis.settings"}
+COMMON = {
+    "PYTHONUNBUFFERED": "1",  # their logs are files, and come line by line
+    "PYTHONDONTWRITEBYTECODE": "",  # empty is off: bytecode halves the time of a start
+    "DJANGO_SETTINGS_MODULE": "jarvis.settings",
+}
 
 
 def _log(config: Config, name: str) -> LogFile:

@@ -53,7 +53,7 @@ class Instance:
 
     async def _run_all(self) -> None:
         check_disk(self.config)
-        fd = self._open_listener()  # before anything is started: a port that is taken should be told at once
+        fd = self._open_listener()  # before anything is started: a port that is taken should be reported at once
         await asyncio.to_thread(database.check_given_servers, self.config)
         await self.supervisor.start_children(children.service_plans(self.config))
         link = await asyncio.to_thread(database.migrate)
@@ -76,7 +76,7 @@ class Instance:
         return listener.fileno()
 
     async def _show_engine(self, worker: Child) -> None:
-        """Show what the worker says of its engine, which it tells through Redis."""
+        """Show the state of the engine, which the worker publishes through Redis."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
             if worker.phase in ("starting", "ready") and worker.identity is not None:

@@ -6,12 +6,13 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import psutil
 import pytest
 from structlog.testing import capture_logs
 
-from inference.engine import processes
 from inference.engine.process import state_file
 from inference.engine.process.handle import state_path
+from jarvis.lib.processes import reap_child
 from tests.support.bench import QUICK, kill
 from tests.support.waiting import until
 
@@ -119,7 +120,7 @@ async def test_children_that_outlived_the_engine_are_found_and_ended_where_clean
     await bench.lose_worker()
     kill(first)
     await until(lambda: len(bench.marked()) == 1)
-    processes.reap_child(first)
+    reap_child(first)
     [orphan] = bench.marked()
     engine = bench.keep(bench.engine())
     await until(lambda: engine.state.phase == "failed")
@@ -367,9 +368,9 @@ async def test_the_engine_sees_no_secret_of_jarvis(bench, monkeypatch):
     monkeypatch.setenv("JARVIS_SECRET_KEY", "canary" * 10)
     monkeypatch.setenv("HF_TOKEN", "canary")
     engine = await bench.started()
-    variables = processes.PROC.joinpath(str(engine.state.pid), "environ").read_bytes()
-    assert b"canary" not in variables
-    assert b"VLLM_NO_USAGE_STATS=1" in variables
+    variables = psutil.Process(engine.state.pid).environ()
+    assert "canary" not in str(variables)
+    assert variables["VLLM_NO_USAGE_STATS"] == "1"
 
 
 @pytest.mark.parametrize("network", [False, True])

@@ -16,6 +16,7 @@ from inference.engine.base import VllmEngine
 from inference.engine.process.spawn import is_isolated
 from inference.openai.request import check_chat_request
 from jarvis.lib.config import Config
+from jarvis.lib.processes import process_name
 from tests.support import tiny
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(400)]
@@ -152,7 +153,7 @@ async def test_a_core_that_is_killed_is_replaced_with_the_front(left_behind):
     task = asyncio.create_task(engine.run())
     await asyncio.wait_for(engine.wait_ready(), 30)
     first = engine.state.pid
-    [core] = [p.pid for p in processes.find_marked(engine.home) if "EngineCore" in processes.process_name(p.pid)]
+    [core] = [p.pid for p in processes.find_marked(engine.home) if "EngineCore" in process_name(p.pid)]
     os.kill(core, signal.SIGKILL)
     assert not await asyncio.wait_for(engine.verify(), 5)
     assert engine.deaths == 1
@@ -168,7 +169,7 @@ async def test_a_core_that_stands_still_is_noticed_though_its_front_is_well(left
     engine = VllmEngine(left_behind[0].model_copy(update={"engine_stall_seconds": 4}))
     task = asyncio.create_task(engine.run())
     await asyncio.wait_for(engine.wait_ready(), 30)
-    [core] = [p.pid for p in processes.find_marked(engine.home) if "EngineCore" in processes.process_name(p.pid)]
+    [core] = [p.pid for p in processes.find_marked(engine.home) if "EngineCore" in process_name(p.pid)]
     body = QUESTION | {"max_tokens": 900, "stream": True}
     async with engine.session().post(f"{engine.base_url}/v1/chat/completions", json=body) as response:
         await response.content.readany()
