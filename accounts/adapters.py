@@ -78,8 +78,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
                 super().send_mail(template_prefix, email, context)
         except (OSError, SMTPException) as error:
             log.error("email.failed", mail=template_prefix, error=str(error))
-            told = _("The e-mail could not be sent. Try again later, or ask an administrator.")
-            messages.error(self.request, told)
+            message = _("The e-mail could not be sent. Try again later, or ask an administrator.")
+            messages.error(self.request, message)
 
 
 class MfaAdapter(DefaultMFAAdapter):  # type: ignore[misc]

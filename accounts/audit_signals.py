@@ -77,21 +77,21 @@ def record_admin_log(instance: LogEntry, created: bool, **_: Any) -> None:
 
 
 def remember_old_values(sender: type[Model], instance: Model, update_fields: Any = None, **_: Any) -> None:
-    """Keep what the row held, for `saved` to compare."""
+    """Keep the stored values of the row, for `record_save` to compare."""
     quiet = AUDITED_MODELS[sender][1]
-    instance._held = None  # type: ignore[attr-defined]
+    instance._stored = None  # type: ignore[attr-defined]
     if instance.pk is not None and not (update_fields and set(update_fields) <= quiet):
-        instance._held = sender._base_manager.filter(pk=instance.pk).values().first()  # type: ignore[attr-defined]
+        instance._stored = sender._base_manager.filter(pk=instance.pk).values().first()  # type: ignore[attr-defined]
 
 
 def record_save(sender: type[Model], instance: Model, created: bool, **_: Any) -> None:
     name, quiet = AUDITED_MODELS[sender]
-    held: dict[str, Any] | None = instance.__dict__.pop("_held", None)
+    stored: dict[str, Any] | None = instance.__dict__.pop("_stored", None)
     if created:
         record_event(f"{name}.made", obj=instance, **owner_details(instance))
-    elif held is not None:
+    elif stored is not None:
         now = {field.attname: getattr(instance, field.attname) for field in instance._meta.concrete_fields}
-        changed = {field for field, value in now.items() if held.get(field) != value} - quiet
+        changed = {field for field, value in now.items() if stored.get(field) != value} - quiet
         if changed:
             record_event(
                 f"{name}.{choose_verb(changed, now)}", obj=instance, **owner_details(instance), fields=sorted(changed)

@@ -27,7 +27,7 @@ from jarvis.lib.config import config
 from jarvis.lib.database import in_database
 
 CACHE_SECONDS = 0.8  # seconds that a look-up is trusted, so that a revoked key is refused within one
-MAX_CACHED_KEYS = 10_000  # look-ups kept at most
+MAX_CACHED_KEYS = 10_000  # look-ups
 MAX_KEY_CHARS = 256  # characters; anything longer was never a key
 SERVICE_PREFIX = "jarvis:"  # begins the names of accounts that nobody can sign in to
 LAST_USED_INTERVAL = timedelta(minutes=1)
@@ -145,7 +145,7 @@ def restrict_anonymous(caller: Caller | None, address: str) -> Caller:
 
 
 async def cached_caller(name: str, work: Callable[..., Caller | None], *args: Any) -> Caller | None:
-    """What a look-up gave that began at most REMEMBER seconds ago and has not failed."""
+    """The result of a look-up that began at most CACHE_SECONDS ago and has not failed."""
     now, place = time.monotonic(), (asyncio.get_running_loop(), name)
     until, task = _cache.get(place, (0.0, None))
     if task is None or now > until or (task.done() and (task.cancelled() or task.exception())):

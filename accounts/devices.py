@@ -1,4 +1,4 @@
-"""What a session's owner is told of the device: `Firefox, Windows`, from what the browser says of itself."""
+"""The device of a session as its owner sees it: `Firefox, Windows`, from the browser's User-Agent."""
 
 BROWSERS = [  # the first that is found; later ones also stand in what earlier ones say
     ("Edg", "Edge"),

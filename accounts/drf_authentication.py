@@ -8,6 +8,7 @@ from rest_framework.request import Request
 
 from accounts.authentication import Caller, Unauthenticated, authenticate_sync
 from jarvis.lib.client_address import client_address
+from jarvis.lib.private_names import django_request
 
 
 class KeyAuthentication(BaseAuthentication):
@@ -18,7 +19,7 @@ class KeyAuthentication(BaseAuthentication):
         if not ("authorization" in headers or "x-api-key" in headers):
             return None
         try:
-            caller = authenticate_sync(headers, client_address(request._request))
+            caller = authenticate_sync(headers, client_address(django_request(request)))
         except Unauthenticated as error:
             raise AuthenticationFailed(str(error)) from None
         return User.objects.get(pk=caller.user_id), caller

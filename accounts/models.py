@@ -196,7 +196,7 @@ class ApiKey(Limited):
         return True
 
     def revoke(self) -> None:
-        """Close the key now. Web processes hear of it within a second (see `authentication.REMEMBER`)."""
+        """Revoke the key now. Web processes refuse it within a second (see `authentication.CACHE_SECONDS`)."""
         self.revoked_at = timezone.now()
         self.save(update_fields=["revoked_at"])
 

@@ -67,10 +67,10 @@ class KeyViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Create
     @extend_schema(request=KeySerializer, responses={201: NewKeySerializer})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Make a key for oneself. Its secret is in this answer and nowhere else."""
-        asked = self.get_serializer(data=request.data)
-        asked.is_valid(raise_exception=True)
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
         assert request.user.pk is not None
-        key, secret = ApiKey.create_with_secret(request.user.pk, **asked.validated_data)
+        key, secret = ApiKey.create_with_secret(request.user.pk, **serializer.validated_data)
         key.secret = secret  # type: ignore[attr-defined]
         made = NewKeySerializer(key)
         return Response(made.data, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
@@ -78,7 +78,7 @@ class KeyViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Create
     @extend_schema(request=None, responses=KeySerializer)
     @action(detail=True, methods=["post"])
     def revoke(self, request: Request, pk: str) -> Response:
-        """Close a key of one's own now, on every door within a second. It stays in the list."""
+        """Revoke a key of one's own: every interface refuses it within a second. It stays in the list."""
         key = get_object_or_404(ApiKey.objects.select_related("owner"), pk=pk, owner_id=request.user.pk)
         if key.revoked_at is None:
             key.revoke()

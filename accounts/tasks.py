@@ -1,13 +1,12 @@
 """Housekeeping of accounts."""
 
 from allauth.usersessions.models import UserSession
+from celery import shared_task
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
 
-from jarvis.celery import app
 
-
-@app.task
+@shared_task
 def clear_sessions() -> None:
     """Remove sessions that have expired, and what their owners' lists still say of them."""
     call_command("clearsessions")

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from allauth.account.internal.stagekit import LOGIN_SESSION_KEY
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django_ratelimit.core import get_usage
-from redis.exceptions import RedisError
 
 from jarvis.lib.client_address import client_address, rate_bucket
 from jarvis.lib.config import config
+from jarvis.lib.private_names import second_factor_account
+from jarvis.lib.redis_client import RedisError
 
 log = structlog.get_logger(__name__)
 
@@ -26,12 +26,6 @@ def read_username(request: HttpRequest) -> str:
 
 def read_email(request: HttpRequest) -> str:
     return request.POST.get("email", "").strip().lower()
-
-
-def pending_account(request: HttpRequest) -> str:
-    """Whose second factor is asked for: the password was right, or there would be no such session."""
-    login = request.session.get(LOGIN_SESSION_KEY)
-    return str(login.get("user_pk", "")) if isinstance(login, dict) else ""
 
 
 def current_account(request: HttpRequest) -> str:
@@ -51,7 +45,7 @@ class Limit:
 
 
 SIGN_IN = Limit("sign-in", "60/m", "10/5m", read_username)
-SECOND_FACTOR = Limit("second factor", "60/m", "5/5m", pending_account)
+SECOND_FACTOR = Limit("second factor", "60/m", "5/5m", second_factor_account)
 REAUTHENTICATE = Limit("again", "60/m", "10/5m")
 RESET = Limit("reset", "10/m", "3/10m", read_email)
 SIGN_UP = Limit("sign-up", "20/m")
@@ -139,7 +133,7 @@ def check_limit(request: HttpRequest, limit: Limit) -> HttpResponse | None:
 
 
 def count_request(request: HttpRequest, limit: Limit) -> int:
-    """As `seconds_to_wait` for what is no guessing: where Redis cannot be reached it goes on uncounted."""
+    """As `count_attempt`, for what is no guessing of secrets: where Redis is away, it is allowed uncounted."""
     try:
         return count_attempt(request, limit)
     except RedisError as error:

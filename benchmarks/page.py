@@ -237,10 +237,10 @@ def done(rows, text):
 async def write(rows, tokens, rate):
     """Write the answers' logs at so many tokens a second each; when each token was written, by row and number."""
     from inference.log.events import Begin, Cursor, Fence, Text
-    from inference.redis import wire
+    from inference.redis.log import publish_events
 
     first = [(Cursor(1, 1), Fence()), (Cursor(1, 2), Begin())]
-    await wire.publish_events({row.id: first for row in rows})
+    await publish_events({row.id: first for row in rows})
     groups = max(1, min(len(rows), round(100 / rate)))  # a flush every ten milliseconds
     written = {str(row.id): [] for row in rows}
     began = time.monotonic()
@@ -249,7 +249,7 @@ async def write(rows, tokens, rate):
             await asyncio.sleep(began + (number + group / groups) / rate - time.monotonic())
             some = rows[group::groups]
             now = time.monotonic()
-            await wire.publish_events({row.id: [(Cursor(1, number + 3), Text(token, 1))] for row in some})
+            await publish_events({row.id: [(Cursor(1, number + 3), Text(token, 1))] for row in some})
             for row in some:
                 written[str(row.id)].append(now)
     return written
@@ -257,11 +257,11 @@ async def write(rows, tokens, rate):
 
 async def end(rows, tokens):
     from inference.log.events import Cursor, End
-    from inference.redis import wire
+    from inference.redis.log import publish_events
     from jarvis.lib.database import in_database
 
     await in_database(done, rows, "".join(tokens))
-    await wire.publish_events({row.id: [(Cursor(1, len(tokens) + 3), End("done", "stop"))] for row in rows})
+    await publish_events({row.id: [(Cursor(1, len(tokens) + 3), End("done", "stop"))] for row in rows})
 
 
 LONG_TASKS = """
@@ -340,7 +340,7 @@ async def client(path):
 async def sockets(address, cookie, owner, pid, count, rate, seconds, form):
     """So many sockets, each following an answer of its own as text or HTML."""
     from chat.rendering.markdown import render_markdown
-    from inference.redis import wire
+    from inference.redis.client import shared_client
     from jarvis.lib.database import in_database
 
     rows = await in_database(lambda: [running(owner) for _ in range(count)])
@@ -351,7 +351,7 @@ async def sockets(address, cookie, owner, pid, count, rate, seconds, form):
         json.dump(target, file)
         file.flush()
         child = subprocess.Popen([sys.executable, __file__, "--client", file.name])
-        while len(await wire.shared_client().client_list()) < 2:
+        while len(await shared_client().client_list()) < 2:
             await asyncio.sleep(0.1)
         await asyncio.sleep(1 + count / 60)  # all of them have opened their socket
         before = cpu(pid)

@@ -1,4 +1,4 @@
-"""Deleting an account: what its owner said and has goes, the figures of the ledger stay without a name."""
+"""Deleting an account: its owner's conversations and keys go, the figures of the ledger stay without a name."""
 
 import time
 from datetime import timedelta
@@ -13,7 +13,8 @@ from accounts.authentication import SERVICE_PREFIX
 from chat.models import Conversation
 from inference.models import Generation, UsageDay
 from inference.queue.submit import ring_doorbell_sync, stop_generations_sync
-from inference.redis import wire
+from inference.redis.client import UNAVAILABLE_ERRORS
+from inference.redis.log import forget_logs_sync
 from jarvis.lib.config import config
 
 log = structlog.get_logger(__name__)
@@ -35,7 +36,7 @@ def is_only_administrator(user: User) -> bool:
 def delete_account(user: User) -> None:
     """Delete a person's account with all that is theirs, all or nothing. Raises LastAdministrator.
 
-    Sockets and keys hear of it within a second, as of any account that is no longer active. What runs is stopped first:
+    Its sockets close and its keys stop within a second, as those of any inactive account. Running answers stop first:
     no transaction waits for an engine.
     """
     if is_only_administrator(user):
@@ -59,8 +60,8 @@ def delete_account(user: User) -> None:
         user.delete()
     ring_doorbell_sync(*(f"stop {id}" for id in left))
     try:
-        wire.forget_logs_sync(logs)
-    except wire.UNAVAILABLE_ERRORS as error:
+        forget_logs_sync(logs)
+    except UNAVAILABLE_ERRORS as error:
         log.warning("redis.away", error=str(error))  # they expire
 
 

@@ -1,4 +1,4 @@
-"""Conversations in the admin: whose they are and how long, and that they can be deleted; what was said is not shown."""
+"""Conversations in the admin: their owners and lengths, and deletion. Titles and messages are not shown."""
 
 from django.contrib import admin
 from django.db.models import Count, QuerySet

@@ -1,16 +1,15 @@
-"""The frames of `/ws/chat/`: pure shapes, one JSON object each, told apart by `type`. See docs/websocket.md."""
+"""The frames of `/ws/chat/`: pure shapes, one JSON object each, which differ by `type`. See docs/websocket.md."""
 
-from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 
-from inference.log.events import START, Begin, Choices, Cursor, End, Event, Problem, Text, Usage
+from inference.log.events import START, Problem, Usage
 from jarvis.lib.api_errors import ApiError
+from jarvis.lib.config import MAX_SYSTEM_PROMPT_CHARS
 
 NO_CURSOR = str(START)
-MAX_SYSTEM_PROMPT_CHARS = 20_000
 CursorText = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,10}-[0-9]{1,10}$")]
 MessageId = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 WITHOUT_NUL = r"^[^\x00]*$"
@@ -55,7 +54,7 @@ class Regenerate(FromClient):
 
 
 class Continue(FromClient):
-    """Let an answer go on that was stopped, failed or reached its longest length."""
+    """Continue an answer that was stopped, failed or reached its length limit."""
 
     message: MessageId
     client_key: UUID
@@ -83,7 +82,7 @@ class Details(FromClient):
 
 
 class Follow(FromClient):
-    """Tell the answer of a generation: as text, from after a cursor on, or as HTML, from its first block."""
+    """Stream the answer of a generation: as text, from after a cursor, or as HTML, from its first block."""
 
     generation: UUID
     after: CursorText = NO_CURSOR
@@ -115,7 +114,7 @@ class Accepted(FromServer):
     """The question and its answer are in the queue, or were before.
 
     They come after the message `follows` (null: they are the first), in the place of whatever was shown there. The
-    versions of a message are the ids of all that was said in its place. An answer may go on with that of `continues`.
+    versions of a message are the ids of all messages in its place. The answer continues the one in `continues`.
     """
 
     client_key: UUID | None
@@ -185,7 +184,7 @@ class Growing(FromServer):
 
 
 class Changed(FromServer):
-    """A conversation is now so, by a change in this window or another; without one: many are, load the list again."""
+    """The present state of a conversation that was changed; without an id: many were, load the list again."""
 
     conversation: UUID | None = None
     title: str = ""
@@ -196,13 +195,13 @@ class Changed(FromServer):
 
 
 def make_changed(conversation: Any) -> Changed:
-    """The frame that tells how a conversation (of `chat.models`) is now."""
+    """The frame with the present state of a conversation (of `chat.models`)."""
     c = conversation
     return Changed(c.id, c.title, c.folder, pinned=c.pinned, archived=c.archived, deleted=c.deleted)
 
 
 class Began(FromServer, tag="begin"):
-    """The answer begins, or goes on; `clear`: what was shown of it is void."""
+    """The answer begins, or continues after a pause; `clear`: its text so far is void."""
 
     generation: UUID
     clear: bool
@@ -247,7 +246,7 @@ class State(FromServer):
 
 
 class Error(FromServer):
-    """What went wrong, and what to do; `reply_to` is what the frame named: its client_key, or else an id in it.
+    """What went wrong, and what to do. `reply_to` is the client_key of the refused frame, or else an id in it.
 
     `retry_after`: seconds until the same frame may be accepted.
     """
@@ -271,37 +270,3 @@ _encode = msgspec.json.Encoder().encode
 
 def encode_frame(frame: FromServer) -> str:
     return _encode(frame).decode()
-
-
-def frames_for_events(generation: UUID, batch: Iterable[tuple[Cursor, Event]]) -> Iterator[FromServer]:
-    """The frames for a batch of the log, with texts that follow each other in one."""
-    texts: list[str] = []
-    last = START
-    for cursor, entry in batch:
-        if text := text_of_event(entry):
-            texts.append(text)
-            last = cursor
-        elif isinstance(entry, (Begin, End)):
-            if texts:
-                yield Delta(generation, str(last), "".join(texts))
-                texts = []
-            yield make_boundary(generation, cursor, entry)
-    if texts:
-        yield Delta(generation, str(last), "".join(texts))
-
-
-def text_of_event(entry: Event) -> str:
-    """What an entry adds to the text: of choices, what the first one says."""
-    if isinstance(entry, Text):
-        return entry.text
-    if isinstance(entry, Choices):
-        return "".join(
-            c["delta"].get("content") or "" for c in entry.choices if c.get("index", 0) == 0 and c.get("delta")
-        )
-    return ""
-
-
-def make_boundary(generation: UUID, cursor: Cursor, entry: Begin | End) -> FromServer:
-    if isinstance(entry, Begin):
-        return Began(generation, entry.clear)
-    return Ended(generation, str(cursor), entry.status, entry.finish_reason, entry.usage, entry.problem)

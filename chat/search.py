@@ -12,10 +12,12 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from chat.folding import fold
 from chat.models import Conversation, Message
+from jarvis.lib.sql import read_sql
 
-MAX_QUERY_CHARS = 200  # characters of a search that count
+HITS_PER_PAGE = 30
+MAX_HIT_OFFSET = 1000  # the last hit that a search can be asked for
+MAX_QUERY_CHARS = 200  # of a search that count
 MAX_RANKED_MESSAGES = 500  # of more hits the newest so many are ranked
 MIN_PREFIX_CHARS = 3  # letters of an unfinished word; fewer are looked for as a word
 SNIPPET_LEAD_CHARS, SNIPPET_CHARS = 60, 220  # characters shown before the first hit, and in all
@@ -23,37 +25,17 @@ SNIPPET_LEAD_CHARS, SNIPPET_CHARS = 60, 220  # characters shown before the first
 TERM = re.compile(r'(?P<without>(?<!\S)-)?(?:"(?P<phrase>[^"]*)"|(?P<word>[^\s"]+))')
 WORD = re.compile(r"[^\W_]+")
 
-# A term in either language. A word that one of them passes over, such as `the` or `la`, is not looked for.
-EITHER_LANGUAGE_SQL = """CASE WHEN numnode(phraseto_tsquery('spanish', %s)) * numnode(phraseto_tsquery('english', %s)) > 0
-    THEN phraseto_tsquery('spanish', %s) || phraseto_tsquery('english', %s) ELSE ''::tsquery END"""
-ANY_FORM_SQL = "(phraseto_tsquery('spanish', %s) || phraseto_tsquery('english', %s) || phraseto_tsquery('simple', %s))"
-PREFIX_SQL = "to_tsquery('simple', %s)"
+# Letters without their accents, the same for what is searched and for what is searched in: the migration 0006_search
+# has written them into the database, so other letters need another migration.
+ACCENTED_LETTERS = "áàâäãåéèêëíìîïóòôöõúùûüýÿñçÁÀÂÄÃÅÉÈÊËÍÌÎÏÓÒÔÖÕÚÙÛÜÝŸÑÇ"
+PLAIN_LETTERS = "aaaaaaeeeeiiiiooooouuuuyyncAAAAAAEEEEIIIIOOOOOUUUUYYNC"
+PLAIN_BY_ACCENTED = str.maketrans(ACCENTED_LETTERS, PLAIN_LETTERS)
 
-FOUND_SQL = """
-WITH said AS MATERIALIZED (
-    SELECT m.conversation_id, m.id FROM chat_message m WHERE m.words @@ %(query)s::tsquery
-), newest AS MATERIALIZED (
-    SELECT said.id FROM said JOIN chat_conversation c ON c.id = said.conversation_id
-    WHERE c.owner_id = %(owner)s AND c.deleted_at IS NULL
-    ORDER BY said.id DESC LIMIT %(ranked)s
-), ranked AS (
-    SELECT m.conversation_id, m.id, ts_rank(m.words, %(query)s::tsquery, 1) AS rank
-    FROM newest JOIN chat_message m ON m.id = newest.id
-), best AS (
-    SELECT DISTINCT ON (conversation_id) conversation_id, id, rank, count(*) OVER (PARTITION BY conversation_id) AS hits
-    FROM ranked ORDER BY conversation_id, rank DESC, id DESC
-)
-SELECT c.id, best.id, coalesce(best.hits, 0)
-FROM chat_conversation c LEFT JOIN best ON best.conversation_id = c.id
-WHERE c.owner_id = %(owner)s AND c.deleted_at IS NULL
-    AND (best.id IS NOT NULL OR c.words @@ %(query)s::tsquery)
-ORDER BY coalesce(best.rank, 0) + (c.words @@ %(query)s::tsquery)::int DESC, c.updated_at DESC, c.id DESC
-LIMIT %(limit)s OFFSET %(offset)s
-"""
-STEMS_SQL = """
-SELECT word, coalesce((ts_lexize('spanish_stem', word))[1], ''), coalesce((ts_lexize('english_stem', word))[1], '')
-FROM unnest(%s::text[]) word
-"""
+EITHER_LANGUAGE_SQL = read_sql(__file__, "search_either_language")  # values: the words, four times
+ANY_FORM_SQL = read_sql(__file__, "search_any_form")  # values: the words, three times
+PREFIX_SQL = "to_tsquery('simple', %s)"
+HITS_SQL = read_sql(__file__, "search_hits")
+STEMS_SQL = read_sql(__file__, "search_stems")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +75,11 @@ class Term:
         if self.phrase:
             return ANY_FORM_SQL, [words] * 3
         return EITHER_LANGUAGE_SQL, [words] * 4
+
+
+def fold(text: str) -> str:
+    """A text without accents: as many characters as before, so that a place in one is the same place in the other."""
+    return text.translate(PLAIN_BY_ACCENTED)
 
 
 def parse_query(text: str) -> list[list[Term]]:
@@ -146,7 +133,7 @@ def search_conversations(user_id: int, text: str, limit: int = 30, offset: int =
     with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         # The planner does not know what it costs to unpack the words of each message, which the index spares.
         cursor.execute("SELECT set_config('enable_seqscan', 'off', true)")
-        cursor.execute(FOUND_SQL, values)
+        cursor.execute(HITS_SQL, values)
         rows: list[tuple[UUID, int | None, int]] = cursor.fetchall()
     conversations = Conversation.objects.in_bulk([id for id, _, _ in rows])
     messages = Message.objects.defer("html").in_bulk([id for _, id, _ in rows if id is not None])
@@ -157,7 +144,7 @@ def search_conversations(user_id: int, text: str, limit: int = 30, offset: int =
 
 
 def mark_hits(terms: list[Term], found: list[SearchHit]) -> None:
-    """Fill in titles and snippets, with the hits told apart. One query for all their words."""
+    """Fill in titles and snippets, cut into parts that are hits or not. One query for all their words."""
     texts = [(one, one.message.text if one.message else "") for one in found]
     written = {word for one, text in texts for source in (one.conversation.title, text) for word in split_words(source)}
     wanted = [word for term in terms for word in term.words]

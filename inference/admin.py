@@ -17,10 +17,10 @@ from django.utils.translation import ngettext
 from accounts.audit import record_event
 from inference import model_access
 from inference.models import Generation, LanguageModel
+from inference.models.usage import UsageDay
 from inference.queue.submit import stop_generations_sync
 from inference.templatetags.figures import money
 from inference.usage.report import HEADER, csv_rows
-from inference.usage.rollup import UsageDay
 from jarvis.lib.admin_export import ExportAdmin, ReadOnlyAdmin, format_short_time
 from jarvis.lib.config import config
 

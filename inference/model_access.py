@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import ApiKey, GroupLimits, UserLimits
 from inference.models import LanguageModel
+from jarvis.lib.query import MAX_ROW_ID, parse_whole_number
 
 MAX_LISTED_ROWS = 30  # of accounts and keys; others are a number
 HAS_LIST = ~Q(allowed_models=[])
@@ -60,7 +61,8 @@ class AccessForm(forms.ModelForm[LanguageModel]):
         """Keys of the lists that are to name the model from now on, and of those that are not to any more."""
         widget, place = self.fields["group_lists"].hidden_widget(), self.add_initial_prefix("group_lists")
         told = widget.value_from_datadict(self.data, self.files, place) or ()
-        shown = {int(value) for value in told if value.isdecimal() and len(value) < 19}
+        numbers = (parse_whole_number(value, MAX_ROW_ID) for value in told)
+        shown = {number for number in numbers if number is not None}
         chosen = {row.pk for row in self.cleaned_data.get("group_lists") or ()}
         return chosen - shown, shown - chosen
 

@@ -2,12 +2,12 @@
 
 from datetime import timedelta
 
+from celery import shared_task
 from django.utils import timezone
 
 from inference.log.events import Problem
 from inference.models import MAX_ATTEMPTS, Generation, LanguageModel, UsageDay
 from inference.queue.outcome import Outcome, store_outcomes
-from jarvis.celery import app
 from jarvis.lib.config import config
 
 ROWS_PER_TRANSACTION = 1000  # rows that are emptied in one transaction
@@ -18,7 +18,7 @@ MODEL_GONE_PROBLEM = Problem(
 )
 
 
-@app.task
+@shared_task
 def give_up() -> int:
     """Fail what no worker will take on any more, so that nobody waits for it; how many that was."""
     lost = Generation.objects.filter(
@@ -34,7 +34,7 @@ def give_up() -> int:
     return len(store_outcomes(outcomes)) if outcomes else 0
 
 
-@app.task
+@shared_task
 def roll_up(days: int = 2) -> int:
     """Bring the usage of the last days up to the ledger; how many days were made again."""
     since = timezone.now().date() - timedelta(days=days - 1)
@@ -44,7 +44,7 @@ def roll_up(days: int = 2) -> int:
     return len(found)
 
 
-@app.task
+@shared_task
 def forget_old() -> int:
     """Empty the rows of old calls that belong to no conversation of what was said; how many. Figures stay.
 

@@ -7,15 +7,16 @@ from accounts.audit import record_event
 from inference.models import Generation, PausedPlace
 from inference.queue import submit
 from inference.queue.position import QueuePosition, find_positions
-from inference.redis import wire
+from inference.redis.client import UNAVAILABLE_ERRORS
+from inference.redis.workers import worker_states_sync
 from inference.worker_state import WorkerState
 
 log = structlog.get_logger(__name__)
 
 
 def list_workers() -> list[WorkerState]:
-    """The live workers; raises one of `wire.AWAY` where Redis cannot be reached."""
-    return wire.worker_states_sync()
+    """The live workers; raises one of UNAVAILABLE_ERRORS where Redis cannot be reached."""
+    return worker_states_sync()
 
 
 def find_position(row: Generation) -> QueuePosition | None:
@@ -24,7 +25,7 @@ def find_position(row: Generation) -> QueuePosition | None:
         return None
     try:
         alive = list_workers()
-    except wire.UNAVAILABLE_ERRORS as error:
+    except UNAVAILABLE_ERRORS as error:
         log.warning("redis.away", error=str(error))
         alive = []
     return find_positions([row.pk], alive).get(row.pk)

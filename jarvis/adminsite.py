@@ -19,6 +19,7 @@ from inference.models import Generation
 from inference.queue.submit import stop_generations_sync
 from inference.usage.dashboard import Dashboard, queue_groups, queue_summary, worker_cards
 from jarvis.lib.config import config
+from jarvis.lib.query import MAX_ROW_ID, parse_whole_number
 
 APP_ORDER = ("inference", "accounts", "auth", "chat")  # of the apps in lists; others come after
 MAX_CANCELLED_CALLS = 1000  # calls at a time
@@ -87,7 +88,7 @@ class Site(AdminSite):
             self.require_permission(request, "inference.change_generation")
             owner = request.POST.get("owner", "")
             waiting = Generation.objects.queued().filter(
-                owner_id=int(owner) if owner.isdecimal() and len(owner) < 19 else None, model=request.POST.get("model")
+                owner_id=parse_whole_number(owner, MAX_ROW_ID), model=request.POST.get("model")
             )
             ids = list(waiting.values_list("pk", flat=True)[:MAX_CANCELLED_CALLS])
             stop_generations_sync(ids)

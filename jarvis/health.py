@@ -9,11 +9,12 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 
 from accounts.authentication import Caller
-from inference.api.http import json_response
 from inference.models import Generation, LanguageModel
-from inference.redis import wire
+from inference.redis.client import UNAVAILABLE_ERRORS
+from inference.redis.workers import worker_states
 from inference.worker_state import WorkerState
 from jarvis.lib.database import in_database
+from jarvis.lib.http import json_response
 from jarvis.lib.timestamps import now_iso
 
 STARTED_AT = time.time()
@@ -43,9 +44,9 @@ async def find_missing_parts() -> list[str]:
     except DatabaseError:
         missing.append("database")
     try:
-        if not any(state.engine.phase == "ready" for state in await wire.worker_states()):
+        if not any(state.engine.phase == "ready" for state in await worker_states()):
             missing.append("model")
-    except wire.UNAVAILABLE_ERRORS:
+    except UNAVAILABLE_ERRORS:
         missing.append("redis")
     return missing
 
@@ -59,9 +60,9 @@ async def status(request: HttpRequest, caller: Caller) -> HttpResponse:
     """Everything about the state of things, for who is known."""
     now = time.time()
     try:
-        workers = await wire.worker_states()
+        workers = await worker_states()
         redis = "ok"
-    except wire.UNAVAILABLE_ERRORS:
+    except UNAVAILABLE_ERRORS:
         workers, redis = [], "away"
     models, queued, running = await in_database(count_calls, caller)
     states = [worker_detail(state, now) for state in workers]

@@ -2,9 +2,6 @@
 
 import django_stubs_ext
 from psycopg.conninfo import conninfo_to_dict
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.retry import Retry as SyncRetry
 
 from jarvis.lib import mail
 from jarvis.lib.config import BASE, config
@@ -20,7 +17,6 @@ ASGI_APPLICATION = "jarvis.asgi.application"
 APPEND_SLASH = False
 
 INSTALLED_APPS = [
-    "daphne",
     "jarvis",
     "accounts",
     "inference",
@@ -100,26 +96,16 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CHANNEL_LAYERS = {
     "default": {
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {
-            # Who waits for Redis decides itself how long; retries in here would hold up all of a process's sockets.
-            "hosts": [{"address": config.redis, "socket_connect_timeout": 2, "retry": Retry(NoBackoff(), 0)}],
-            "prefix": "jarvis-layer",
-        },
+        "BACKEND": "jarvis.lib.redis_backends.ChannelLayer",
+        "CONFIG": {"url": config.redis, "prefix": "jarvis-layer"},
     }
 }
 
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "jarvis.lib.redis_backends.Cache",
         "LOCATION": config.redis,
         "KEY_PREFIX": "jarvis-cache",  # never cache.clear(): it would empty the whole database
-        "OPTIONS": {
-            "serializer": "jarvis.lib.cache.JsonSerializer",
-            "socket_connect_timeout": 2,
-            "socket_timeout": 2,
-            "retry": SyncRetry(NoBackoff(), 0),
-        },
     }
 }
 SILENCED_SYSTEM_CHECKS = ["django_ratelimit.W001"]  # Django's own Redis cache adds and counts in one step, as it must

@@ -13,7 +13,8 @@ from inference.api.resources import PlainUsageView
 from inference.usage.views import usage, usage_csv
 from jarvis.web.manifest import manifest
 
-admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # one door, with all its locks
+admin.autodiscover()
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # one sign-in, with all its locks
 
 handler400 = "jarvis.web.bad_requests.bad_request"
 

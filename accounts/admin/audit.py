@@ -37,7 +37,7 @@ class KindFilter(admin.SimpleListFilter):
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(ExportAdmin):
-    list_display = ["when", "event", "actor_name", "object_name", "address", "told"]
+    list_display = ["when", "event", "actor_name", "object_name", "address", "about"]
     list_display_links = ["when"]
     list_filter = [KindFilter, "at"]
     list_per_page = 50
@@ -52,7 +52,7 @@ class AuditEventAdmin(ExportAdmin):
         return format_short_time(event.at)
 
     @admin.display(description=_("details"))
-    def told(self, event: AuditEvent) -> str:
+    def about(self, event: AuditEvent) -> str:
         text = ", ".join(f"{name}: {value}" for name, value in event.details.items())
         return text if len(text) <= 120 else f"{text[:119]}…"
 

@@ -82,8 +82,8 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
     def used_from(self, key: ApiKey) -> str:
         """The latest addresses, each with the day on which it came from there first."""
         latest = sorted(key.addresses.items(), key=lambda pair: -pair[1])[:20]
-        told = [f"{where} ({datetime.fromtimestamp(at, UTC):%Y-%m-%d})" for where, at in latest]
-        return ", ".join(told) or "–"
+        uses = [f"{where} ({datetime.fromtimestamp(at, UTC):%Y-%m-%d})" for where, at in latest]
+        return ", ".join(uses) or "–"
 
     @admin.action(description=_("Revoke the selected keys"), permissions=["change"])
     def revoke(self, request: HttpRequest, keys: QuerySet[ApiKey]) -> None:
@@ -91,8 +91,8 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
         for key in open_keys:
             key.revoke()
             self.log_change(request, key, "Revoked.")
-        told = ngettext("%d key is revoked.", "%d keys are revoked.", len(open_keys)) % len(open_keys)
-        self.message_user(request, told)
+        report = ngettext("%d key is revoked.", "%d keys are revoked.", len(open_keys)) % len(open_keys)
+        self.message_user(request, report)
 
     def get_fieldsets(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
         if obj is None:
@@ -124,7 +124,7 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
         return self.show_secret(request, obj, request.replace_secret)  # type: ignore[attr-defined]
 
     def show_secret(self, request: HttpRequest, key: ApiKey, secret: str) -> HttpResponse:
-        """The secret in the page itself, so that it is kept nowhere: not in a session, a cookie or an address."""
+        """The secret in the page itself, so that it is stored nowhere: not in a session, a cookie or an address."""
         title = _("The new API key")
         context = {**self.admin_site.each_context(request), "title": title, "key": key, "opts": self.opts}
         headers = {"Cache-Control": "no-store"}

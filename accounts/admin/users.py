@@ -100,8 +100,8 @@ class PersonAdmin(UserAdmin[User]):
     def make_reset_link(self, request: HttpRequest, people: QuerySet[User]) -> HttpResponse | None:
         person = self.select_changeable(request, people).filter(is_active=True).first()
         if person is None or people.count() != 1:
-            told = _("Choose one account: an active one, and a superuser's only if you are one.")
-            self.message_user(request, told, messages.ERROR)
+            advice = _("Choose one account: an active one, and a superuser's only if you are one.")
+            self.message_user(request, advice, messages.ERROR)
             return None
         key = {"uidb36": user_pk_to_url_str(person), "key": default_token_generator.make_token(person)}
         self.log_change(request, person, "Made a link to set a new password.")
@@ -136,7 +136,7 @@ def is_superuser(request: HttpRequest) -> bool:
 
 @admin.register(Invitation)
 class InvitationAdmin(admin.ModelAdmin[Invitation]):
-    """Made (the link is shown once), listed, withdrawn; never deleted, for they tell how people came in."""
+    """Made (the link is shown once), listed, withdrawn; never deleted, since they show how people came in."""
 
     list_display = ["note", "state", "uses", "limit", "group", "expires_at", "made_by", "created_at"]
     list_select_related = ["group", "made_by"]

@@ -1,4 +1,4 @@
-"""Moments as pages tell them: in the reader's zone and language, for machines in UTC."""
+"""Moments as pages show them: in the reader's zone and language, for machines in UTC."""
 
 from datetime import datetime
 
@@ -15,11 +15,11 @@ register = template.Library()
 @register.filter
 def when(moment: datetime) -> SafeString:
     """`<time datetime="2026-03-01T09:30:00.000Z">1 March 2026 10:30</time>`"""
-    told = formats.date_format(timezone.localtime(moment), "DATETIME_FORMAT")
-    return format_html('<time datetime="{}">{}</time>', iso(moment), told)
+    shown = formats.date_format(timezone.localtime(moment), "DATETIME_FORMAT")
+    return format_html('<time datetime="{}">{}</time>', iso(moment), shown)
 
 
 @register.filter
 def on_day(moment: datetime) -> SafeString:
-    told = formats.date_format(timezone.localtime(moment), "DATE_FORMAT")
-    return format_html('<time datetime="{}">{}</time>', iso(moment), told)
+    shown = formats.date_format(timezone.localtime(moment), "DATE_FORMAT")
+    return format_html('<time datetime="{}">{}</time>', iso(moment), shown)

@@ -1,1 +1,1 @@
-"""Pages of accounts: the first administrator, the door, settings. What allauth does is fitted in, not written again."""
+"""Pages of accounts: the first administrator, signing in, settings. What allauth does is used, not written again."""

@@ -18,7 +18,7 @@ from accounts.views.settings import PAGE_METHODS, current_user
 @login_required
 @require_http_methods(PAGE_METHODS)
 def keys(request: HttpRequest) -> HttpResponse:
-    """The list, and a form for one more. The secret is in the answer to the form itself, so that it is kept nowhere:
+    """The list, and a form for one more. The secret is in the answer to the form itself, so that it is stored nowhere:
     not in a session, a cookie or an address."""
     form = NewKeyForm(request.POST or None)
     if form.is_valid():

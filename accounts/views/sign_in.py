@@ -3,7 +3,7 @@
 from typing import Any
 
 import structlog
-from allauth.account.internal.flows.signup import complete_signup
+from allauth.account.utils import complete_signup
 from allauth.account.views import LoginView, PasswordResetView, SignupView
 from allauth.socialaccount.providers.openid_connect import views as openid_connect
 from django.db import IntegrityError, transaction
@@ -41,10 +41,10 @@ class SignUp(SignupView):  # type: ignore[misc]
             return self.form_invalid(form)  # type: ignore[no-any-return]
         if user is None:
             return self.closed()
-        return complete_signup(self.request, user=user, redirect_url=self.get_success_url())  # type: ignore[no-any-return]
+        return complete_signup(self.request, user, None, self.get_success_url())  # type: ignore[no-any-return]
 
     def create_account(self, form: Any) -> Any:
-        """The account; None where the door closed meanwhile. Runs in a transaction."""
+        """The account; None where signing up was closed meanwhile. Runs in a transaction."""
         user, _response = form.try_save(self.request)
         return user
 

@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from chat import frames, limits, transfer
+from chat import limits, transfer
 from chat.api.serializers import (
     ConversationSerializer,
     FoundSerializer,
@@ -25,15 +25,15 @@ from chat.api.serializers import (
     MessageSerializer,
     ShareSerializer,
 )
+from chat.frames import Changed
 from chat.models import Conversation, Message, Share
-from chat.search import compile_query, parse_query, search_conversations
-from chat.ws.connections import announce_frame_sync
+from chat.notify import announce_change, announce_frame_sync
+from chat.search import HITS_PER_PAGE, MAX_HIT_OFFSET, compile_query, parse_query, search_conversations
 from inference.queue.submit import stop_generations_sync
 from jarvis.lib import api_errors
 from jarvis.lib.drf.pagination import NewestPagination
-
-HITS_PER_PAGE = 30  # of a search at a time
-MAX_HIT_OFFSET = 1000  # hit that a search can be asked for
+from jarvis.lib.private_names import django_request
+from jarvis.lib.query import query_number
 
 Q = OpenApiParameter("q", str, required=True, description='Words, `"a phrase"`, `-without`, `this or that`.')
 OFFSET = OpenApiParameter("offset", int, description=f"From which hit on, to {MAX_HIT_OFFSET}.")
@@ -64,7 +64,7 @@ class ConversationFilter(django_filters.FilterSet):  # type: ignore[misc]
         fields = ("archived", "pinned", "folder", "search")
 
     def with_words(self, conversations: Any, name: str, text: str) -> Any:
-        limits.count_call(self.request._request, limits.search_limit())
+        limits.count_call(django_request(self.request), limits.search_limit())
         return conversations.with_words(compile_query(parse_query(text)))
 
 
@@ -81,17 +81,12 @@ def user_id_of(request: Request) -> int:
     return request.user.pk
 
 
-def announce_change(conversation: Conversation) -> None:
-    """Tell the owner's open windows how a conversation is now."""
-    announce_frame_sync(conversation.owner_id, frames.encode_frame(frames.make_changed(conversation)))
-
-
 def refuse_download(request: Request) -> HttpResponseBase | None:
     """The page that says when to come for a file again, where it was a link on ours that was followed too often.
     Raises ApiError 429 for scripts."""
     if "text/html" in request.headers.get("accept", ""):
-        return limits.check_limit(request._request, limits.file_limit())
-    limits.count_call(request._request, limits.file_limit())
+        return limits.check_limit(django_request(request), limits.file_limit())
+    limits.count_call(django_request(request), limits.file_limit())
     return None
 
 
@@ -153,11 +148,9 @@ class ConversationViewSet(
     @extend_schema(summary="Search", parameters=[Q, OFFSET], responses=FoundSerializer(many=True))
     @action(detail=False, filterset_class=None, pagination_class=None, serializer_class=FoundSerializer)
     def search(self, request: Request) -> Response:
-        offset = request.query_params.get("offset", "0")
-        if not (offset.isascii() and offset.isdecimal() and len(offset) < 6 and int(offset) <= MAX_HIT_OFFSET):
-            raise api_errors.invalid_request(f"`offset` must be a whole number from 0 to {MAX_HIT_OFFSET}.", "offset")
-        limits.count_call(request._request, limits.search_limit())
-        found = search_conversations(user_id_of(request), request.query_params.get("q", ""), HITS_PER_PAGE, int(offset))
+        offset = query_number(request.query_params, "offset", default=0, most=MAX_HIT_OFFSET)
+        limits.count_call(django_request(request), limits.search_limit())
+        found = search_conversations(user_id_of(request), request.query_params.get("q", ""), HITS_PER_PAGE, offset)
         return Response(self.get_serializer(found, many=True).data)
 
     @extend_schema(summary="One conversation as a file", parameters=[AS], responses=A_FILE)
@@ -201,10 +194,10 @@ class ConversationViewSet(
             raise api_errors.invalid_request(
                 "Send the file as the field `file` of a form (multipart/form-data).", "file"
             )
-        limits.count_call(request._request, limits.file_limit())
+        limits.count_call(django_request(request), limits.file_limit())
         counts = transfer.import_file(user_id_of(request), file)
         if counts.imported:
-            announce_frame_sync(user_id_of(request), frames.encode_frame(frames.Changed()))
+            announce_frame_sync(user_id_of(request), Changed())
         return Response(ImportedSerializer(counts).data)
 
 

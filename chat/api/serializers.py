@@ -10,9 +10,8 @@ from rest_framework.exceptions import NotFound
 from chat.models import MAX_FOLDER_CHARS, Conversation, Message, Share
 from inference.models import LanguageModel
 from jarvis.lib import api_errors
+from jarvis.lib.config import MAX_SYSTEM_PROMPT_CHARS
 from jarvis.lib.drf.strict import Strict
-
-MAX_SYSTEM_PROMPT_CHARS = 20_000
 
 
 class OneLine(serializers.CharField):

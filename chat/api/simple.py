@@ -12,18 +12,20 @@ from django.http.response import HttpResponseBase
 
 from accounts.authentication import Caller
 from chat.models import Conversation, Message
-from chat.turns.submit import Submission, ask_question
-from inference.api.http import json_response
+from chat.turns.submission import Submission
+from chat.turns.submit import ask_question
 from inference.api.responses import cancel_in_background, collect_answer, stream_response
 from inference.log.events import End
 from inference.models import Generation
 from inference.openai.chunks import encode_sse
 from inference.openai.stream import StreamEncoder
 from inference.queue import rate_limits
-from inference.queue.submit import stop_generation as stop_generation
+from inference.queue.submit import stop_generation
 from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.database import in_database
+from jarvis.lib.http import json_response
+from jarvis.lib.query import query_number
 from jarvis.lib.timestamps import iso, now_iso
 
 DEFAULT_PAGE_MESSAGES = 50
@@ -93,7 +95,7 @@ async def stream(request: HttpRequest, caller: Caller) -> HttpResponseBase:
 
 
 class TokenStreamFormat:
-    """The events of /api/chat/stream. What is not text of the answer is not told."""
+    """The events of /api/chat/stream. Only text of the answer becomes one."""
 
     def __init__(self, submission: Submission) -> None:
         self.submission = submission
@@ -122,17 +124,10 @@ class TokenStreamFormat:
         return encode_sse(fault.body())
 
 
-def parse_number(request: HttpRequest, name: str, default: int, most: int) -> int:
-    text = request.GET.get(name, str(default))
-    if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text) <= most):
-        raise api_errors.invalid_request(f"`{name}` must be a whole number from 0 to {most}.", name)
-    return int(text)
-
-
 async def history(request: HttpRequest, caller: Caller) -> HttpResponse:
     """GET /api/history?offset&limit: the caller's messages, newest first, and how many there are."""
-    offset = parse_number(request, "offset", 0, 10**9 - 1)
-    limit = parse_number(request, "limit", DEFAULT_PAGE_MESSAGES, MAX_PAGE_MESSAGES)
+    offset = query_number(request.GET, "offset", default=0, most=10**9 - 1)
+    limit = query_number(request.GET, "limit", default=DEFAULT_PAGE_MESSAGES, most=MAX_PAGE_MESSAGES)
     messages, total = await in_database(history_page, caller.user_id, offset, limit)
     return json_response({"messages": messages, "total": total, "offset": offset, "limit": limit})
 

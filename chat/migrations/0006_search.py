@@ -6,7 +6,8 @@ A text is indexed without accents, so that `cancion` finds `canción`; a search 
 
 from django.db import migrations
 
-from chat.folding import ACCENTED, PLAIN
+ACCENTED = "áàâäãåéèêëíìîïóòôöõúùûüýÿñçÁÀÂÄÃÅÉÈÊËÍÌÎÏÓÒÔÖÕÚÙÛÜÝŸÑÇ"
+PLAIN = "aaaaaaeeeeiiiiooooouuuuyyncAAAAAAEEEEIIIIOOOOOUUUUYYNC"
 
 # Of one text at most so many characters are indexed: a tsvector may have 1 MB. Where even they have too many different
 # words, the first ones are indexed, for a text that cannot be indexed must still be stored.

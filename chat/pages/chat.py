@@ -13,13 +13,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.authentication import build_caller
-from chat import frames
 from chat.models import Conversation, Message
 from chat.pages import messages as history
 from chat.pages import sidebar
 from chat.pages.strings import script_strings, suggestions
 from inference.models import LanguageModel
-from jarvis.lib.config import config
+from jarvis.lib.config import MAX_SYSTEM_PROMPT_CHARS, config
+from jarvis.lib.query import MAX_ROW_ID, parse_whole_number
 
 
 @never_cache
@@ -70,17 +70,23 @@ def message_context(request: HttpRequest, conversation: Conversation) -> dict[st
     before, hit = parse_message_id(request, "before"), parse_message_id(request, "message")
     if hit is not None and before is None and (found := conversation.messages.filter(pk=hit).first()):
         shown, earlier, elsewhere = history.page_around(found, conversation)
-        return {"messages_shown": shown, "earlier": earlier, "before": "", "to_show": found.pk if elsewhere else ""}
+        return {
+            "shown_messages": shown,
+            "earlier": earlier,
+            "before": "",
+            "message_to_show": found.pk if elsewhere else "",
+        }
     shown, earlier = history.message_page(conversation, before)
-    return {"messages_shown": shown, "earlier": earlier, "before": before or ""}
+    return {"shown_messages": shown, "earlier": earlier, "before": before or ""}
 
 
 def parse_message_id(request: HttpRequest, name: str) -> int | None:
     """The id of a message in the query, None where it is left out. Raises Http404."""
     text = request.GET.get(name, "")
-    if text and not (text.isascii() and text.isdecimal() and len(text) < 19):
+    number = parse_whole_number(text, MAX_ROW_ID)
+    if text and number is None:
         raise Http404(_("There is no such message."))
-    return int(text) if text else None
+    return number
 
 
 def favicon(request: HttpRequest) -> HttpResponse:
@@ -105,11 +111,11 @@ def render_page(request: HttpRequest, shown: Conversation | None) -> HttpRespons
     offered = [model.name for model in models]
     wanted = shown.model if shown and shown.model else preferences.model
     model = wanted if wanted in offered else offered[0] if offered else config.model_name
-    groups, following = sidebar.list_groups(user_id(request), shown)
+    groups, next_page = sidebar.list_groups(user_id(request), shown)
     context: dict[str, Any] = {
         "conversation": shown,
         "groups": groups,
-        "following": following,
+        "next_page": next_page,
         **(message_context(request, shown) if shown else {}),
         "models": models,
         "model": model,
@@ -118,7 +124,7 @@ def render_page(request: HttpRequest, shown: Conversation | None) -> HttpRespons
         "strings": script_strings(),
         "max_chars": config.max_message_chars,
         "preferences": preferences,
-        "prompt_chars": frames.MAX_SYSTEM_PROMPT_CHARS,
+        "max_prompt_chars": MAX_SYSTEM_PROMPT_CHARS,
         "default_prompt": preferences.system_prompt or config.system_prompt,
         "temperature": format_plain_number(shown.temperature if shown else None),
         "default_temperature": format_plain_number(preferences.temperature),

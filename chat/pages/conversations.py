@@ -14,12 +14,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from chat import limits
-from chat.api.resources import HITS_PER_PAGE, MAX_HIT_OFFSET
 from chat.models import Conversation, Message, Share
 from chat.pages import messages as history
 from chat.pages import sidebar
 from chat.pages.strings import script_strings
-from chat.search import search_conversations
+from chat.search import HITS_PER_PAGE, MAX_HIT_OFFSET, search_conversations
 from jarvis.lib.config import config
 
 
@@ -39,14 +38,14 @@ def conversations(request: HttpRequest) -> HttpResponse:
         case "folder":
             return folder_part(request, request.user.pk)
         case "search":
-            return render(request, "chat/found.html", search_results(request, request.user.pk))
+            return render(request, "chat/search_results.html", search_results(request, request.user.pk))
     raise BadRequest("No such part.")
 
 
 def list_part(request: HttpRequest, user_id: int) -> HttpResponse:
     """From a place on, or the beginning again with as many as were listed before."""
     if before := parse_place(request):
-        groups, following = sidebar.list_more(Conversation.objects.for_user(user_id).outside_folders(), before)
+        groups, next_page = sidebar.list_more(Conversation.objects.for_user(user_id).outside_folders(), before)
     else:
         current = parse_value(request, "current", UUID)
         shown = Conversation.objects.for_user(user_id).filter(id=current).first() if current else None
@@ -54,14 +53,14 @@ def list_part(request: HttpRequest, user_id: int) -> HttpResponse:
             max(parse_value(request, "listed", int) or 0, sidebar.LIST_PAGE_CONVERSATIONS),
             sidebar.MAX_LISTED_CONVERSATIONS,
         )
-        groups, following = sidebar.list_groups(user_id, shown, listed)
-    return render(request, "chat/conversations.html", {"groups": groups, "following": following})
+        groups, next_page = sidebar.list_groups(user_id, shown, listed)
+    return render(request, "chat/conversations.html", {"groups": groups, "next_page": next_page})
 
 
 def folder_part(request: HttpRequest, user_id: int) -> HttpResponse:
     inside = Conversation.objects.for_user(user_id).in_folder(request.GET.get("folder", "").replace("\x00", ""))
-    groups, following = sidebar.list_more(inside, parse_place(request))
-    return render(request, "chat/folder.html", {"groups": groups, "following": following})
+    groups, next_page = sidebar.list_more(inside, parse_place(request))
+    return render(request, "chat/folder.html", {"groups": groups, "next_page": next_page})
 
 
 def library(request: HttpRequest, user_id: int) -> HttpResponse:
@@ -70,10 +69,10 @@ def library(request: HttpRequest, user_id: int) -> HttpResponse:
     archived = "archived" in request.GET
     chosen = mine.archived() if archived else mine.filter(archived_at=None)
     chosen = chosen.filter(folder=folder) if folder else chosen
-    groups, following = ([], "") if request.GET.get("q") else sidebar.list_more(chosen, parse_place(request))
+    groups, next_page = ([], "") if request.GET.get("q") else sidebar.list_more(chosen, parse_place(request))
     context = {
         "groups": groups,
-        "following": following,
+        "next_page": next_page,
         "folders": mine.count_folders(),
         "folder": folder,
         "archived": archived,
@@ -91,8 +90,10 @@ def search_results(request: HttpRequest, user_id: int) -> dict[str, Any]:
     text = request.GET.get("q", "")
     offset = min(max(parse_value(request, "offset", int) or 0, 0), MAX_HIT_OFFSET)
     hits = search_conversations(user_id, text, HITS_PER_PAGE + 1, offset) if text else []
-    further = offset + HITS_PER_PAGE if len(hits) > HITS_PER_PAGE and offset + HITS_PER_PAGE <= MAX_HIT_OFFSET else None
-    return {"query": text, "found": hits[:HITS_PER_PAGE], "further": further}
+    next_offset = (
+        offset + HITS_PER_PAGE if len(hits) > HITS_PER_PAGE and offset + HITS_PER_PAGE <= MAX_HIT_OFFSET else None
+    )
+    return {"query": text, "hits": hits[:HITS_PER_PAGE], "next_offset": next_offset}
 
 
 def parse_place(request: HttpRequest) -> tuple[datetime, UUID] | None:
@@ -126,8 +127,10 @@ def show_shared(request: HttpRequest, token: str) -> HttpResponse:
     name = (owner.get_full_name() or owner.get_username()) if share.with_name else ""
     messages = share.messages()
     history.fill_html(messages)
-    said = [Message(id=m.pk, role=m.role, text=m.text, html=m.html) for m in messages]  # nothing of how it came about
-    response = render(request, "chat/shared.html", {"share": share, "messages_shown": said, "name": name})
+    said = [
+        Message(id=m.pk, role=m.role, text=m.text, html=m.html) for m in messages
+    ]  # without generation and versions
+    response = render(request, "chat/shared.html", {"share": share, "shown_messages": said, "name": name})
     response.headers["X-Robots-Tag"] = "noindex, nofollow"
     response.headers["Referrer-Policy"] = "no-referrer"
     return response

@@ -1,20 +1,14 @@
-"""What is shown of a conversation, page by page, and the HTML that is kept with each answer."""
+"""What is shown of a conversation, page by page, with the HTML of each answer."""
 
 import time
 from collections.abc import Iterable
-from uuid import UUID
 
 from chat.models import Conversation, Message
 from chat.rendering.markdown import render_markdown, render_plain
-from inference.queue.outcome import strip_nul
+from chat.rendering.stored import footnote_scope, is_current, mark_html
 
-MAX_PAGE_MESSAGES = 50  # messages
-RENDERER_MARK = (
-    "<!--1-->"  # before HTML that is kept: which version of the renderer made it. Raise it with every change of that.
-)
-MAX_RENDER_SECONDS = (
-    1.0  # seconds that a page spends on rendering what has never been looked at; the rest is shown plain
-)
+MAX_PAGE_MESSAGES = 50
+MAX_RENDER_SECONDS = 1.0  # that a page spends on answers without HTML; the rest is shown plain
 GENERATION_FIELDS = ("status", "error_code", "error_message", "finish_reason", "model")
 
 
@@ -50,27 +44,17 @@ def page_around(hit: Message, conversation: Conversation) -> tuple[list[Message]
 
 
 def fill_html(messages: Iterable[Message]) -> None:
-    """Give answers that have no HTML theirs, and keep it: of imported ones, say, or those that nobody has looked at."""
+    """Render and store the HTML of answers that have none, such as imported ones and those that nobody has opened."""
     until = time.monotonic() + MAX_RENDER_SECONDS
     made = []
     for message in messages:
-        if message.role != Message.Role.ASSISTANT or not message.text or message.html.startswith(RENDERER_MARK):
+        if message.role != Message.Role.ASSISTANT or not message.text or is_current(message.html):
             continue
         if time.monotonic() < until:
             scope = footnote_scope(message.generation_id) if message.generation_id else f"{message.pk}"
-            message.html = RENDERER_MARK + render_markdown(message.text, scope)
+            message.html = mark_html(render_markdown(message.text, scope))
             made.append(message)
         else:
             message.html = render_plain(message.text)
     if made:
         Message.objects.bulk_update(made, ["html"])
-
-
-def store_html(generation: UUID, text: str, html: str) -> None:
-    """Keep the HTML of an answer that has ended, if that is its text."""
-    Message.objects.filter(generation_id=generation, text=strip_nul(text)).update(html=RENDERER_MARK + html)
-
-
-def footnote_scope(generation: UUID) -> str:
-    """What tells the footnotes of an answer from those of others on its page."""
-    return generation.hex[:12]

@@ -1,12 +1,12 @@
-"""What a person has here: how to take it along, and how to leave with nothing left behind."""
+"""The page of a person's data: export, links, and the deletion of the account."""
 
 import time
 from typing import Any
 
 from allauth.account import app_settings
+from allauth.account.authentication import get_authentication_records
 from allauth.account.decorators import reauthentication_required
-from allauth.account.internal.flows.login import get_authentication_records
-from allauth.account.internal.flows.reauthentication import get_reauthentication_flows
+from allauth.mfa.utils import is_mfa_enabled
 from django import forms
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import AnonymousUser, User
@@ -39,7 +39,7 @@ def count_belongings(user_id: int) -> dict[str, int]:
 @require_safe
 @login_required
 def data(request: HttpRequest) -> HttpResponse:
-    return render(request, "chat/data.html", {"held": count_belongings(current_user(request).pk)})
+    return render(request, "chat/my_data.html", {"counts": count_belongings(current_user(request).pk)})
 
 
 class DeleteForm(forms.Form):
@@ -73,7 +73,7 @@ def delete(request: HttpRequest) -> HttpResponse:
     form = DeleteForm(request.POST or None, name=user.get_username())
     context = {
         "form": form,
-        "held": count_belongings(user.pk),
+        "counts": count_belongings(user.pk),
         "sso": config.oidc_name,
         "log_seconds": config.log_seconds,
     }
@@ -94,7 +94,7 @@ def delete(request: HttpRequest) -> HttpResponse:
 
 def signed_in_lately(request: HttpRequest, user: User) -> bool:
     """Whether somebody whom nothing can be asked again, for a provider signs them in, has just come from there."""
-    if get_reauthentication_flows(user):
+    if user.has_usable_password() or is_mfa_enabled(user):
         return True  # what they could be asked, they were
     records = get_authentication_records(request, user)
     return bool(records) and time.time() - records[-1]["at"] < app_settings.REAUTHENTICATION_TIMEOUT

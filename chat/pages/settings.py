@@ -1,4 +1,4 @@
-"""What a person's new conversations begin with, and whether the page speaks and listens."""
+"""The page of a person's chat settings: model, prompt and temperature of new conversations, and voice."""
 
 from typing import Any
 
@@ -15,9 +15,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.authentication import build_caller
 from accounts.models import Preferences
 from inference.models import LanguageModel
-from jarvis.lib.config import config
-
-MAX_SYSTEM_PROMPT_CHARS = 20_000  # characters, as the site's
+from jarvis.lib.config import MAX_SYSTEM_PROMPT_CHARS, config
 
 
 class DefaultsForm(forms.ModelForm[Preferences]):
@@ -51,7 +49,9 @@ class DefaultsForm(forms.ModelForm[Preferences]):
         super().__init__(*args, **kwargs)
         names = [model.name for model in LanguageModel.objects.offered(build_caller(self.instance.user).models)]
         chosen = self.instance.model
-        gone = [(chosen, chosen)] if chosen and chosen not in names else []  # may come back; is not lost by saving
+        gone = (
+            [(chosen, chosen)] if chosen and chosen not in names else []
+        )  # it may be offered again, so saving keeps it
         first = (("", _("The site's default")), *gone)
         self.fields["model"].choices = [*first, *((name, name) for name in names)]  # type: ignore[attr-defined]
         self.fields["system_prompt"].widget.attrs["placeholder"] = config.system_prompt
@@ -66,4 +66,4 @@ def defaults(request: HttpRequest) -> HttpResponse:
         form.save()
         messages.success(request, _("Saved."))
         return redirect("settings_chat")
-    return render(request, "chat/defaults.html", {"form": form}, status=422 if form.is_bound else 200)
+    return render(request, "chat/preferences.html", {"form": form}, status=422 if form.is_bound else 200)

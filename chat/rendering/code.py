@@ -22,12 +22,11 @@ from pygments.token import (
     _TokenType,
 )
 
-MAX_HIGHLIGHTED_CHARS = 20_000  # characters that are coloured; beyond, code is shown plain
+MAX_HIGHLIGHTED_CHARS = 20_000  # longer code is shown without colours
 GAP = re.compile(r"\s{200}")  # some lexers look through a long gap again from each of its characters
-MIN_LEX_SECONDS, LEX_SECONDS_PER_CHAR = (
-    0.02,
-    10e-6,
-)  # seconds of computing, and for each character, after which it is shown plain as well
+# CPU time after which code is shown plain as well: so much for any code, and so much more for each character.
+MIN_LEX_SECONDS = 0.02
+LEX_SECONDS_PER_CHAR = 10e-6
 
 # Names after a fence, and the lexer that is meant. A list, so that no text chooses among Pygments' hundreds of lexers.
 LANGUAGES = {

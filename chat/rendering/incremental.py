@@ -13,11 +13,9 @@ from markdown_it.token import Token
 from chat.rendering.markdown import MAX_MARKDOWN_CHARS, make_parser, render_markdown, render_plain
 from chat.rendering.sanitise import sanitise_html
 
-MAX_SMALL_CHARS, MAX_MEDIUM_CHARS = (
-    3_000,
-    12_000,
-)  # characters of a rest; a small one may be rendered whenever there is time
-MIN_SLICE_CHARS = 4_000  # characters that are taken up at a time
+MAX_SMALL_CHARS = 3_000  # of a rest that may be rendered whenever there is time
+MAX_MEDIUM_CHARS = 12_000  # of a rest that is rendered after it has grown by an eighth; a longer one by half
+MIN_SLICE_CHARS = 4_000  # that are rendered at a time
 
 WORDS = re.compile(r"[^\W_ ]*(?:[ ,.;?!)'\"–—…][^\W_ ]*)*")  # text that can be added to a paragraph as it is
 CODE = re.compile(r"[^`~]*")
@@ -52,7 +50,7 @@ class Draft:
 
     @property
     def pending_chars(self) -> int:
-        """Characters that the next `draw` goes through."""
+        """Characters that the next `render_new` goes through."""
         return len(self._rest) + min(self._new_size, self._slice)
 
     @property
@@ -61,12 +59,12 @@ class Draft:
 
     @property
     def has_much_new(self) -> bool:
-        """Whether one more `draw` should follow at once: it takes up only so much at a time."""
+        """Whether one more `render_new` should follow at once: each takes up only one slice."""
         return self._new_size > self._slice and self._size <= MAX_MARKDOWN_CHARS
 
     @property
     def is_ripe(self) -> bool:
-        """Whether `draw` is worth its price now."""
+        """Whether `render_new` is worth its price now."""
         if not self._new_size or self._size > MAX_MARKDOWN_CHARS:
             return False
         rest = len(self._rest)

@@ -15,8 +15,8 @@ from chat.rendering.code import highlight
 from chat.rendering.math import add_formulas, render_formula
 from chat.rendering.sanitise import is_allowed_picture, sanitise_html
 
-MAX_MARKDOWN_CHARS = 200_000  # characters that are read as Markdown; a longer text is shown as it is
-MAX_INLINE_CHARS = 30_000  # characters of a paragraph that are looked through for emphasis, links and the like
+MAX_MARKDOWN_CHARS = 200_000  # a longer text is shown as it is
+MAX_INLINE_CHARS = 30_000  # in a longer paragraph, emphasis, links and the like are not parsed
 MAX_NESTING = 20  # blocks in blocks
 
 Tokens = Sequence[Token]
@@ -119,7 +119,7 @@ def restore_long(state: StateCore) -> None:
 
 
 def make_parser(*, growing: bool) -> MarkdownIt:
-    """`growing`: for texts of which more will come. Footnotes then wait for the end."""
+    """`growing`: for texts of which more will come; footnotes are then left to the final rendering."""
     options = {"html": False, "linkify": True, "breaks": True, "maxNesting": MAX_NESTING}
     md = MarkdownIt("js-default", options, renderer_cls=Renderer)
     assert md.linkify is not None
@@ -166,7 +166,7 @@ _whole = make_parser(growing=False)
 
 
 def render_markdown(text: str, scope: str = "m") -> str:
-    """A whole text as HTML that is safe to put into a page. `scope` tells its footnotes from those of other texts."""
+    """A whole text as HTML that is safe to put into a page. `scope` makes the ids of its footnotes unique there."""
     if len(text) > MAX_MARKDOWN_CHARS:
         return render_plain(text)
     return sanitise_html(_whole.render(text, {"scope": scope}))

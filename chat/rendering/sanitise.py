@@ -45,7 +45,7 @@ def filter_attribute(tag: str, name: str, value: str) -> str | None:
 
 
 def is_allowed_picture(address: str) -> bool:
-    """Whether a picture may be loaded: never from elsewhere, where it would tell that the answer is being read."""
+    """Whether a picture may be loaded: never from elsewhere, since its server would see who reads the answer."""
     if address.startswith(OWN_PLACES):
         return ".." not in address and "\\" not in address
     return PICTURE.fullmatch(address) is not None

@@ -1,4 +1,4 @@
-"""Conversations as files: given as JSON and Markdown, taken from our own JSON and from ChatGPT's export.
+"""Conversations as files: export as JSON and Markdown, import of our own JSON and of ChatGPT's export.
 
 docs/conversations.md describes the format.
 """

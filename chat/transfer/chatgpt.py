@@ -18,7 +18,7 @@ from chat.transfer.format import (
     MessageRecord,
 )
 
-TEXT_CONTENT_TYPES = ("text", "multimodal_text")  # contents that are shown as what somebody said
+TEXT_CONTENT_TYPES = ("text", "multimodal_text")  # contents that people see as messages
 
 
 class Author(msgspec.Struct):

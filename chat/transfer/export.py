@@ -1,4 +1,4 @@
-"""Giving conversations as files, one or all; all of them in pieces, so that no process holds them at once."""
+"""Export of conversations as files, one or all; all of them in pieces, so that no process holds them at once."""
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 from itertools import groupby
@@ -74,7 +74,7 @@ def json_file(conversation: Conversation) -> HttpResponse:
 
 
 def markdown_file(conversation: Conversation) -> HttpResponse:
-    """What is shown of it, as a text that people read."""
+    """The messages that are shown, as a text that people read."""
     names = {Message.Role.USER.value: _("You"), Message.Role.ASSISTANT.value: _("Jarvis")}
     head = [f"# {conversation}", f"{conversation.created_at:%Y-%m-%d} · {conversation.model}".removesuffix(" · ")]
     path = conversation.path().with_text().values_list("role", "text")

@@ -6,6 +6,8 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from jarvis.lib.config import MAX_SYSTEM_PROMPT_CHARS
+
 FORMAT: Final = "jarvis-conversations"
 VERSION: Final = 1
 MAX_MESSAGE_CHARS = 1_000_000  # characters of a message
@@ -34,7 +36,7 @@ class ConversationRecord(msgspec.Struct, kw_only=True):
     title: str = ""
     title_source: Literal["words", "model", "owner"] = "owner"
     model: Annotated[str, Meta(max_length=200)] = ""
-    system_prompt: Annotated[str, Meta(max_length=20_000)] = ""
+    system_prompt: Annotated[str, Meta(max_length=MAX_SYSTEM_PROMPT_CHARS)] = ""
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     folder: str = ""
     pinned_at: Moment | None = None

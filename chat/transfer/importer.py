@@ -1,4 +1,4 @@
-"""Taking conversations from a file. All of a file is taken or nothing; what was taken before is passed over."""
+"""Import of conversations from a file: all of it or nothing. What was imported before is skipped."""
 
 import zipfile
 import zlib

@@ -1,4 +1,4 @@
-"""What a model is asked: the system prompt, what was said on the way to a question, and how it is to choose words.
+"""The request for an answer: the system prompt, the messages that led to a question, the model and the temperature.
 
 Each is the conversation's own, else its owner's, else the site's.
 """
@@ -13,12 +13,12 @@ from inference.openai.request import check_chat_request
 from jarvis.lib import api_errors
 from jarvis.lib.config import config
 
-MAX_HISTORY_CHARS = 400_000  # of the conversation at most; the worker cuts it to the model's window, in tokens
-MAX_HISTORY_MESSAGES = 4000  # at most; a request may hold few more
+MAX_HISTORY_CHARS = 400_000  # of a conversation; the worker cuts it to the model's window, in tokens
+MAX_HISTORY_MESSAGES = 4000  # a request may have few more
 
 
 def get_preferences(user_id: int) -> Preferences:
-    """A person's choices; one who has made none has chosen nothing."""
+    """A person's preferences, with defaults where none are stored."""
     return Preferences.objects.filter(user_id=user_id).first() or Preferences(user_id=user_id)
 
 
@@ -36,7 +36,7 @@ def choose_model(caller: Caller, wanted: str | None) -> str:
 
 
 def build_request(conversation: Conversation, question: Message, model: str, prefix: str = "") -> dict[str, Any]:
-    """The OpenAI request for an answer to a question, newest messages kept; `begun`: the answer goes on with that."""
+    """The OpenAI request for an answer to a question, with the newest messages; the answer continues `prefix`."""
     preferences = get_preferences(conversation.owner_id)
     system = conversation.system_prompt or preferences.system_prompt or config.system_prompt
     temperature = preferences.temperature if conversation.temperature is None else conversation.temperature

@@ -1,4 +1,4 @@
-"""What a person chooses for a conversation, the version that is shown and its settings, and what they look up."""
+"""The settings of a conversation, the version of it that is shown, and the figures of an answer."""
 
 from uuid import UUID
 

@@ -1,8 +1,7 @@
-"""When a generation's outcome is stored, its message is filled in the same transaction.
+"""Fill the message of a generation, in the transaction that stores its outcome.
 
-Not with HTML: that is computed where somebody looks at it, in the web processes (`chat.ws.live_html`,
-`chat.pages.messages`). Here it would hold a transaction, and the interpreter of the worker, from which all answers
-that grow get their tokens.
+Not with HTML, which web processes render for those who look at it (`chat.ws.live_html`, `chat.pages.messages`). Here it
+would prolong the transaction, and keep the worker's interpreter from passing on tokens of other answers.
 """
 
 from collections.abc import Sequence

@@ -5,19 +5,20 @@ takes the place of whatever was shown after the message that it follows; what wa
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import F, Func, IntegerField, Sum
 from django.utils import timezone
 
 from accounts.authentication import Caller
-from chat import frames
 from chat.models import Conversation, Message
+from chat.notify import announce_frame
+from chat.turns.checks import check_continuable, check_text
 from chat.turns.prompt import build_request, choose_model
-from chat.ws.connections import announce_frame
+from chat.turns.submission import Origin, Submission
 from inference.models import Generation, LanguageModel
 from inference.openai.request import ChatRequest
 from inference.queue import rate_limits
@@ -25,62 +26,10 @@ from inference.queue.rate_limits import Reservation
 from inference.queue.submit import check_queue, ring_doorbell
 from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
-from jarvis.lib.config import config
+from jarvis.lib.config import MAX_SYSTEM_PROMPT_CHARS
 from jarvis.lib.database import in_database
 
-MAX_SYSTEM_PROMPT_BYTES = 4 * frames.MAX_SYSTEM_PROMPT_CHARS  # of a system prompt at most
-CONTINUABLE_STATUSES = (Generation.Status.STOPPED, Generation.Status.FAILED)
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Who asks and through which door. With a `client_key` the same is asked once, however often it comes.
-
-    `id`: of the generation that will answer; `held`: what is reserved for it.
-    """
-
-    caller: Caller
-    source: str
-    request_id: str
-    client_key: UUID | None = None
-    id: UUID = field(default_factory=uuid4)
-    reservation: Reservation = field(default_factory=Reservation)
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """What asking made. `new` is False where the same had been accepted before."""
-
-    conversation: Conversation
-    question: Message
-    answer: Message
-    generation: Generation
-    client_key: UUID | None
-    versions: dict[int, list[int]]
-    new: bool = True
-    reservation: Reservation = field(default_factory=Reservation)
-
-    def frame_for_asker(self) -> frames.Accepted:
-        """What the one who asked is told of it."""
-        return frames.Accepted(
-            client_key=self.client_key,
-            conversation=self.conversation.id,
-            title=self.conversation.title,
-            question=self.question.pk,
-            answer=self.answer.pk,
-            generation=self.generation.id,
-            model=self.generation.model,
-            follows=self.question.parent_id,
-            question_versions=self.versions[self.question.pk],
-            answer_versions=self.versions[self.answer.pk],
-            continues=self.answer.continues_id,
-        )
-
-    def frame_for_windows(self) -> frames.QuestionAsked:
-        """What all of the person's open windows are told of it."""
-        accepted = self.frame_for_asker()
-        fields = {name: getattr(accepted, name) for name in accepted.__struct_fields__}
-        return frames.QuestionAsked(**fields, text=self.question.text)
+MAX_SYSTEM_PROMPT_BYTES = 4 * MAX_SYSTEM_PROMPT_CHARS
 
 
 async def ask_question(
@@ -110,7 +59,7 @@ async def ask_question(
 
 
 async def edit_question(origin: Origin, message: int, text: str, model: str | None = None) -> Submission:
-    """Ask a question in other words. Raises as `ask`."""
+    """Ask a question in other words. Raises as `ask_question`."""
     check_text(text)
 
     def accept(origin: Origin) -> Submission:
@@ -122,7 +71,7 @@ async def edit_question(origin: Origin, message: int, text: str, model: str | No
 
 
 async def regenerate_answer(origin: Origin, message: int, model: str | None = None) -> Submission:
-    """Ask for another answer to the same question. Raises as `ask`."""
+    """Ask for another answer to the same question. Raises as `ask_question`."""
 
     def accept(origin: Origin) -> Submission:
         answer, conversation = get_message_for_update(origin.caller, message, Message.Role.ASSISTANT)
@@ -134,7 +83,7 @@ async def regenerate_answer(origin: Origin, message: int, model: str | None = No
 
 
 async def continue_answer(origin: Origin, message: int) -> Submission:
-    """Let an answer go on that broke off. Raises as `ask`, and ApiError 400 `cannot_continue`."""
+    """Continue an answer that broke off. Raises as `ask_question`, and ApiError 400 `cannot_continue`."""
 
     def accept(origin: Origin) -> Submission:
         answer, conversation = get_message_for_update(origin.caller, message, Message.Role.ASSISTANT)
@@ -167,7 +116,7 @@ async def submit_once(
         raise
     if asked.new:
         await ring_doorbell()
-        await announce_frame(origin.caller.user_id, frames.encode_frame(asked.frame_for_windows()))
+        await announce_frame(origin.caller.user_id, asked.frame_for_windows())
     else:
         await held.release()
     return replace(asked, reservation=held)
@@ -230,39 +179,10 @@ def find_submission(origin: Origin) -> Submission | None:
     )
 
 
-def check_text(text: str) -> None:
-    if not text.strip():
-        raise api_errors.invalid_request("The message is blank. Write something.", "message")
-    if len(text) > config.max_message_chars:
-        fault = f"The message has {len(text)} characters; {config.max_message_chars} are allowed. Shorten it."
-        raise api_errors.invalid_request(fault, "message")
-    if "\x00" in text:
-        raise api_errors.invalid_request("The message has a NUL character. Remove it.", "message")
-
-
-def check_continuable(answer: Message) -> None:
-    """Raise ApiError where an answer cannot go on, and say what can be done instead."""
-    row = answer.generation
-    advice = "Ask for another answer instead."
-    if row is None or not (row.status in CONTINUABLE_STATUSES or row.finish_reason == "length"):
-        raise api_errors.make_error(400, "cannot_continue", f"This answer has come to its own end. {advice}")
-    if not answer.text.strip():
-        raise api_errors.make_error(
-            400, "cannot_continue", f"This answer has no text that could be continued. {advice}"
-        )
-    if not answer.is_last:
-        raise api_errors.make_error(
-            400, "cannot_continue", "Only the last answer can be continued. Ask for the rest of it."
-        )
-    if not LanguageModel.objects.offered().filter(name=row.model, goes_on=True).exists():
-        fault = f"`{row.model}` is not there, or its server cannot go on with a text that was begun. {advice}"
-        raise api_errors.make_error(400, "cannot_continue", fault)
-
-
 def get_or_create_conversation(
     caller: Caller, id: UUID | None, text: str, model: str | None, system_prompt: str, temperature: float | None
 ) -> Conversation:
-    """The conversation to write into: a new one, or one's own, held against others that write into it."""
+    """The conversation to write into: a new one, or one's own, locked against other writers."""
     if id is None:
         return Conversation.objects.create(
             owner_id=caller.user_id,
@@ -291,11 +211,11 @@ def resolve_model(caller: Caller, conversation: Conversation, model: str | None)
 
 
 def get_message_for_update(caller: Caller, message: int, role: str) -> tuple[Message, Conversation]:
-    """A message of one's own and its conversation, held against others that write into it. Raises ApiError 404."""
+    """A message of one's own and its conversation, locked against other writers. Raises ApiError 404."""
     mine = Message.objects.for_user(caller.user_id).select_related("generation", "parent")
     one = mine.filter(pk=message, role=role).first()
-    held = Conversation.objects.for_user(caller.user_id).select_for_update()
-    conversation = held.filter(pk=one.conversation_id).first() if one else None
+    locked = Conversation.objects.for_user(caller.user_id).select_for_update()
+    conversation = locked.filter(pk=one.conversation_id).first() if one else None
     if one is None or conversation is None:
         raise api_errors.make_error(404, "not_found", "There is no such message, or it is not yours.")
     return one, conversation
@@ -316,7 +236,7 @@ def create_generation(
     origin: Origin, conversation: Conversation, question: Message, model: str, continues: Message | None = None
 ) -> Submission:
     """Write the generation and the answer, which is what the conversation shows from now on."""
-    begun = continues.text.rstrip() if continues else ""
+    prefix = continues.text.rstrip() if continues else ""
     generation = Generation.objects.create(
         id=origin.id,
         priority=origin.caller.priority,
@@ -326,13 +246,13 @@ def create_generation(
         model=model,
         door=origin.source,
         request_id=origin.request_id,
-        request=build_request(conversation, question, model, begun),
+        request=build_request(conversation, question, model, prefix),
     )
     marked = question.client_key == origin.client_key
     answer = conversation.messages.create(
         role=Message.Role.ASSISTANT,
         parent=question,
-        text=begun,
+        text=prefix,
         generation=generation,
         continues=continues,
         client_key=None if marked else origin.client_key,

@@ -1,4 +1,4 @@
-"""Titles that the model makes of what was said first: what it is asked, and what is made of its answer."""
+"""Titles that the model writes from the first question and answer: the request, and the title in its answer."""
 
 import re
 from typing import Any

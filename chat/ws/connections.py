@@ -1,14 +1,12 @@
-"""All sockets of a web process: one task looks after who may stay, one hears what other windows ask."""
+"""All sockets of a web process: one task checks passes and publishes states, one delivers frames of other windows."""
 
 import asyncio
 import math
-import weakref
 from collections import deque
 from typing import Any
 from uuid import UUID
 
 import structlog
-from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.db import Error as DatabaseError
 
@@ -16,21 +14,23 @@ from accounts.models import Scope
 from accounts.socket_auth import Pass, find_void_passes
 from chat.frames import Growing, Queue, State, encode_frame
 from chat.models import Message
+from chat.notify import CHANNEL_GROUP
 from inference.queue.position import QueuePosition, find_positions
-from inference.redis import wire
+from inference.redis.client import UNAVAILABLE_ERRORS
+from inference.redis.workers import worker_states
 from inference.worker_state import WorkerState
 from jarvis.lib.database import in_database, log_failure
+from jarvis.lib.event_loops import PerLoop
 
 log = structlog.get_logger(__name__)
 
-POLL_SECONDS = 0.8  # seconds: a pass that is void closes its sockets within one
-CHANNEL_GROUP = "chat"
+POLL_SECONDS = 0.8  # a void pass closes its sockets within a second
 CLOSE_UNAUTHENTICATED = 4401  # close code: the sign-in or key is no longer valid
 CLOSE_SERVER_ERROR = 1011  # close code: a fault of the server, come again
-MAX_NOTICES = 64  # kept at most for a socket that does not read
+MAX_NOTICES = 64  # that are kept for a socket that does not read
 PHASES = ("ready", "warming", "loading", "starting", "failed", "stopped")  # the best worker's is shown
 
-_connections: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Connections]" = weakref.WeakKeyDictionary()
+_connections: "PerLoop[Connections]" = PerLoop(lambda: Connections())
 
 
 class Window:
@@ -43,8 +43,8 @@ class Window:
         self.close_code: int | None = None  # the code with which the socket is to close
         self.waiting: dict[
             UUID, QueuePosition | None
-        ] = {}  # generations that it follows and that wait: the place told last
-        self.growing: frozenset[UUID] = frozenset()  # the person's conversations in which answers grow, as told last
+        ] = {}  # queued generations that it follows, with the position sent last
+        self.growing: frozenset[UUID] = frozenset()  # conversations with open answers of the person, as sent last
         self.news = asyncio.Event()
 
     def set_state(self, state: State) -> None:
@@ -81,7 +81,7 @@ class Connections:
 
     @classmethod
     def for_this_loop(cls) -> "Connections":
-        return _connections.setdefault(asyncio.get_running_loop(), cls())
+        return _connections.get()
 
     def add_window(self, window: Window) -> None:
         self.windows.add(window)
@@ -135,7 +135,7 @@ class Connections:
                 window.close(CLOSE_UNAUTHENTICATED)
 
     async def publish_progress(self, workers: list[WorkerState]) -> None:
-        """Tell each window its place in the queue, and where answers grow; a query each for all windows together."""
+        """Send each window its queue positions and conversations with open answers; a query each for all windows."""
         windows = list(self.windows)
         people = {window.access.caller.user_id for window in windows}
         waiting = {generation for window in windows for generation in window.waiting}
@@ -152,7 +152,7 @@ class Connections:
                 window.set_position(generation, found[generation])
 
     async def receive_frames(self) -> None:
-        """Hand on what `announce` tells, from whichever process."""
+        """Deliver what `chat.notify` sends, from whichever process."""
         layer = get_channel_layer()
         while True:
             try:
@@ -160,7 +160,7 @@ class Connections:
                 await layer.group_add(CHANNEL_GROUP, channel)
                 while True:
                     self.deliver_frame(await layer.receive(channel))
-            except wire.UNAVAILABLE_ERRORS as error:
+            except UNAVAILABLE_ERRORS as error:
                 log.warning("redis.away", error=str(error))
                 await asyncio.sleep(POLL_SECONDS)
 
@@ -171,30 +171,16 @@ class Connections:
                 window.add_notice(message["frame"])
 
 
-async def announce_frame(user_id: int, frame: str) -> None:
-    """Send a frame to all open windows of a person. Where Redis is away none hears it, until it is loaded again."""
-    try:
-        async with asyncio.timeout(POLL_SECONDS):
-            await get_channel_layer().group_send(CHANNEL_GROUP, {"type": "chat", "user": user_id, "frame": frame})
-    except (TimeoutError, *wire.UNAVAILABLE_ERRORS) as error:
-        log.warning("redis.away", error=str(error))
-
-
-def announce_frame_sync(user_id: int, frame: str) -> None:
-    """The same for sync code, such as a REST resource or a task of Celery."""
-    async_to_sync(announce_frame)(user_id, frame)
-
-
 async def live_workers() -> list[WorkerState] | None:
-    """The workers that are there; None where Redis cannot tell."""
+    """The workers that are there; None where Redis cannot be reached."""
     try:
-        return await wire.worker_states()
-    except wire.UNAVAILABLE_ERRORS:
+        return await worker_states()
+    except UNAVAILABLE_ERRORS:
         return None
 
 
 def summarise_state(workers: list[WorkerState] | None) -> State:
-    """The engine as people are shown it; of several workers the one that is furthest."""
+    """The engine's state as the page shows it; of several workers that of the most advanced."""
     if workers is None:
         return State("unknown", "Redis cannot be reached. Answers wait until it is back.")
     if not workers:
@@ -206,7 +192,7 @@ def summarise_state(workers: list[WorkerState] | None) -> State:
 
 
 def round_wait(seconds: float | None) -> int | None:
-    """A wait as people are told it: no more exact than it is, so that it does not change with each look."""
+    """A wait, rounded up to what the estimate is worth, so that it does not change with each poll."""
     if seconds is None:
         return None
     step = 1 if seconds < 10 else 5 if seconds < 60 else 30

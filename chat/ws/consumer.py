@@ -15,29 +15,31 @@ from django.db import Error as DatabaseError
 from accounts.authentication import Caller, Unauthenticated
 from accounts.models import Scope
 from chat import frames
+from chat.notify import announce_frame
 from chat.turns.settings import answer_details, configure_conversation, show_version
-from chat.turns.submit import Origin, Submission, ask_question, continue_answer, edit_question, regenerate_answer
-from chat.ws.connections import CLOSE_UNAUTHENTICATED, Connections, Window, announce_frame
+from chat.turns.submission import Origin, Submission
+from chat.turns.submit import ask_question, continue_answer, edit_question, regenerate_answer
+from chat.ws.connections import CLOSE_UNAUTHENTICATED, Connections, Window
 from chat.ws.handshake import ForeignOrigin, MayNotChat, admit_handshake, decode_headers
 from chat.ws.live_html import stream_html_frames
-from chat.ws.replay import find_answer, follow_with_prefix
-from inference.api.http import UNSTORABLE
+from chat.ws.replay import find_answer, follow_with_prefix, frames_for_events
 from inference.log.events import START, Cursor
 from inference.models import Generation
 from inference.queue.submit import QueueFull, Unavailable, stop_generation
 from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
-from jarvis.lib.config import config
+from jarvis.lib.config import MAX_SYSTEM_PROMPT_CHARS, config
 from jarvis.lib.database import in_database, log_failure
+from jarvis.lib.http import UNSTORABLE
 from jarvis.lib.request_id import choose_request_id
 
 log = structlog.get_logger(__name__)
 
 # Characters; JSON may write one character with six.
-MAX_FRAME_CHARS = 4096 + 6 * (config.max_message_chars + frames.MAX_SYSTEM_PROMPT_CHARS)
+MAX_FRAME_CHARS = 4096 + 6 * (config.max_message_chars + MAX_SYSTEM_PROMPT_CHARS)
 # What reads or changes conversations by ids that could be guessed.
 HISTORY_FRAMES = (frames.Edit, frames.Regenerate, frames.Continue, frames.Show, frames.Configure, frames.Details)
-MAX_FOLLOWED_ANSWERS = 32  # answers at a time on one socket
+MAX_FOLLOWED_ANSWERS = 32  # at a time on one socket
 
 NOT_FOUND_ERROR = frames.Error("not_found", "There is no such generation, or it is not yours.")
 UNAVAILABLE_ERROR = frames.Error("unavailable", "The database cannot be reached. Try again in a moment.")
@@ -51,7 +53,7 @@ TOO_MANY_FOLLOWED_ERROR = frames.Error(
 
 
 class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
-    """One socket. Its windows' news and each answer that it follows are told by tasks of their own."""
+    """One socket. A task sends the notices of its window, and another one each answer that it follows."""
 
     channel_layer_alias = "none"  # `chat.ws.connections` listens for all sockets of the process at once
 
@@ -79,7 +81,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.start_task(self.stream_notices(self.window))
 
     async def refuse_handshake(self, reason: str) -> None:
-        """401 for a program; a browser is not told the status of a handshake, so it is told by the close code."""
+        """401 for a program; a browser hides the status of a handshake from its page, so a close code says it."""
         if "origin" in decode_headers(self.scope):
             await self.accept()
             await self.close(CLOSE_UNAUTHENTICATED, reason)
@@ -107,7 +109,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         await self.send_text(frames.encode_frame(frame))
 
     async def send_text(self, text: str) -> None:
-        with contextlib.suppress(OSError):  # the client has left; `disconnect` comes and ends whatever still tells
+        with contextlib.suppress(OSError):  # the client has left; `disconnect` comes and cancels all tasks
             await self.send(text)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
@@ -165,7 +167,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         except QueueFull as full:
             problem = frames.Error.from_api_error(full.error)
         except Unauthenticated:
-            return  # `tell_news` closes the socket within a second
+            return  # `stream_notices` closes the socket within a second
         except DataError:  # Postgres is there, and will not have it
             problem = frames.Error("invalid_request_error", UNSTORABLE)
         except (Unavailable, DatabaseError) as error:
@@ -177,7 +179,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         await self.send_frame(msgspec.structs.replace(problem, reply_to=reply_to))
 
     async def submit_question(self, frame: frames.Asking) -> Submission:
-        """Have accepted what asks for an answer. Raises as `chat.turns.submit.ask`."""
+        """Submit what asks for an answer. Raises as `chat.turns.submit.ask_question`."""
         request_id = structlog.contextvars.get_contextvars()["request_id"]
         caller = await self.opened_by.refresh()
         if not caller.has_scope(Scope.CHAT):
@@ -208,12 +210,12 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         return self.opened_by.caller
 
     async def send_to_windows(self, frame: frames.FromServer) -> None:
-        """Tell this window, and all others of the person; this one is told twice, where Redis is there."""
+        """Send to this window and all others of the person; this one gets it twice, unless Redis is away."""
         await self.send_frame(frame)
-        await announce_frame(self.caller.user_id, frames.encode_frame(frame))
+        await announce_frame(self.caller.user_id, frame)
 
     async def check_owner(self, generation: UUID) -> None:
-        """Raise Refused where there is no such generation for this person."""
+        """Raise FrameRefused where there is no such generation for this person."""
         mine = Generation.objects.filter(id=generation, owner_id=self.caller.user_id)
         if not self.caller.has_scope(Scope.HISTORY):
             mine = mine.filter(key_id=self.caller.key_id)
@@ -234,12 +236,12 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             self.window.waiting[frame.generation] = None
         self.tails[frame.generation] = self.start_task(self.stream_answer(frame, found.prefix))
 
-    async def stream_answer(self, wanted: frames.Follow, begun: str) -> None:
-        """Tell an answer to its end. While the client does not read, what comes is gathered into one frame."""
+    async def stream_answer(self, wanted: frames.Follow, prefix: str) -> None:
+        """Send an answer to its end. While the client does not read, new text is gathered into one frame."""
         generation = wanted.generation
         try:
-            tell = self.stream_html if wanted.form == "html" else self.stream_log
-            await tell(wanted, begun)
+            stream = self.stream_html if wanted.form == "html" else self.stream_log
+            await stream(wanted, prefix)
         except Exception:
             log.exception("tail.failed", generation=str(generation))
             await self.send_frame(msgspec.structs.replace(INTERNAL_ERROR, reply_to=generation))
@@ -253,25 +255,25 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if self.window is not None:
             self.window.waiting.pop(generation, None)
 
-    async def stream_log(self, wanted: frames.Follow, begun: str) -> None:
+    async def stream_log(self, wanted: frames.Follow, prefix: str) -> None:
         async with contextlib.aclosing(
-            follow_with_prefix(wanted.generation, Cursor.parse(wanted.after), begun)
+            follow_with_prefix(wanted.generation, Cursor.parse(wanted.after), prefix)
         ) as batches:
             async for batch in batches:
                 if batch[-1][0] > START:
                     self.forget_waiting(wanted.generation)
-                for frame in frames.frames_for_events(wanted.generation, batch):
+                for frame in frames_for_events(wanted.generation, batch):
                     await self.send_frame(frame)
 
-    async def stream_html(self, wanted: frames.Follow, begun: str) -> None:
-        async with contextlib.aclosing(stream_html_frames(wanted.generation, begun)) as told:
-            async for frame in told:
+    async def stream_html(self, wanted: frames.Follow, prefix: str) -> None:
+        async with contextlib.aclosing(stream_html_frames(wanted.generation, prefix)) as answer:
+            async for frame in answer:
                 if isinstance(frame, frames.Began | frames.Ended):
                     self.forget_waiting(wanted.generation)
                 await self.send_frame(frame)
 
     async def stream_notices(self, window: Window) -> None:
-        """Tell the engine's state when it changes and what was asked elsewhere; close when the pass is void."""
+        """Send the engine's state when it changes, and the window's notices; close when the pass is void."""
         shown: frames.State | None = None
         while True:
             await window.news.wait()

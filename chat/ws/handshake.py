@@ -28,8 +28,8 @@ def decode_headers(scope: Mapping[str, Any]) -> dict[str, str]:
 async def admit_handshake(scope: Mapping[str, Any]) -> Pass:
     """The pass of a handshake. Raises ForeignOrigin, MayNotChat or Unauthenticated.
 
-    Browsers always send an Origin, and it must be the very host and port of this site: cookies do not tell ports
-    apart. Without one it is a program, which needs a key.
+    Browsers always send an Origin, and it must be the very host and port of this site: cookies are the same
+    for all ports. Without one it is a program, which needs a key.
     """
     headers = decode_headers(scope)
     host, origin = headers.get("host", ""), headers.get("origin")

@@ -6,7 +6,6 @@ interpreter's lock at every turn. Only a long piece goes to a thread, and holds 
 
 import asyncio
 import time
-import weakref
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
@@ -15,26 +14,29 @@ import structlog
 from django.db import Error as DatabaseError
 
 from chat import frames
-from chat.pages.messages import footnote_scope, store_html
+from chat.models import Message
 from chat.rendering.incremental import Draft
+from chat.rendering.stored import footnote_scope
+from chat.ws.replay import make_boundary, text_of_event
 from inference.log.events import START, Begin, Cursor, End, Event
 from inference.log.follow import Follower, LogReader
 from jarvis.lib.database import in_database, log_failure
+from jarvis.lib.event_loops import PerLoop
 
 log = structlog.get_logger(__name__)
 
-MIN_RENDER_INTERVAL_SECONDS = 0.2  # seconds between two renderings of one answer, at least
-MAX_HOLD_SECONDS = 0.2  # seconds for which text that may be markup waits for a rendering; then it is shown as it is
+MIN_RENDER_INTERVAL_SECONDS = 0.2  # between two renderings of one answer
+MAX_HOLD_SECONDS = 0.2  # for which text that may be markup waits for a rendering; then it is shown as it is
 MAX_RENDER_SHARE = 0.25  # of the event loop's time that rendering takes at most, when many answers grow
-MAX_INLINE_CHARS = 3_000  # characters that are rendered on the event loop; more are in a thread
-MAX_FRAME_HTML_CHARS = 16_000  # characters of HTML in one frame, unless one block has more
+MAX_INLINE_CHARS = 3_000  # that are rendered on the event loop; more are rendered in a thread
+MAX_FRAME_HTML_CHARS = 16_000  # in one frame, unless one block has more
 
-_answers: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[UUID, LiveHtml]]" = weakref.WeakKeyDictionary()
+_answers: "PerLoop[dict[UUID, LiveHtml]]" = PerLoop(dict)
 _thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rendering")
 
 
 async def stream_html_frames(generation: UUID, prefix: str = "") -> AsyncGenerator[frames.FromServer]:
-    """The frames for one who looks at an answer, from its first block to its end. It goes on with what was `begun`."""
+    """The frames for one who looks at an answer, from its first block to its end. It begins with the prefix."""
     live = LiveHtml.for_generation(generation, prefix)
     viewer = Viewer(live)
     live.viewers.add(viewer)
@@ -46,7 +48,7 @@ async def stream_html_frames(generation: UUID, prefix: str = "") -> AsyncGenerat
                 raise RuntimeError("The renderer of this answer has died; follow it again.") from live.error
             for frame in viewer.news_frames():
                 yield frame
-            if viewer.ended:
+            if viewer.has_ended:
                 return
     finally:
         live.remove_viewer(viewer)
@@ -59,7 +61,7 @@ class LiveHtml:
         self.generation = generation
         self.prefix = prefix
         self.draft = self.new_draft()
-        self.begun = False
+        self.has_begun = False
         self.clears = 0  # times at which the answer began again from nothing
         self.block_revision = 0  # changes when finished blocks are replaced
         self.open_revision = 0  # changes when `draft.open` does
@@ -72,7 +74,7 @@ class LiveHtml:
 
     @classmethod
     def for_generation(cls, generation: UUID, prefix: str = "") -> "LiveHtml":
-        answers = _answers.setdefault(asyncio.get_running_loop(), {})
+        answers = _answers.get()
         if generation not in answers:
             answers[generation] = cls(generation, prefix)
         return answers[generation]
@@ -98,7 +100,7 @@ class LiveHtml:
 
     def unregister(self) -> None:
         """Who comes from now on begins anew."""
-        answers = _answers[asyncio.get_running_loop()]
+        answers = _answers.get()
         if answers.get(self.generation) is self:
             del answers[self.generation]
 
@@ -123,13 +125,13 @@ class LiveHtml:
 
     def apply_event(self, entry: Event) -> None:
         if isinstance(entry, Begin):
-            if not self.begun or entry.clear:
-                self.begun = True
+            if not self.has_begun or entry.clear:
+                self.has_begun = True
                 self.wake_viewers()
             if entry.clear and self.draft.text:
                 self.draft = self.new_draft()
                 self.clears += 1
-        elif text := frames.text_of_event(entry):
+        elif text := text_of_event(entry):
             self.draft.add(text)
 
     def seconds_until_due(self) -> float | None:
@@ -160,22 +162,22 @@ class LiveHtml:
             if not self.draft.has_much_new:
                 break
             await asyncio.sleep(0)
-        answers = len(_answers[asyncio.get_running_loop()])
+        answers = len(_answers.get())
         self.shown_at = self.now()
         self.next_render_at = self.shown_at + max(MIN_RENDER_INTERVAL_SECONDS, took * answers / MAX_RENDER_SHARE)
 
     async def finish(self, cursor: Cursor, end: End) -> None:
-        """Render what is left, tell it, and keep all of it with the message."""
+        """Render what is left, show it, and store the HTML with the message."""
         while self.draft.has_much_new:
             await self.render()
         scope = footnote_scope(self.generation)
         if await asyncio.get_running_loop().run_in_executor(_thread, self.draft.finish, scope):
             self.block_revision += 1
         self.open_revision += 1
-        self.end = frames.make_boundary(self.generation, cursor, end)
+        self.end = make_boundary(self.generation, cursor, end)
         self.wake_viewers()
         try:
-            await in_database(store_html, self.generation, self.draft.text, "".join(self.draft.blocks))
+            await in_database(Message.objects.store_html, self.generation, self.draft.text, "".join(self.draft.blocks))
         except DatabaseError as error:
             log_failure(log, error)  # it is rendered again when the page is opened
 
@@ -192,13 +194,13 @@ def measure_cpu_seconds(work: Callable[[], None]) -> float:
 
 
 class Viewer:
-    """What one socket has been told of an answer."""
+    """One socket that shows an answer, and how much of it was sent there."""
 
     def __init__(self, live: LiveHtml) -> None:
         self.live = live
         self.news = asyncio.Event()
         self.news.set()
-        self.begun = self.ended = False
+        self.has_begun = self.has_ended = False
         self.clears, self.block_revision = live.clears, live.block_revision
         self.blocks = 0
         self.open_revision = -1
@@ -206,15 +208,15 @@ class Viewer:
 
     def news_frames(self) -> Iterator[frames.FromServer]:
         live = self.live
-        if live.begun and (not self.begun or self.clears != live.clears):
+        if live.has_begun and (not self.has_begun or self.clears != live.clears):
             yield frames.Began(live.generation, clear=self.clears != live.clears)
-            self.begun = True
+            self.has_begun = True
         if (self.clears, self.block_revision) != (live.clears, live.block_revision):
             self.clears, self.block_revision = live.clears, live.block_revision
             self.blocks, self.open_revision = 0, -1
         yield from self.html_frames()
         if live.end is not None:
-            self.ended = True
+            self.has_ended = True
             yield live.end
 
     def html_frames(self) -> Iterator[frames.Html]:
@@ -232,10 +234,10 @@ class Viewer:
                 yield frames.Html(self.live.generation, first, blocks)
                 continue
             changed = self.open_revision != self.live.open_revision
-            told = 0 if changed else self.tail
+            sent = 0 if changed else self.tail
             self.open_revision, self.tail = self.live.open_revision, len(draft.tail)
-            if blocks or changed or len(draft.tail) > told:
+            if blocks or changed or len(draft.tail) > sent:
                 yield frames.Html(
-                    self.live.generation, first, blocks, draft.open if changed else None, draft.tail[told:]
+                    self.live.generation, first, blocks, draft.open if changed else None, draft.tail[sent:]
                 )
             return

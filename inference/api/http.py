@@ -1,13 +1,11 @@
-"""Small pieces that the API's views share."""
+"""One route of the API: its methods, its caller, and its errors as answers."""
 
-from collections.abc import Callable, Coroutine
 from typing import Any
 
-import msgspec
 import structlog
 from django.db import DataError
 from django.db import Error as DatabaseError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from accounts.authentication import Caller, Unauthenticated, authenticate, session_caller
@@ -17,20 +15,9 @@ from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.client_address import client_address
 from jarvis.lib.database import log_failure
+from jarvis.lib.http import SAFE_METHODS, UNSTORABLE, View, error_response, is_same_origin
 
 log = structlog.get_logger(__name__)
-
-View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
-SAFE = ("GET", "HEAD", "OPTIONS")
-UNSTORABLE = "A value cannot be stored, such as a text with a NUL character or a number that is too large. Correct it."
-
-
-def json_response(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> HttpResponse:
-    return HttpResponse(msgspec.json.encode(body), status=status, headers=headers, content_type="application/json")
-
-
-def error_response(error: ApiError) -> HttpResponse:
-    return json_response(error.body(), error.status, error.headers)
 
 
 def api_route(scope: Scope, /, **methods: View) -> View:
@@ -75,13 +62,8 @@ async def authenticate_request(request: HttpRequest) -> Caller:
     try:
         if "authorization" in headers or "x-api-key" in headers or not request.COOKIES:
             return await authenticate(headers, address)
-        if request.method not in SAFE and not is_same_origin(request):
+        if request.method not in SAFE_METHODS and not is_same_origin(request):
             raise Unauthenticated("A page of another site cannot act for who is signed in here.")
         return await session_caller(request.COOKIES, address)
     except Unauthenticated as error:
         raise api_errors.invalid_api_key(str(error)) from None
-
-
-def is_same_origin(request: HttpRequest) -> bool:
-    """Whether a browser says that one of our own pages sends this."""
-    return request.headers.get("origin") == f"{request.scheme}://{request.get_host()}"

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-import weakref
 from typing import Any
 
 import msgspec
@@ -11,10 +10,12 @@ from django.db import Error as DatabaseError
 from accounts.authentication import Caller
 from inference.models import LanguageModel
 from inference.openai.chunks import model_object
-from inference.redis import wire
+from inference.redis.client import UNAVAILABLE_ERRORS
+from inference.redis.workers import worker_states
 from inference.worker_state import EngineState
 from jarvis.lib import api_errors
 from jarvis.lib.database import in_database
+from jarvis.lib.event_loops import PerLoop
 
 MAX_AGE_SECONDS = 0.5  # seconds that a look at Postgres and Redis serves all calls of this process
 
@@ -49,23 +50,22 @@ class Catalogue(msgspec.Struct):
             raise api_errors.model_loading(name)
 
 
-_looks: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[Catalogue]]" = weakref.WeakKeyDictionary()
+_looks: "PerLoop[asyncio.Task[Catalogue]]" = PerLoop(lambda: asyncio.create_task(load_catalogue()))
 
 
 async def get_catalogue() -> Catalogue:
-    """The catalogue, at most FRESH seconds old. Raises ApiError 503 where Postgres or Redis is away.
+    """The catalogue, at most MAX_AGE_SECONDS old. Raises ApiError 503 where Postgres or Redis is away.
 
     Calls that come while somebody looks wait for that look.
     """
-    loop = asyncio.get_running_loop()
-    task = _looks.get(loop)
-    if task is None or (task.done() and is_stale(task)):
-        task = _looks[loop] = loop.create_task(load_catalogue())
+    task = _looks.get()
+    if task.done() and is_stale(task):
+        task = _looks.renew()
     try:
         return await asyncio.shield(task)
     except DatabaseError:
         raise api_errors.server_overloaded("The database cannot be reached.") from None
-    except wire.UNAVAILABLE_ERRORS:
+    except UNAVAILABLE_ERRORS:
         raise api_errors.server_overloaded("Redis cannot be reached.") from None
 
 
@@ -74,7 +74,7 @@ def is_stale(task: "asyncio.Task[Catalogue]") -> bool:
 
 
 async def load_catalogue() -> Catalogue:
-    states, offered = await asyncio.gather(wire.worker_states(), in_database(read_models))
+    states, offered = await asyncio.gather(worker_states(), in_database(read_models))
     return Catalogue(offered, [state.engine for state in states], time.monotonic())
 
 

@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 
 from accounts.authentication import Caller
 from accounts.models import Scope
-from inference.api.http import api_route, json_response
+from inference.api.http import api_route
 from inference.api.model_list import get_catalogue
 from inference.api.responses import cancel_in_background, collect_answer, stream_response
 from inference.models import Generation
@@ -22,6 +22,7 @@ from inference.openai.validation import RequestLimits
 from inference.queue import rate_limits, submit
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.config import config
+from jarvis.lib.http import json_response
 
 log = structlog.get_logger(__name__)
 
@@ -65,8 +66,8 @@ async def create(request: HttpRequest, caller: Caller) -> HttpResponseBase:
 
 
 async def answer_whole(id: UUID, created: int, asked: ChatRequest) -> HttpResponse:
-    teller = await collect_answer(id)
-    return json_response(teller.completion(completion_name(id), created, asked.model))
+    collector = await collect_answer(id)
+    return json_response(collector.completion(completion_name(id), created, asked.model))
 
 
 async def answer_streaming(id: UUID, created: int, asked: ChatRequest) -> HttpResponseBase:

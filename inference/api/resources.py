@@ -29,9 +29,9 @@ from inference.api.serializers import (
     WorkerSerializer,
 )
 from inference.models import Generation, LanguageModel
+from inference.models.usage import UsageDay
 from inference.queue.submit import stop_generations_sync
-from inference.redis import wire
-from inference.usage.rollup import UsageDay
+from inference.redis.client import UNAVAILABLE_ERRORS
 from inference.worker_state import WorkerState
 from jarvis.lib import api_errors
 from jarvis.lib.config import config
@@ -137,7 +137,7 @@ class WorkerViewSet(ViewSet):
             raise api_errors.permission_denied("see workers")
         try:
             return operate.list_workers()
-        except wire.UNAVAILABLE_ERRORS:
+        except UNAVAILABLE_ERRORS:
             raise api_errors.server_overloaded("Redis cannot be reached.") from None
 
     def get_worker(self, id: str) -> WorkerState:

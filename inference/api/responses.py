@@ -23,12 +23,12 @@ _leaving: set[asyncio.Task[None]] = set()  # stops under way for clients that ha
 
 
 async def collect_answer(id: UUID) -> AnswerCollector:
-    """The teller that has heard the whole answer."""
-    teller = AnswerCollector()
+    """The collector that has taken in the whole answer."""
+    collector = AnswerCollector()
     async with aclosing(follow(id)) as batches:
         async for batch in batches:
-            teller.add_events(entry for _, entry in batch)
-    return teller
+            collector.add_events(entry for _, entry in batch)
+    return collector
 
 
 async def stream_response(id: UUID, encoder: StreamEncoder) -> StreamingHttpResponse:
@@ -41,7 +41,7 @@ async def stream_response(id: UUID, encoder: StreamEncoder) -> StreamingHttpResp
 
 
 async def encode_batches(id: UUID, encoder: StreamEncoder) -> AsyncGenerator[bytes, None]:
-    """The events of a generation, with a comment after each SILENCE; where it failed before any, one empty piece."""
+    """The events of a generation, and a comment where it is silent; where it failed before any, one empty piece."""
     async with aclosing(follow(id, idle=KEEP_ALIVE_SECONDS)) as batches:
         async for batch in batches:
             data = encoder.encode_events(entry for _, entry in batch)

@@ -8,7 +8,7 @@ from django.utils import timezone
 from rest_framework import serializers
 
 from inference.models import Generation, LanguageModel
-from inference.usage.rollup import FIGURES, GROUPS
+from inference.models.usage import FIGURES, GROUPS
 from jarvis.lib.drf.strict import Strict
 
 MAX_SPAN = timedelta(days=3 * 366)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from inference.engine.errors import EngineError
 from inference.engine.model.folder import ModelFolder
-from inference.engine.process.handle import sockets_path
+from inference.engine.process.state_file import sockets_path
 
 GIB = 2**30
 RUNTIME_BYTES = 2 * GIB  # Python, torch and vLLM in two processes, on a CPU

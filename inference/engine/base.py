@@ -2,7 +2,7 @@
 
 engine = make_engine(config)
 keeper = asyncio.create_task(engine.run())
-await engine.ready()
+await engine.wait_ready()
 async with engine.session().post(engine.base_url + "/v1/chat/completions", json=…) as response: …
 """
 
@@ -59,7 +59,7 @@ class Engine(Protocol):
 def make_engine(
     config: "Config", fetch_arguments: Callable[[], Awaitable[str]] | None = None
 ) -> VllmEngine | RemoteEngine:
-    """The engine that the configuration asks for; `more` gives the model's own arguments for vLLM's server."""
+    """The engine that is configured; `fetch_arguments` gives the model's own arguments for vLLM's server."""
     if config.engine_url:
         return RemoteEngine(config.engine_url, config.engine_api_key, slots=config.engine_slots)
     return VllmEngine(config, fetch_arguments=fetch_arguments, nvml=memory.load_nvml() if is_gpu_build() else None)

@@ -10,9 +10,9 @@ from typing import Any, Protocol, TypeVar
 
 import psutil
 
-from inference.engine import processes
 from inference.engine.errors import EngineError
 from inference.worker_state import Gpu
+from jarvis.lib.processes import process_name
 
 MIB = 2**20
 CGROUP = Path("/sys/fs/cgroup")
@@ -98,9 +98,7 @@ def _device(library: Nvml, index: int) -> Device:
 
 def _holders(library: Nvml, handle: Any) -> tuple[MemoryHolder, ...]:
     return tuple(
-        MemoryHolder(
-            found.pid, processes.process_name(found.pid), found.usedGpuMemory // MIB if found.usedGpuMemory else None
-        )
+        MemoryHolder(found.pid, process_name(found.pid), found.usedGpuMemory // MIB if found.usedGpuMemory else None)
         for found in library.nvmlDeviceGetComputeRunningProcesses(handle)
     )
 

@@ -16,18 +16,19 @@ from inference.engine import arguments, memory, probes, processes
 from inference.engine.arguments import Options
 from inference.engine.connection import READ_BUFFER_BYTES, open_session
 from inference.engine.errors import EngineError, diagnose
-from inference.engine.lock import EngineLock
 from inference.engine.metrics import Counters
 from inference.engine.model import download
 from inference.engine.model.folder import ModelFolder, find_local_model, is_folder
 from inference.engine.prepare import check_memory, make_options, plan_engine
-from inference.engine.process import log as output
 from inference.engine.process.adopt import adopt_engine
 from inference.engine.process.handle import EngineHandle, remove_sockets
+from inference.engine.process.log import engine_log, latest_stage
 from inference.engine.process.spawn import is_isolated, spawn_process
 from inference.engine.process.state_file import EngineRecord
 from inference.engine.stall_detector import StallDetector
 from inference.worker_state import EngineState, Gpu, Phase
+from jarvis.lib.locks import LockTaken, ProcessLock
+from jarvis.lib.processes import identify
 
 if TYPE_CHECKING:
     from jarvis.lib.config import Config
@@ -44,9 +45,7 @@ class Timeouts:
 
     poll_seconds: float = 1.0  # between two looks at a running engine
     probe_seconds: float = 5.0  # one question about its health
-    suspicion_seconds: float = (
-        0.5  # so long it is looked at closely when one of its processes has ended, or a relay lost it
-    )
+    suspicion_seconds: float = 0.5  # it is looked at closely when one of its processes ended, or a relay lost it
     hang_seconds: float = 30.0  # a running engine that says nothing for so long has hung
     load_seconds: float = 1800.0  # an engine that is not ready after so long never will be
     first_pause_seconds: float = 0.5
@@ -61,8 +60,8 @@ class Timeouts:
 class VllmEngine:
     """An engine that Jarvis itself holds. See `inference.engine.base.Engine` for the contract.
 
-    `more` gives further arguments of the server, and is asked at each start. `command` replaces vLLM's command line,
-    `nvml` NVIDIA's library: both for tests and for other builds of vLLM.
+    `fetch_arguments` gives further arguments of the server, and is asked at each start. `command` replaces vLLM's
+    command line, `nvml` NVIDIA's library: both for tests and for other builds of vLLM.
     """
 
     def __init__(
@@ -83,6 +82,7 @@ class VllmEngine:
         self.home = config.run_dir
         self.socket = self.home / "engine.sock"
         self.log_file = config.var / "log" / "engine.log"
+        self.output = engine_log(self.log_file)
         self.handle: EngineHandle | None = None
         self._fetch_arguments = fetch_arguments
         self._command = command
@@ -93,7 +93,7 @@ class VllmEngine:
         self._verifiers: list[asyncio.Future[bool]] = []
         self._session: aiohttp.ClientSession | None = None
         self._task: asyncio.Task[None] | None = None
-        self._lock = EngineLock(self.home / "engine.lock")
+        self._lock = ProcessLock(self.home / "engine.lock")
         self._stall_detector = StallDetector()
         self._still = False
         self._ended_at = float("-inf")  # when an engine was last ended: its memory may take a while to be free
@@ -184,10 +184,18 @@ class VllmEngine:
             if not fault.blocked:
                 pause = min(pause * 2, self.timeouts.max_pause_seconds)
 
+    def _acquire_lock(self) -> None:
+        """One keeper per run directory: two would end each other's engine."""
+        try:
+            self._lock.acquire(str(os.getpid()))
+        except LockTaken as taken:
+            message = f"Another worker (pid {taken}) holds the engine here; end it first."
+            raise EngineError(message, blocked=True) from taken
+
     async def bring_up_engine(self) -> None:
         """From nothing, or from what an earlier worker left, to an engine that serves. Raises EngineError."""
         began = time.monotonic()
-        self._lock.acquire()
+        self._acquire_lock()
         self.state.model = self.config.model_name
         model = await self._model()
         more = await self._fetch_arguments() if self._fetch_arguments else ""
@@ -216,7 +224,7 @@ class VllmEngine:
 
     async def watch_engine(self) -> EngineError:
         """Look at a ready engine again and again; returns what ended it, with the engine marked as not ready."""
-        held, heard, said = self._require_handle(), time.monotonic(), output.log_bytes(self.log_file)
+        held, heard, said = self._require_handle(), time.monotonic(), self.output.size()
         doubts, suspected = 0, float("-inf")
         self._stall_detector, self._still = StallDetector(), False
         with held.watch_processes(self._look.set):
@@ -237,13 +245,13 @@ class VllmEngine:
                 if time.monotonic() >= suspected:
                     doubts -= len(self._verifiers)
                     self._answer_verifiers(health == "well")
-                output.shorten_log(self.log_file)
+                self.output.rotate()
         self.deaths += 1
         self._mark_not_ready()
         self._set_phase("starting", "The engine has ended.")
         if health == "broken":
             held.alive()  # takes its exit status
-            fault = diagnose(output.read_tail(self.log_file, after=said), held.status)
+            fault = diagnose(self.output.read_tail(after=said), held.status)
         elif self._still:
             limit = self.config.engine_stall_seconds
             fault = EngineError(f"The engine had work and did nothing for {limit:g} s; it is ended and started again.")
@@ -302,15 +310,17 @@ class VllmEngine:
         if options.trust_remote_code:
             log.warning("engine.trusts_remote_code", model=model.name, folder=str(model.folder))
         remove_sockets(self.home)
-        output.rotate_logs(self.log_file)
+        self.output.start_new()
         held = EngineHandle(self.home, plan)
-        held.write_record()  # before the process is there: a worker killed in between leaves no engine that nobody knows
+        # Before the process is there: a worker killed in between leaves no engine that nobody knows.
+        held.write_record()
         variables = arguments.build_environment(options, os.environ, self.home) | processes.mark_environment(
             self.home, plan.token
         )
         isolated = not options.gpu and not self.config.engine_network
         pid = spawn_process(plan.command, variables, self.log_file, isolated=isolated)
-        held.write_record(pid=pid, started=processes.start_ticks(pid))
+        began = identify(pid)
+        held.write_record(pid=pid, started=began.started if began else 0)
         log.info("engine.started", pid=pid, model=model.name, command=plan.command)
         return held
 
@@ -330,12 +340,12 @@ class VllmEngine:
         while (health := await self.check_health()) != "well":
             if not held.alive() or health == "broken":
                 held.alive()
-                raise diagnose(output.read_tail(self.log_file), held.status)
+                raise diagnose(self.output.read_tail(), held.status)
             if time.monotonic() > deadline:
                 raise EngineError(
                     f"The engine was not ready after {self.timeouts.load_seconds:g} s; {self.log_file} may say why."
                 )
-            step = output.latest_stage(output.read_tail(self.log_file))
+            step = latest_stage(self.output.read_tail())
             self._set_phase("loading", step.sentence, step.progress)
             await asyncio.sleep(0.1)
 
@@ -344,7 +354,7 @@ class VllmEngine:
             served = await probes.request_first_answer(self.session(), self.base_url, self.timeouts.load_seconds)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             held = self._require_handle()
-            reason = diagnose(output.read_tail(self.log_file), held.status) if not held.alive() else error
+            reason = diagnose(self.output.read_tail(), held.status) if not held.alive() else error
             raise EngineError(f"The engine did not answer its first question: {reason}") from error
         self.state.model, self.state.max_model_len = served.id, served.window
 

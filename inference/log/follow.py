@@ -3,7 +3,6 @@
 import asyncio
 import os
 import secrets
-import weakref
 from collections.abc import AsyncGenerator, Iterable
 from datetime import timedelta
 from uuid import UUID
@@ -15,8 +14,11 @@ from django.utils import timezone
 from inference.log.events import START, Begin, Cursor, End, Event, Fence
 from inference.models import Generation
 from inference.queue.outcome import events_of_row
-from inference.redis import wire
+from inference.redis.client import UNAVAILABLE_ERRORS
+from inference.redis.keys import log_key
+from inference.redis.log import LogConnection, read_log
 from jarvis.lib.database import in_database, log_failure
+from jarvis.lib.event_loops import PerLoop
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +31,7 @@ MAX_UNGATHERED_LOGS, GATHER_SECONDS = (
 MAX_SILENCE_SECONDS = 1.0  # seconds without news after which the row is looked at
 RETRY_SECONDS = (0.05, 0.2, 0.5, 1.0)  # seconds between attempts to reach Redis again
 
-_readers: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LogReader]" = weakref.WeakKeyDictionary()
+_readers: "PerLoop[LogReader]" = PerLoop(lambda: LogReader())
 
 
 async def follow(generation: UUID, after: Cursor = START, idle: float | None = None) -> AsyncGenerator[Batch]:
@@ -38,9 +40,9 @@ async def follow(generation: UUID, after: Cursor = START, idle: float | None = N
     After `idle` seconds without news an empty batch is given, for the caller to keep its client's connection alive.
     A log that is gone is replaced by what the row holds, as `Begin(clear=True)` and the whole answer.
     """
-    hub = LogReader.for_this_loop()
+    reader = LogReader.for_this_loop()
     follower = Follower(generation, after)
-    await hub.add_follower(follower)
+    await reader.add_follower(follower)
     try:
         while True:
             batch = await follower.take_batch(idle)
@@ -48,7 +50,7 @@ async def follow(generation: UUID, after: Cursor = START, idle: float | None = N
             if batch and isinstance(batch[-1][1], End):
                 return
     finally:
-        hub.remove_follower(follower)
+        reader.remove_follower(follower)
 
 
 class Follower:
@@ -56,7 +58,7 @@ class Follower:
 
     def __init__(self, generation: UUID, after: Cursor) -> None:
         self.generation = generation
-        self.key = wire.log_key(generation)
+        self.key = log_key(generation)
         self.cursor = after
         self.seen = after  # the last entry that was not a fence
         self.pending_events: Batch = []
@@ -125,16 +127,13 @@ class LogReader:
 
     def __init__(self) -> None:
         self.followers: dict[str, set[Follower]] = {}
-        self.connection = wire.LogConnection(f"{os.getpid()}-{secrets.token_hex(4)}")
+        self.connection = LogConnection(f"{os.getpid()}-{secrets.token_hex(4)}")
         self.tasks: list[asyncio.Task[None]] = []
         self.waking = False
 
     @classmethod
     def for_this_loop(cls) -> "LogReader":
-        loop = asyncio.get_running_loop()
-        if loop not in _readers:
-            _readers[loop] = cls()
-        return _readers[loop]
+        return _readers.get()
 
     async def add_follower(self, follower: Follower) -> None:
         self.followers.setdefault(follower.key, set()).add(follower)
@@ -146,7 +145,7 @@ class LogReader:
             self.waking = True
             try:
                 await self.connection.wake()
-            except wire.UNAVAILABLE_ERRORS:
+            except UNAVAILABLE_ERRORS:
                 self.waking = False  # the reader is waiting for Redis as well, and will see the follower then
 
     def remove_follower(self, follower: Follower) -> None:
@@ -159,7 +158,7 @@ class LogReader:
         """A reading task never ends by itself: if it does, all who wait for it are told."""
         if task.cancelled() or (error := task.exception()) is None:
             return
-        log.critical("hub.died", exc_info=error)
+        log.critical("log_reader.died", exc_info=error)
         for other in self.tasks:
             other.cancel()
         self.tasks = []
@@ -176,7 +175,7 @@ class LogReader:
             try:
                 news = await self.connection.read(cursors, wait=MAX_SILENCE_SECONDS)
                 failures = 0
-            except wire.UNAVAILABLE_ERRORS as error:
+            except UNAVAILABLE_ERRORS as error:
                 if failures == 0:
                     log.warning("redis.away", error=str(error))
                 await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
@@ -218,8 +217,8 @@ class LogReader:
     async def catch_up_from_log(self, follower: Follower) -> bool:
         """Give it what its log holds, in case it is this process that was slow; whether Redis answered."""
         try:
-            follower.add_events(await wire.read_log(follower.generation, after=follower.cursor))
-        except wire.UNAVAILABLE_ERRORS:
+            follower.add_events(await read_log(follower.generation, after=follower.cursor))
+        except UNAVAILABLE_ERRORS:
             return False
         return True
 

@@ -12,8 +12,10 @@ from django.dispatch import Signal
 
 from inference.log.events import Begin, Choices, End, Event, Problem, Text, Usage
 from inference.models import Generation
+from jarvis.lib.sql import read_sql
 
 NUL_IN_JSON = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")  # not the text `\u0000`, in which the backslash is escaped
+STORE_SQL = read_sql(__file__, "store_outcomes")
 
 OutcomeKey = tuple[UUID, int]
 
@@ -45,34 +47,11 @@ class Outcome(msgspec.Struct):
         return End(self.status, self.finish_reason, self.usage, self.problem)
 
 
-SQL = """
-UPDATE inference_generation g
-SET status = o.status, text = o.text, choices = o.choices::jsonb, finish_reason = o.finish_reason,
-    prompt_tokens = o.prompt_tokens, completion_tokens = o.completion_tokens, cached_tokens = o.cached_tokens,
-    error_code = o.error_code, error_message = o.error_message,
-    cost = (
-        SELECT ((o.prompt_tokens - o.cached_tokens) * coalesce(m.price_input, 0)
-                + o.cached_tokens * coalesce(m.price_cached, m.price_input, 0)
-                + o.completion_tokens * coalesce(m.price_output, 0)) / 1000000
-        FROM inference_languagemodel m
-        WHERE m.name = g.model AND coalesce(m.price_input, m.price_output) IS NOT NULL
-    ),
-    first_token_at = coalesce(g.first_token_at, o.first_token_at), finished_at = coalesce(o.finished_at, now()),
-    lease_until = NULL
-FROM unnest(%s::uuid[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::int[], %s::int[],
-            %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[])
-    AS o(id, attempt, status, text, choices, finish_reason, prompt_tokens, completion_tokens, cached_tokens,
-         error_code, error_message, first_token_at, finished_at)
-WHERE g.id = o.id AND g.attempt = o.attempt AND g.status IN ('queued', 'running')
-RETURNING g.id, g.attempt
-"""
-
-
 def store_outcomes(outcomes: Sequence[Outcome]) -> set[OutcomeKey]:
     """Store the outcomes in one statement; the keys of those whose attempt still held its row. Safe to repeat."""
     columns = zip(*(_row(outcome) for outcome in outcomes), strict=True)
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(SQL, [list(column) for column in columns])
+        cursor.execute(STORE_SQL, [list(column) for column in columns])
         stored = {(id, attempt) for id, attempt in cursor.fetchall()}
         if stored:
             kept = [outcome for outcome in outcomes if outcome.key in stored]

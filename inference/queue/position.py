@@ -1,7 +1,7 @@
 """Where a generation stands in the queue, and how long it may wait there.
 
-The order is that of `inference.claim`, so a place is what the next claims will make of it. The wait is reckoned from
-what was measured: each slot is busy for the average time of the latest answers of that model, one after the other.
+The order is that of `inference.models.claim`, so a place is what the next claims will make of it. The wait is reckoned
+from what was measured: each slot is busy for the average time of the latest answers of that model, one after the other.
 
 A full queue says in the same measure when it may have room again.
 """
@@ -13,9 +13,10 @@ from uuid import UUID
 import msgspec
 from django.db import connection
 
-from inference import claim
 from inference.models import MAX_ATTEMPTS
+from inference.models.claim import LINE_SQL, ORDER_SQL
 from inference.worker_state import WorkerState
+from jarvis.lib.sql import read_sql
 
 AVERAGED_ANSWERS = 50  # answers of which the average is taken
 MIN_WAIT_SECONDS, MAX_WAIT_SECONDS = 1.0, 120.0  # seconds that a full queue asks people to wait
@@ -25,38 +26,9 @@ MAX_CACHED_OWNERS = 1000  # remembered at most
 
 _free: dict[int | None, tuple[float, float]] = {}  # until when what is known of an owner's places, or of all, holds
 
-PLACED = """, placed AS (
-    SELECT id, model, owner_id, fresh, row_number() OVER (PARTITION BY model """
-LOOKED_UP = """) AS place FROM waiting
-), measured AS (
-    SELECT kind.model, busy.running, latest.seconds
-    FROM (SELECT DISTINCT model FROM waiting) kind
-    CROSS JOIN LATERAL (
-        SELECT count(*) AS running FROM inference_generation g
-        WHERE g.model = kind.model AND g.status = 'running' AND g.lease_until > now()
-    ) busy
-    CROSS JOIN LATERAL (
-        SELECT avg(extract(epoch FROM finished_at - started_at))::float8 AS seconds
-        FROM (SELECT g.started_at, g.finished_at FROM inference_generation g
-              WHERE g.model = kind.model AND g.finished_at IS NOT NULL AND g.started_at IS NOT NULL
-                    AND g.status IN ('done', 'stopped')
-              ORDER BY g.finished_at DESC LIMIT %(latest)s) recent
-    ) latest
-)
-"""
-OF_THESE = """
-SELECT placed.id, placed.model, placed.place, measured.running, measured.seconds
-FROM placed JOIN measured USING (model)
-WHERE placed.id = ANY(%(ids)s)
-"""
-# What runs says how many slots there are: a queue is full only while all of them are busy.
-SOONEST = """
-SELECT min(placed.place * measured.seconds / measured.running)
-FROM placed JOIN measured USING (model)
-WHERE measured.running > 0 AND placed.fresh
-      AND (%(owner)s::bigint IS NULL OR placed.owner_id = %(owner)s)
-"""
-IN_ORDER = claim.IN_TURN + PLACED + claim.ORDER + LOOKED_UP
+PLACES_SQL = read_sql(__file__, "places", line=LINE_SQL, order=ORDER_SQL)
+POSITIONS_SQL = read_sql(__file__, "positions", places=PLACES_SQL)
+SOONEST_SQL = read_sql(__file__, "soonest_place", places=PLACES_SQL)
 
 
 class QueuePosition(msgspec.Struct, frozen=True):
@@ -73,7 +45,7 @@ def find_positions(ids: Collection[UUID], workers: Iterable[WorkerState]) -> dic
     slots = count_slots(workers)
     values = {"ids": list(ids), "models": None, "attempts": MAX_ATTEMPTS, "latest": AVERAGED_ANSWERS}
     with connection.cursor() as cursor:
-        cursor.execute(IN_ORDER + OF_THESE, values)
+        cursor.execute(POSITIONS_SQL, values)
         rows = cursor.fetchall()
     return {
         id: QueuePosition(position, estimate_wait(position, slots.get(model, 0), running, seconds))
@@ -101,7 +73,7 @@ def estimate_wait(position: int, slots: int, running: int, seconds: float | None
 
 
 def seconds_until_free(owner_id: int | None = None) -> float:
-    """Seconds until the next of an owner's calls, or of all, leaves the queue; UNKNOWN_WAIT where none may be reckoned.
+    """Seconds until the next of an owner's calls, or of all, leaves the queue; or UNKNOWN_WAIT_SECONDS.
 
     Remembered for a moment, since those who are refused come often and must cost little.
     """
@@ -111,7 +83,7 @@ def seconds_until_free(owner_id: int | None = None) -> float:
         return wait
     values = {"models": None, "attempts": MAX_ATTEMPTS, "latest": AVERAGED_ANSWERS, "owner": owner_id}
     with connection.cursor() as cursor:
-        cursor.execute(IN_ORDER + SOONEST, values)
+        cursor.execute(SOONEST_SQL, values)
         (seconds,) = cursor.fetchone()
     wait = UNKNOWN_WAIT_SECONDS if seconds is None else min(max(seconds, MIN_WAIT_SECONDS), MAX_WAIT_SECONDS)
     if len(_free) >= MAX_CACHED_OWNERS:

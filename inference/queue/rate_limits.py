@@ -1,7 +1,7 @@
 """Limits: what a call may use is reserved before anything is queued, and settled when it has ended.
 
 One script in Redis (`reserve.lua`) checks and counts in one step, so parallel calls cannot pass together where one
-may. The end of a generation's log settles what it held (`wire.publish`). Whoever dies in between: after HOLD_SECONDS
+may. The end of a generation's log settles what it held (`publish`). Whoever dies in between: after HOLD_SECONDS
 the row of the call is looked at, and Postgres says what became of it.
 """
 
@@ -9,7 +9,6 @@ import asyncio
 import math
 import secrets
 import time
-import weakref
 from collections.abc import Callable, Collection, Coroutine, Iterable
 from datetime import datetime
 from functools import partial
@@ -24,10 +23,21 @@ from accounts.authentication import Caller, build_caller
 from accounts.limit_rules import Allowance
 from inference.models import Generation
 from inference.openai.request import ChatRequest
-from inference.redis import wire
+from inference.redis.client import UNAVAILABLE_ERRORS
+from inference.redis.limits import (
+    LimitedCall,
+    begin_learning,
+    due_holds,
+    mark_holds_known,
+    release_call,
+    reserve_calls,
+    settle_call,
+    store_budget,
+)
 from jarvis.lib import api_errors
 from jarvis.lib.config import config
 from jarvis.lib.database import in_database, log_failure
+from jarvis.lib.event_loops import PerLoop
 
 log = structlog.get_logger(__name__)
 
@@ -39,14 +49,14 @@ TEMPLATE_TOKENS = 512  # tokens that a model's chat template may add around ever
 MAX_CACHED_REFUSALS = 10_000  # refusals remembered at most
 SUBJECT_WORDS = {"user": "You", "group": "Your group", "key": "This key", "environment": "This key"}
 
-_batchers: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, ReservationBatcher]" = weakref.WeakKeyDictionary()
+_batchers: "PerLoop[ReservationBatcher]" = PerLoop(lambda: ReservationBatcher())
 _refused: dict[Allowance, float] = {}  # until when no more requests can pass
 
 
 class Reservation:
     """What a call has counted. `headers` are for its answer."""
 
-    def __init__(self, call: wire.LimitedCall | None = None, headers: dict[str, str] | None = None) -> None:
+    def __init__(self, call: LimitedCall | None = None, headers: dict[str, str] | None = None) -> None:
         self.call = call
         self.headers = headers or {}
 
@@ -59,8 +69,8 @@ class Reservation:
         if self.call is None:
             return
         try:
-            await wire.release_call(UUID(self.call.id), self.call)
-        except wire.UNAVAILABLE_ERRORS as error:
+            await release_call(UUID(self.call.id), self.call)
+        except UNAVAILABLE_ERRORS as error:
             log.warning("redis.away", error=str(error))  # its lease runs out
 
 
@@ -75,7 +85,7 @@ async def reserve_call(caller: Caller, id: UUID, likely: int = 0, most: int = 0)
     try:
         for _ in range(MAX_TRIES):
             month = month_start()
-            call = wire.LimitedCall.for_limits(id, caller.limits, likely, most, month)
+            call = LimitedCall.for_limits(id, caller.limits, likely, most, month)
             verdict, place, wait, call.second, _, *shown = await ReservationBatcher.for_this_loop().reserve(call)
             if verdict == PASSED:
                 return Reservation(call, rate_limit_headers(shown))
@@ -89,7 +99,7 @@ async def reserve_call(caller: Caller, id: UUID, likely: int = 0, most: int = 0)
     except DatabaseError as error:
         log_failure(log, error)
         raise api_errors.server_overloaded("The database cannot be reached.") from None
-    except wire.UNAVAILABLE_ERRORS as error:
+    except UNAVAILABLE_ERRORS as error:
         log.warning("redis.away", error=str(error))
         raise api_errors.server_overloaded("Redis cannot be reached.") from None
     raise api_errors.server_overloaded("The limits could not be looked up.")
@@ -167,15 +177,15 @@ class ReservationBatcher:
     """Calls that come at the same time are checked by one run of the script."""
 
     def __init__(self) -> None:
-        self.waiting: list[tuple[wire.LimitedCall, asyncio.Future[list[int]]]] = []
+        self.waiting: list[tuple[LimitedCall, asyncio.Future[list[int]]]] = []
         self.task: asyncio.Task[None] | None = None
         self.shared_tasks: dict[str, asyncio.Task[Any]] = {}
 
     @classmethod
     def for_this_loop(cls) -> "ReservationBatcher":
-        return _batchers.setdefault(asyncio.get_running_loop(), cls())
+        return _batchers.get()
 
-    async def reserve(self, call: wire.LimitedCall) -> list[int]:
+    async def reserve(self, call: LimitedCall) -> list[int]:
         done: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
         self.waiting.append((call, done))
         if self.task is None:
@@ -192,7 +202,7 @@ class ReservationBatcher:
         while self.waiting:
             batch, self.waiting = self.waiting[:MAX_CALLS_PER_SCRIPT], self.waiting[MAX_CALLS_PER_SCRIPT:]
             try:
-                replies = await wire.reserve_calls([call for call, _ in batch])
+                replies = await reserve_calls([call for call, _ in batch])
             except Exception as error:  # noqa: BLE001 - a task that died would leave all who come after it waiting
                 for _, done in batch:
                     if not done.done():
@@ -207,7 +217,7 @@ class ReservationBatcher:
                 self.share_task("sweep", sweep_holds)
         self.task = None
 
-    async def undo(self, call: wire.LimitedCall, reply: list[int]) -> None:
+    async def undo(self, call: LimitedCall, reply: list[int]) -> None:
         """Give back what was counted for a call that nobody waits for any more."""
         if reply[0] == PASSED:
             call.second = reply[3]
@@ -230,15 +240,15 @@ class ReservationBatcher:
 async def sweep_holds() -> int:
     """Look up the calls whose end nobody has told for long, and settle those that have ended; how many those are."""
     try:
-        due = await wire.due_holds()
+        due = await due_holds()
         rows = await in_database(find_ends, due)
         over = [id for id in due if rows.get(id, 0) is not None]
         for id in over:
             if id in rows:
-                await wire.settle_call(id, rows[id] or 0)
+                await settle_call(id, rows[id] or 0)
             else:
-                await wire.release_call(id)
-    except (DatabaseError, *wire.UNAVAILABLE_ERRORS) as error:
+                await release_call(id)
+    except (DatabaseError, *UNAVAILABLE_ERRORS) as error:
         log.warning("limits.sweep_failed", error=str(error).strip())
         return 0
     if over:
@@ -256,18 +266,18 @@ async def restore_calls() -> None:
     """Tell a Redis that has lost its data which calls are under way."""
     calls = await in_database(calls_under_way)
     for first in range(0, len(calls), MAX_CALLS_PER_SCRIPT):
-        await wire.reserve_calls(calls[first : first + MAX_CALLS_PER_SCRIPT])
-    await wire.mark_holds_known()
+        await reserve_calls(calls[first : first + MAX_CALLS_PER_SCRIPT])
+    await mark_holds_known()
     log.info("limits.restored", calls=len(calls))
 
 
-def calls_under_way() -> list[wire.LimitedCall]:
+def calls_under_way() -> list[LimitedCall]:
     rows = list(Generation.objects.open().select_related("owner__limits", "key"))
     callers = {(row.owner_id, row.key_id): row for row in rows}
     limits = {pair: build_caller(row.owner, row.key).limits for pair, row in callers.items()}
     month = month_start()
     calls = (
-        wire.LimitedCall.for_limits(row.id, limits[row.owner_id, row.key_id], 0, row.reserved, month).as_restored()
+        LimitedCall.for_limits(row.id, limits[row.owner_id, row.key_id], 0, row.reserved, month).as_restored()
         for row in rows
     )
     return [call for call in calls if call.subjects]
@@ -276,11 +286,11 @@ def calls_under_way() -> list[wire.LimitedCall]:
 async def learn_budget(subject: str, month: datetime) -> None:
     """Learn from the ledger how much of a budget is used; or wait a moment for somebody else who does."""
     token = secrets.token_hex(8)
-    under_way = await wire.begin_learning(subject, month, token)
+    under_way = await begin_learning(subject, month, token)
     if under_way is None:
         await asyncio.sleep(0.05)
         return
-    await wire.store_budget(subject, month, token, await in_database(count_spent, subject, month, under_way))
+    await store_budget(subject, month, token, await in_database(count_spent, subject, month, under_way))
 
 
 def count_spent(subject: str, month: datetime, without: Iterable[UUID]) -> int:

@@ -1,7 +1,6 @@
 """Accepting work: the row is the acceptance, the doorbell only saves waiting."""
 
 import asyncio
-import weakref
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from uuid import UUID
@@ -14,11 +13,15 @@ from inference.log.events import Begin, Cursor, End, Event
 from inference.models import Generation
 from inference.queue.position import UNKNOWN_WAIT_SECONDS, seconds_until_free
 from inference.queue.rate_limits import Reservation
-from inference.redis import wire
+from inference.redis.client import UNAVAILABLE_ERRORS
+from inference.redis.log import publish_events, publish_events_sync
+from inference.redis.workers import ring_doorbell as ring_workers
+from inference.redis.workers import ring_doorbell_sync as ring_workers_sync
 from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.config import config
 from jarvis.lib.database import in_database, log_failure
+from jarvis.lib.event_loops import PerLoop
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +30,7 @@ STOPPED_EVENTS: Sequence[tuple[Cursor, Event]] = [(Cursor(0, 1), Begin()), (Curs
 
 WAITING_SQL = "SELECT owner_id, count(*) FROM inference_generation WHERE status = %s GROUP BY owner_id"
 
-_submitters: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Submitter]" = weakref.WeakKeyDictionary()
+_submitters: "PerLoop[Submitter]" = PerLoop(lambda: Submitter())
 
 
 class QueueFull(Exception):
@@ -75,14 +78,11 @@ def count_waiting() -> Counter[int]:
 
 
 async def submit_generation(generation: Generation, reservation: Reservation | None = None) -> None:
-    """Write one generation to the queue and ring the doorbell. Raises QueueFull or Away, and gives back what is held.
+    """Write one generation to the queue and ring the doorbell. Raises QueueFull or Unavailable.
 
     Calls that come at the same time share one transaction, so that a burst costs a few commits and not one a call.
     """
-    loop = asyncio.get_running_loop()
-    if loop not in _submitters:
-        _submitters[loop] = Submitter()
-    await _submitters[loop].submit(generation, reservation)
+    await _submitters.get().submit(generation, reservation)
 
 
 class Submitter:
@@ -149,13 +149,13 @@ def insert_generations(generations: Sequence[Generation]) -> list[QueueFull | No
 async def ring_doorbell(message: str = "work") -> None:
     """Ring the doorbell if Redis is there. Where it is not, the workers' poll finds the row."""
     try:
-        await wire.ring_doorbell(message)
-    except wire.UNAVAILABLE_ERRORS as error:
+        await ring_workers(message)
+    except UNAVAILABLE_ERRORS as error:
         log.warning("redis.away", error=str(error))
 
 
 async def stop_generation(generation: UUID) -> None:
-    """Stop a generation, queued or running; its text so far is kept. Raises Away. Safe to repeat."""
+    """Stop a generation, queued or running; its text so far is kept. Raises Unavailable. Safe to repeat."""
     try:
         ended = await in_database(Generation.objects.request_stop, generation)
     except DatabaseError as error:
@@ -163,8 +163,8 @@ async def stop_generation(generation: UUID) -> None:
     if not ended:
         return await ring_doorbell(f"stop {generation}")
     try:
-        await wire.publish_events({generation: STOPPED_EVENTS})
-    except wire.UNAVAILABLE_ERRORS as error:
+        await publish_events({generation: STOPPED_EVENTS})
+    except UNAVAILABLE_ERRORS as error:
         log.warning("redis.away", error=str(error))  # who follows it reads the row
 
 
@@ -178,8 +178,8 @@ def stop_generations_sync(ids: Iterable[UUID]) -> None:
     if not ended:
         return
     try:
-        wire.publish_events_sync(dict.fromkeys(ended, STOPPED_EVENTS))
-    except wire.UNAVAILABLE_ERRORS as error:
+        publish_events_sync(dict.fromkeys(ended, STOPPED_EVENTS))
+    except UNAVAILABLE_ERRORS as error:
         log.warning("redis.away", error=str(error))  # who follows them reads the rows; what they held is swept
 
 
@@ -188,6 +188,6 @@ def ring_doorbell_sync(*messages: str) -> None:
     if not messages:
         return
     try:
-        wire.ring_doorbell_sync(*messages)
-    except wire.UNAVAILABLE_ERRORS as error:
+        ring_workers_sync(*messages)
+    except UNAVAILABLE_ERRORS as error:
         log.warning("redis.away", error=str(error))

@@ -10,10 +10,10 @@ from django.utils.translation import gettext_lazy as _
 
 from inference import workers
 from inference.models import Generation
-from inference.redis import wire
+from inference.models.usage import UsageDay
+from inference.redis.client import UNAVAILABLE_ERRORS
 from inference.usage.charts import Series
 from inference.usage.report import Period, Report
-from inference.usage.rollup import UsageDay
 from inference.worker_state import WorkerState
 
 CHART_DAYS, TOP_ROWS, MAX_QUEUE_GROUPS = 30, 8, 200
@@ -47,7 +47,7 @@ def worker_cards() -> list[WorkerCard] | None:
     """The live workers; None where Redis cannot be reached."""
     try:
         return [WorkerCard(state) for state in workers.list_workers()]
-    except wire.UNAVAILABLE_ERRORS:
+    except UNAVAILABLE_ERRORS:
         return None
 
 

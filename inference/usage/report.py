@@ -13,10 +13,11 @@ from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from inference.models.usage import UsageDay, UsageDayQuerySet
 from inference.usage import charts
 from inference.usage.charts import Series
-from inference.usage.rollup import UsageDay, UsageDayQuerySet
 from jarvis.lib.config import config
+from jarvis.lib.query import parse_whole_number
 
 PERIODS = (7, 30, 90, 365)
 HEADER = (
@@ -141,6 +142,6 @@ def format_plain(value: Decimal) -> str:
 
 def parse_period(query: Mapping[str, Any]) -> tuple[int, Period]:
     """The period that an address asks for, `?days=30`; 30 days for anything that is not offered."""
-    given = str(query.get("days", ""))
-    days = int(given) if given.isdecimal() and int(given) in PERIODS else 30
+    given = parse_whole_number(str(query.get("days", "")), max(PERIODS))
+    days = given if given is not None and given in PERIODS else 30
     return days, Period.last_days(days)

@@ -6,8 +6,8 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from inference.models.usage import UsageDay
 from inference.usage.report import HEADER, PERIODS, Report, csv_rows, parse_period
-from inference.usage.rollup import UsageDay
 from jarvis.lib.admin_export import csv_lines, csv_response
 
 MAX_TABLE_ROWS = 20  # rows of a table on the page; the CSV has all

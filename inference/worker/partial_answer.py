@@ -1,4 +1,4 @@
-"""An answer while it grows, and the journal of what is told of it: pure state."""
+"""An answer while it grows, and the buffer of what is told of it: pure state."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -26,7 +26,7 @@ class EventBuffer:
         self.sent_count += len(told)
 
     def add_text(self, text: str, tokens: int, ids: Iterable[int]) -> None:
-        """Add text; all that is added before the next `take` becomes one entry."""
+        """Add text; all that is added before the next `take_new` becomes one entry."""
         self.texts.append(text)
         self.tokens += tokens
         self.ids.extend(ids)
@@ -52,13 +52,13 @@ class EventBuffer:
         return new
 
     def keep_only(self, fit: Callable[[Event], bool]) -> None:
-        """Leave out what is not fit to be told, and have the next `take` give everything else again."""
+        """Leave out what is not fit to be told, and have the next `take_new` give everything else again."""
         self.merge_text()
         self.events = [(cursor, entry) for cursor, entry in self.events if fit(entry)]
         self.rewind()
 
     def rewind(self) -> None:
-        """Have the next `take` give everything again."""
+        """Have the next `take_new` give everything again."""
         self.sent_count = 0
 
 

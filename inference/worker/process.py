@@ -1,7 +1,6 @@
 """The worker as a process: its place, its engine, its signals."""
 
 import asyncio
-import fcntl
 import os
 import signal
 import socket
@@ -18,6 +17,7 @@ from inference.worker.worker import RETRY_SECONDS, Worker
 from jarvis.lib import gc_tuning
 from jarvis.lib.config import config
 from jarvis.lib.database import in_database, log_failure
+from jarvis.lib.locks import LockTaken, ProcessLock
 
 log = structlog.get_logger(__name__)
 
@@ -28,20 +28,20 @@ class SlotTaken(Exception):
 
 @contextmanager
 def hold_slot() -> Iterator[str]:
-    """The name of this host and run directory, held by one worker at a time. Raises PlaceTaken.
+    """The name of this host and run directory, held by one worker at a time. Raises SlotTaken.
 
     The lock is the kernel's, so it is free the moment its worker dies: who holds it knows that any other worker of
     this place is dead, and takes its rows over without waiting for their leases.
     """
-    path = config.run_dir / "worker.lock"
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SlotTaken(
-                f"A worker runs already with {config.run_dir}. Stop it, or set another JARVIS_VAR."
-            ) from None
+    lock = ProcessLock(config.run_dir / "worker.lock")
+    try:
+        lock.acquire(str(os.getpid()))
+    except LockTaken:
+        raise SlotTaken(f"A worker runs already with {config.run_dir}. Stop it, or set another JARVIS_VAR.") from None
+    try:
         yield f"{socket.gethostname()}:{config.run_dir}"
+    finally:
+        lock.release()
 
 
 async def fetch_engine_args() -> str:

@@ -12,7 +12,8 @@ from uuid import UUID
 import structlog
 
 from inference.log.events import End, Event, encode_event
-from inference.redis import wire
+from inference.redis.client import UNAVAILABLE_ERRORS
+from inference.redis.log import LogWriter
 from inference.worker.partial_answer import EventBuffer
 
 log = structlog.get_logger(__name__)
@@ -24,11 +25,11 @@ RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0)  # seconds between attempts while Redis is 
 
 
 class Publisher:
-    """`on_fault` is told of a row whose journal holds what cannot be published, and why."""
+    """`on_fault` is told of a row whose buffer holds what cannot be published, and why."""
 
     def __init__(self, on_fault: Callable[[UUID, Exception], None]) -> None:
         self.on_fault = on_fault
-        self.writer = wire.LogWriter()
+        self.writer = LogWriter()
         self.buffers: dict[UUID, EventBuffer] = {}
         self.changed: set[UUID] = set()
         self.news = asyncio.Event()
@@ -40,13 +41,13 @@ class Publisher:
         self.buffers[id] = buffer
 
     def close_buffer(self, id: UUID, buffer: EventBuffer) -> None:
-        """Forget a journal; another one that has been opened for the same row since stays."""
+        """Forget a buffer; another one that has been opened for the same row since stays."""
         if self.buffers.get(id) is buffer:
             del self.buffers[id]
             self.changed.discard(id)
 
     def mark_changed(self, id: UUID, *, urgent: bool = False) -> None:
-        """Something was added to this journal; if `urgent`, somebody waits for just that: a beginning or an end."""
+        """Something was added to this buffer; if `urgent`, somebody waits for just that: a beginning or an end."""
         self.changed.add(id)
         self.news.set()
         if urgent:
@@ -73,11 +74,11 @@ class Publisher:
             try:
                 await self.flush_once()
                 failures = 0
-            except wire.UNAVAILABLE_ERRORS as error:
+            except UNAVAILABLE_ERRORS as error:
                 if failures == 0:
                     log.warning("redis.away", error=str(error))
-                for id, journal in self.buffers.items():
-                    journal.rewind()
+                for id, buffer in self.buffers.items():
+                    buffer.rewind()
                     self.mark_changed(id)
                 self.may_read.set()  # answers go on growing; they are told when Redis is back
                 await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
@@ -102,26 +103,26 @@ class Publisher:
                 return
 
     async def flush(self) -> None:
-        """Publish all that is new. Raises one of `wire.AWAY`; then everything must be told again."""
+        """Publish all that is new. Raises one of UNAVAILABLE_ERRORS; then everything must be told again."""
         self.news.clear()
         changed, self.changed = self.changed, set()
-        batch = {id: new for id in changed if (journal := self.buffers.get(id)) and (new := journal.take_new())}
+        batch = {id: new for id in changed if (buffer := self.buffers.get(id)) and (new := buffer.take_new())}
         if not batch:
             return
-        journals = {id: self.buffers[id] for id in batch}
+        buffers = {id: self.buffers[id] for id in batch}
         try:
             await self.writer.publish(batch)
-        except wire.UNAVAILABLE_ERRORS:
+        except UNAVAILABLE_ERRORS:
             raise
         except Exception as error:  # noqa: BLE001 - one of them has something in it that nobody thought of
             self.set_aside(batch, error)
             return
         for id, told in batch.items():
             if isinstance(told[-1][1], End):
-                self.close_buffer(id, journals[id])
+                self.close_buffer(id, buffers[id])
 
     def set_aside(self, batch: Mapping[UUID, object], error: Exception) -> None:
-        """Find the journals that cannot be published, leave out what is odd in them, and tell all others again.
+        """Find the buffers that cannot be published, leave out what is odd in them, and tell all others again.
 
         Raises `error` where it is nobody's.
         """

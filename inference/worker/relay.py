@@ -23,7 +23,8 @@ from inference.openai.engine_events import EngineChunk, EventReader
 from inference.openai.engine_values import Counts, UnreadableEvent, parse_json, read_count
 from inference.openai.request import ChatRequest
 from inference.queue.outcome import Outcome
-from inference.redis import wire
+from inference.redis.client import UNAVAILABLE_ERRORS
+from inference.redis.log import publish_events, read_log
 from inference.worker.context_window import Message, estimate_prompt_tokens, fit_messages, max_prompt_tokens
 from inference.worker.partial_answer import EventBuffer, PartialAnswer
 from inference.worker.publisher import Publisher
@@ -39,10 +40,7 @@ MAX_INLINE_BODY_BYTES = 1 << 20  # bytes of a body
 MAX_CONNECT_TRIES = 3
 BUSY_STATUSES = (429, 503)  # statuses by which a server elsewhere says that it cannot take more now
 UNKNOWN_WINDOW_TOKENS = 1_000_000  # tokens; for a server that does not tell its window
-CONVERSATION_SOURCES = (
-    "chat",
-    "api",
-)  # doors whose prompt is a conversation, which may be cut; others get what they ask
+CONVERSATION_SOURCES = ("chat", "api")  # doors whose prompt is a conversation, which may be cut to the window
 LAST_TOKENS = 4  # tokens before the limit
 ENDLESS = 8  # times the limit in pieces of text; an engine that goes on beyond does not know of the limit
 MAX_TEMPLATE = 100_000  # tokens that a server may put around the messages by itself
@@ -184,10 +182,10 @@ class Relay:
             async with asyncio.timeout(MAX_FENCE_SECONDS):
                 while True:
                     try:
-                        await wire.publish_events({self.row.id: [(fence, Fence())]})
-                        entries = await wire.read_log(self.row.id, before=fence)
+                        await publish_events({self.row.id: [(fence, Fence())]})
+                        entries = await read_log(self.row.id, before=fence)
                         break
-                    except wire.UNAVAILABLE_ERRORS:
+                    except UNAVAILABLE_ERRORS:
                         await asyncio.sleep(0.2)
         except TimeoutError:
             entries = []
@@ -213,7 +211,7 @@ class Relay:
             await self.engine.wait_ready()
             deaths = self.engine.deaths
             try:
-                async with self.passing():
+                async with self.pass_quarantine():
                     await self.call_engine()
             except EngineAway as error:
                 log.info("engine.away", generation=str(self.row.id), error=str(error))
@@ -234,7 +232,7 @@ class Relay:
                 self.is_suspect, self.tokens_at_loss = True, self.answer.count
 
     @asynccontextmanager
-    async def passing(self) -> AsyncGenerator[None, None]:
+    async def pass_quarantine(self) -> AsyncGenerator[None, None]:
         """The way to the engine: alone for one that may end the engine, or the worker, and has shown nothing since."""
         async with self.quarantine.enter(alone=self.is_suspect or self.doubted) as self.passage:
             if self.doubted:
@@ -432,7 +430,7 @@ class Relay:
             self.record_finish(reason, counts, is_continuation)
 
     def add_chunk(self, chunk: EngineChunk) -> str | None:
-        """Add a chunk to the answer and the journal; its finish reason, if it has one."""
+        """Add a chunk to the answer and the buffer; its finish reason, if it has one."""
         answer = self.answer
         if answer.prompt_ids is None and (prompt := chunk.prompt_ids()):
             answer.prompt_ids = prompt

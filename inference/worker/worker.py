@@ -18,7 +18,8 @@ from inference.engine import memory
 from inference.engine.base import Engine
 from inference.engine.memory import MIB
 from inference.models import Generation, LanguageModel, PausedPlace
-from inference.redis import wire
+from inference.redis.client import UNAVAILABLE_ERRORS, close_client
+from inference.redis.workers import doorbell, publish_state, remove_state, ring_doorbell, worker_states
 from inference.worker.publisher import Publisher
 from inference.worker.quarantine import Quarantine
 from inference.worker.relay import Relay
@@ -51,7 +52,7 @@ class Rate:
 
 
 class Worker:
-    """`run` works until `stopping` is set. The steps (`claim`, `beat`, `tell`) can be called alone."""
+    """`run` works until `stopping` is set. Its steps, such as `claim_rows` and `renew_leases`, can be called alone."""
 
     def __init__(self, engine: Engine, slot_name: str) -> None:
         self.engine = engine
@@ -94,7 +95,7 @@ class Worker:
             for task in tasks:
                 task.cancel()
         await self.publisher.writer.close()
-        await wire.close_client()
+        await close_client()
 
     def stop(self) -> None:
         """Drain, then end. Called a second time: hand over what runs instead of finishing it."""
@@ -103,14 +104,14 @@ class Worker:
         self.stopping.set()
 
     async def listen_to_doorbell(self) -> None:
-        """Hear the doorbell. While Redis is away the poll in `work` does."""
+        """Hear the doorbell. While Redis is away the poll of `keep_claiming` does."""
         while True:
             try:
-                async with wire.doorbell() as messages:
+                async with doorbell() as messages:
                     self.doorbell.set()  # what was rung before this
                     async for message in messages:
                         self.handle_ring(message)
-            except wire.UNAVAILABLE_ERRORS as error:
+            except UNAVAILABLE_ERRORS as error:
                 log.warning("redis.away", error=str(error))
             await asyncio.sleep(RETRY_SECONDS)
 
@@ -146,7 +147,7 @@ class Worker:
                 await in_database(Generation.objects.release_slot, self.slot_name, self.name)
                 await self.refresh_pause()
                 await self.engine.wait_ready()
-                alive = {state.engine.model for state in await wire.worker_states()}
+                alive = {state.engine.model for state in await worker_states()}
                 await in_database(
                     LanguageModel.objects.register_served,
                     self.engine.state.model,
@@ -158,7 +159,7 @@ class Worker:
             except DatabaseError as error:
                 log_failure(log, error)
                 await asyncio.sleep(RETRY_SECONDS)
-            except wire.UNAVAILABLE_ERRORS as error:
+            except UNAVAILABLE_ERRORS as error:
                 log.warning("redis.away", error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
 
@@ -290,13 +291,13 @@ class Worker:
             memory.total_bytes() // MIB,
             memory.available_bytes() // MIB,
         )
-        await wire.publish_state(self.state)
+        await publish_state(self.state)
 
     async def keep_publishing_state(self) -> None:
         while True:
             try:
                 await self.publish_state()
-            except wire.UNAVAILABLE_ERRORS as error:
+            except UNAVAILABLE_ERRORS as error:
                 log.warning("redis.away", error=str(error))
             await asyncio.sleep(POLL_SECONDS)
 
@@ -314,8 +315,8 @@ class Worker:
             self.drop_relay(id)
         try:
             if await in_database(Generation.objects.release, self.name):
-                await wire.ring_doorbell()
+                await ring_doorbell()
             await self.publisher.flush()
-            await wire.remove_state(self.name)
-        except (DatabaseError, *wire.UNAVAILABLE_ERRORS) as error:
+            await remove_state(self.name)
+        except (DatabaseError, *UNAVAILABLE_ERRORS) as error:
             log.warning("drain.incomplete", error=str(error).strip(), left=len(left))  # the leases run out

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from jarvis.launch.errors import LaunchError
-from jarvis.launch.logfile import LogFile
 from jarvis.lib import processes
+from jarvis.lib.log_file import LogFile
 
 Phase = Literal["waiting", "starting", "ready", "restarting", "stopping", "stopped"]
 
@@ -34,7 +34,7 @@ class ChildPlan:
     ready: Callable[[int], Awaitable[bool]] | None = None
     """Whether it, a process with that pid, serves. Without one, it counts as ready once it runs."""
     tells_phase: bool = False
-    """Whether somebody else shows in more words that it is ready."""
+    """Whether somebody else shows, in more words, that it is ready."""
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 10.0
     """Seconds between the signal and the kill."""
@@ -88,7 +88,7 @@ class Child:
         self._set_phase("stopped", "")
 
     async def stop(self) -> None:
-        """Ask it to end; kill what is left of its process group when its patience is over. `keep` then returns."""
+        """Ask it to end; after `stop_seconds` kill what is left of its process group. `keep_running` then returns."""
         self._stopping.set()
         who = self.identity
         if who is None:
@@ -99,16 +99,16 @@ class Child:
         if self._hurry.is_set() and self.plan.hurried_stop_seconds:
             processes.send_signal(who, self.plan.stop_signal)
             await self._wait_until_gone(who, self.plan.hurried_stop_seconds)
-        kill_group(who.pid)
+        processes.kill_group(who.pid)
 
     def hurry(self) -> None:
         """Wait no longer for it to end by itself."""
         self._hurry.set()
 
     async def _wait_until_gone(
-        self, who: processes.Identity, patience: float, sooner: asyncio.Event | None = None
+        self, who: processes.Identity, grace_seconds: float, sooner: asyncio.Event | None = None
     ) -> None:
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + grace_seconds
         while processes.is_alive(who) and time.monotonic() < deadline and not (sooner and sooner.is_set()):
             await asyncio.sleep(0.05)
 
@@ -141,7 +141,7 @@ class Child:
         finally:
             watch.cancel()
             self.identity = None
-            kill_group(process.pid)
+            processes.kill_group(process.pid)
         return f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
 
     async def _watch_for_ready(self, pid: int) -> None:
@@ -159,9 +159,3 @@ class Child:
     def _set_phase(self, phase: Phase, detail: str) -> None:
         self.phase, self.detail = phase, detail
         self._changed(self)
-
-
-def kill_group(pid: int) -> None:
-    """Kill what a child left in its process group."""
-    with suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)

@@ -5,17 +5,21 @@ import os
 import socket
 import sys
 
-from inference.redis import wire
+from inference.redis.client import UNAVAILABLE_ERRORS
+from inference.redis.workers import worker_states
 from inference.worker_state import WorkerState
 from jarvis.launch import port
 from jarvis.launch.child import ChildPlan
 from jarvis.launch.embedded import EmbeddedPostgres, EmbeddedRedis, Service
-from jarvis.launch.logfile import LogFile
 from jarvis.lib.config import BASE, Config
+from jarvis.lib.log_file import LogFile
 
 CELERY_CONCURRENCY = 2
-# Children write their logs to files, line by line; the command line decides where they are, not the terminal.
-COMMON = {"PYTHONUNBUFFERED": "1", "DJANGO_SETTINGS_MODULE": "jarvis.settings"}
+COMMON = {
+    "PYTHONUNBUFFERED": "1",  # their logs are files, and come line by line
+    "PYTHONDONTWRITEBYTECODE": "",  # empty is off: bytecode halves the time of a start
+    "DJANGO_SETTINGS_MODULE": "jarvis.settings",
+}
 
 
 def _log(config: Config, name: str) -> LogFile:
@@ -111,8 +115,8 @@ def background_plans(config: Config) -> list[ChildPlan]:
 async def worker_state(pid: int) -> WorkerState | None:
     """What the worker that is this process of this machine says of itself."""
     try:
-        states = await wire.worker_states()
-    except wire.UNAVAILABLE_ERRORS:
+        states = await worker_states()
+    except UNAVAILABLE_ERRORS:
         return None
     return next((state for state in states if state.pid == pid and state.host == socket.gethostname()), None)
 

@@ -3,7 +3,6 @@
 import hashlib
 
 import psycopg
-import redis
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connections
@@ -11,6 +10,7 @@ from django.db import DatabaseError, connections
 from accounts.first_admin import first_admin_link
 from jarvis.launch.errors import LaunchError
 from jarvis.lib.config import Config
+from jarvis.lib.redis_client import RedisError, check_redis
 
 
 def check_given_servers(config: Config) -> None:
@@ -21,13 +21,10 @@ def check_given_servers(config: Config) -> None:
         except psycopg.Error as error:
             raise LaunchError(f"Postgres at DATABASE_URL cannot be used: {_first_line(error)}") from error
     if config.redis_url:
-        client = redis.Redis.from_url(config.redis_url, socket_connect_timeout=5, socket_timeout=5)
         try:
-            client.ping()
-        except redis.RedisError as error:
+            check_redis(config.redis_url, seconds=5)
+        except RedisError as error:
             raise LaunchError(f"Redis at REDIS_URL cannot be used: {_first_line(error)}") from error
-        finally:
-            client.close()
 
 
 def migrate() -> str | None:

@@ -8,7 +8,7 @@ from typing import TextIO
 
 COLOURS = {"ready": 32, "running": 32, "failed": 31, "restarting": 33, "stopped": 2}
 OTHER_COLOUR = 36
-PROGRESS_STEP = 0.25  # without a terminal, progress is told this often
+PROGRESS_STEP = 0.25  # without a terminal, progress is printed this often
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class DisplayRow:
         return f"{self.state}{share}{f': {self.detail}' if self.detail else ''}"
 
     def announcement_key(self) -> tuple[str, str, int]:
-        """Rows for which this is equal need not be told twice."""
+        """Rows for which this is equal need not be printed twice."""
         moving = self.progress is not None
         return self.state, "" if moving else self.detail, int((self.progress or 0) / PROGRESS_STEP)
 

@@ -1,6 +1,5 @@
 """Postgres 18 with pgvector and Redis out of Python packages: real servers, on unix sockets, nothing installed."""
 
-import contextlib
 import importlib.util
 import os
 import shutil
@@ -14,11 +13,11 @@ from typing import ClassVar, Protocol, Self
 from urllib.parse import quote
 
 import psycopg
-import redis
 
 from jarvis.launch.errors import LaunchError
 from jarvis.launch.privileges import make_private_directory, prefix_without_privileges
 from jarvis.lib import processes
+from jarvis.lib.redis_client import RedisError, check_redis
 
 POSTGRES_MAJOR = "18"
 _LONGEST_SOCKET_PATH = 107  # bytes, what Linux allows
@@ -92,7 +91,7 @@ class EmbeddedPostgres:
         """Make the cluster at the first start; clear away what a killed Postgres left. Raises LaunchError."""
         make_private_directory(self.sockets.parent)
         make_private_directory(self.sockets, for_postgres=True)
-        # A postmaster that outlived its supervisor, and backends that outlived their postmaster and hold its memory.
+        # A postmaster that outlived its supervisor, and backends that outlived their postmaster and keep its memory.
         left = processes.processes_in(self.data, "postgres")
         processes.end_processes(left, signal.SIGINT, grace_seconds=10)
         # None of them lives now, so these files are stale, even where their pid has been given to another process.
@@ -108,7 +107,7 @@ class EmbeddedPostgres:
             )
 
     def _create(self) -> None:
-        """Make the cluster beside its place and move it there when it is whole."""
+        """Make the cluster beside its place and move it there when it is complete."""
         self.data.parent.mkdir(parents=True, exist_ok=True)
         if self.data.exists():
             if any(self.data.iterdir()):
@@ -200,12 +199,11 @@ class EmbeddedRedis:
 
     def ready(self) -> bool:
         """Whether it answers, which it does not before its data is loaded."""
-        client = redis.Redis.from_url(self.url, socket_timeout=2)
-        with contextlib.closing(client):
-            try:
-                return bool(client.ping())
-            except redis.RedisError:
-                return False
+        try:
+            check_redis(self.url)
+        except RedisError:
+            return False
+        return True
 
 
 class RunningService:
@@ -237,7 +235,7 @@ class RunningService:
         return self
 
     def stop(self, grace_seconds: float = 10) -> None:
-        """Stop it in order, and by force after `patience` seconds."""
+        """Stop it in order, and by force after `grace_seconds`."""
         if self.process is not None:
             self.process.send_signal(self.service.stop_signal)
             try:

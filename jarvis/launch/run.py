@@ -6,7 +6,7 @@ import resource
 import shutil
 import socket
 
-from inference.redis import wire
+from inference.redis.client import UNAVAILABLE_ERRORS, close_client
 from inference.worker_state import WorkerState
 from jarvis.launch import children, database, port
 from jarvis.launch.child import Child
@@ -41,8 +41,8 @@ class Instance:
         finally:
             if self._listener is not None:
                 self._listener.close()
-            with contextlib.suppress(*wire.UNAVAILABLE_ERRORS):
-                await wire.close_client()
+            with contextlib.suppress(*UNAVAILABLE_ERRORS):
+                await close_client()
 
     async def _run_services(self) -> None:
         check_disk(self.config)
@@ -53,7 +53,7 @@ class Instance:
 
     async def _run_all(self) -> None:
         check_disk(self.config)
-        fd = self._open_listener()  # before anything is started: a port that is taken should be told at once
+        fd = self._open_listener()  # before anything is started: a port that is taken should be reported at once
         await asyncio.to_thread(database.check_given_servers, self.config)
         await self.supervisor.start_children(children.service_plans(self.config))
         link = await asyncio.to_thread(database.migrate)
@@ -76,7 +76,7 @@ class Instance:
         return listener.fileno()
 
     async def _show_engine(self, worker: Child) -> None:
-        """Show what the worker says of its engine, which it tells through Redis."""
+        """Show the state of the engine, which the worker publishes through Redis."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
             if worker.phase in ("starting", "ready") and worker.identity is not None:

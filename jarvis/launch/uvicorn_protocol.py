@@ -1,6 +1,6 @@
-"""uvicorn's HTTP, which would gather the head of a request without end and wait for it for ever, with two ends.
+"""uvicorn's HTTP with two limits on the head of a request: its size, and the time that it may take.
 
-Its parser tells of a header when it is whole, so a client could send one without end and fill the memory.
+Its parser reports a header only when it is complete, so a client could send one without end and fill the memory.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ REASONS = {408: "Request Timeout", 431: "Request Header Fields Too Large"}
 
 
 class BoundedHeadProtocol(HttpToolsProtocol):
-    """Answers 431 once more than LONGEST has come of a head that has no end yet, and 408 where it has none in time."""
+    """Answers 431 where a head is longer than MAX_HEADER_BYTES, and 408 where it is not complete in time."""
 
     incomplete = True
     head = 0  # bytes come of it
@@ -48,7 +48,7 @@ class BoundedHeadProtocol(HttpToolsProtocol):
             return
         if self.head > MAX_HEADER_BYTES:
             self.refuse(api_errors.headers_too_large(MAX_HEADER_BYTES))
-        elif self.alarm is None:  # a later request of the connection; most come whole, and set none
+        elif self.alarm is None:  # a later request of the connection; most come complete, and set none
             self.set_alarm()
 
     def set_alarm(self) -> None:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from jarvis.lib.config import BASE, Config, variable_name
+from jarvis.lib.config import BASE, variable_name
+from jarvis.lib.config_sections import SECTIONS
 
 HEAD = """\
 # Settings of Jarvis. Copy this file to .env and take the # from what you change; the environment goes before .env.
@@ -21,8 +22,10 @@ def format_default(value: Any) -> str:
 
 def make_example() -> str:
     lines = [HEAD]
-    for name, field in Config.model_fields.items():
-        lines.append(f"# {field.description}\n#{variable_name(name)}={format_default(field.default)}\n")
+    for section in SECTIONS:
+        lines.append(f"### {section.__doc__}\n")
+        for name, field in section.model_fields.items():
+            lines.append(f"# {field.description}\n#{variable_name(name)}={format_default(field.default)}\n")
     return "\n".join(lines)
 
 

@@ -26,7 +26,7 @@ def choose_request_id(given: str | None) -> str:
 
 
 def loggable_path(request: HttpRequest) -> str:
-    """The path as a log may tell it: of a link that is a secret, only what kind it is."""
+    """The path as a log may show it: for a link that is a secret, only the pattern of its route."""
     match = getattr(request, "resolver_match", None)  # channels' scopes and requests that came to nothing have none
     if match is not None and any(name in SECRET_ARGUMENTS for name in match.kwargs):
         return f"/{match.route}"

@@ -1,4 +1,4 @@
-"""Times as the API tells them: UTC, ISO 8601, milliseconds."""
+"""Times as the API writes them: UTC, ISO 8601, milliseconds."""
 
 from datetime import UTC, datetime
 

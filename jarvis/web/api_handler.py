@@ -17,9 +17,10 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import Resolver404, resolve, set_script_prefix
 
-from inference.api.http import View, error_response
 from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
+from jarvis.lib.http import View, error_response
+from jarvis.lib.private_names import close_resources
 from jarvis.lib.request_id import request_context
 
 log = structlog.get_logger(__name__)
@@ -71,14 +72,11 @@ class ApiHandler(ASGIHandler):
         try:
             await self.send_response(response, send)
         finally:
-            # What `response.close()` does but for the signal that the request is finished: Django's receivers of it
-            # look after database connections of this thread, of which there are none here.
-            for close in response._resource_closers:  # type: ignore[attr-defined]
-                close()
+            close_resources(response)
 
 
 async def read_body(scope: dict[str, Any], receive: Any) -> bytes:
-    """The whole body. Raises TooLarge as soon as it is, RequestAborted where the client leaves."""
+    """The whole body. Raises BodyTooLarge as soon as it is, RequestAborted where the client leaves."""
     limit, parts, size = settings.DATA_UPLOAD_MAX_MEMORY_SIZE, [], 0
     while True:
         message = await receive()

@@ -8,9 +8,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-BYTES_PER_EXTRA_SECOND = (
-    64 * 1024
-)  # bytes of a body that earn it one more second: files take long on a thin line, and may
+# Every so many bytes of a body earn it one more second: a large file takes long on a thin line, and may.
+BYTES_PER_EXTRA_SECOND = 64 * 1024
 
 Receive = Callable[[], Awaitable[Any]]
 
@@ -20,7 +19,7 @@ class BodyTooSlow(Exception):
 
 
 def limit_body_time(receive: Receive, seconds: float) -> Receive:
-    """The same `receive`, which raises TooSlow where the whole body is not there in time.
+    """The same `receive`, which raises BodyTooSlow where the whole body is not there in time.
 
     What comes after the body, that the client has left, may take as long as it likes.
     """

@@ -13,7 +13,7 @@ def manifest(request: HttpRequest) -> JsonResponse:
         {"src": static(f"accounts/{name}.png"), "sizes": f"{size}x{size}", "type": "image/png", "purpose": purpose}
         for name, size, purpose in (("icon-192", 192, "any"), ("icon-512", 512, "any"), ("maskable", 512, "maskable"))
     ]
-    told = {
+    fields = {
         "id": "/",
         "name": "Jarvis",
         "short_name": "Jarvis",
@@ -25,4 +25,4 @@ def manifest(request: HttpRequest) -> JsonResponse:
         "theme_color": "#2f5bea",
         "icons": icons,
     }
-    return JsonResponse(told, content_type="application/manifest+json")
+    return JsonResponse(fields, content_type="application/manifest+json")

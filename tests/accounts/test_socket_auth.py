@@ -11,7 +11,7 @@ from accounts import sessions
 from chat.ws.connections import CLOSE_UNAUTHENTICATED
 from jarvis.lib.database import in_database
 from tests.support.accounts import PASSWORD
-from tests.support.sockets import closes, handshake, headers, opened  # noqa: F401
+from tests.support.sockets import handshake_headers, open_socket, session_headers, wait_close  # noqa: F401
 from tests.support.workers import clean_redis  # noqa: F401
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -55,22 +55,22 @@ def deactivate(client, other):
 @pytest.mark.parametrize("how", [end_from_the_list, end_all_others, sign_out, change_the_password, deactivate])
 async def test_a_session_that_ends_closes_its_sockets_within_a_second(alice, clean_redis, how):  # noqa: F811
     here, there = await in_database(came_in, "alice"), await in_database(came_in, "alice")
-    async with opened(headers(here)) as mine, opened(headers(there)) as other:
-        await other.frame("state")
+    async with open_socket(session_headers(here)) as mine, open_socket(session_headers(there)) as other:
+        await other.receive_frame("state")
         await in_database(how, here, there)
-        code, seconds = await closes(other)
+        code, seconds = await wait_close(other)
         assert code == CLOSE_UNAUTHENTICATED
         assert seconds < 1.2  # a second, and what the closing itself takes
         if how in (end_from_the_list, end_all_others, sign_out):
-            await mine.tell(type="ping")
-            await mine.frame("pong")  # this one stays
+            await mine.send_frame(type="ping")
+            await mine.receive_frame("pong")  # this one stays
 
 
 async def test_a_socket_keeps_its_session_on_the_list_as_seen(alice, clean_redis):  # noqa: F811
     client = await in_database(came_in, "alice")
     await in_database(lambda: UserSession.objects.update(last_seen_at="2020-01-01T00:00:00Z"))
     sessions._noted.clear()
-    async with opened(headers(client)) as socket, asyncio.timeout(5):
-        await socket.frame("state")
+    async with open_socket(session_headers(client)) as socket, asyncio.timeout(5):
+        await socket.receive_frame("state")
         while (await in_database(UserSession.objects.get)).last_seen_at.year == 2020:
             await asyncio.sleep(0.05)

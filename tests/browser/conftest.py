@@ -15,12 +15,12 @@ from channels.layers import get_channel_layer
 from django.contrib.auth.models import User
 from playwright.async_api import async_playwright
 
-from inference.redis import wire
+from inference.redis.client import close_client, shared_client
 from tests.support.accounts import PASSWORD
 from tests.support.fake_engine import FakeEngine, Plan
-from tests.support.live import serving, static_files
+from tests.support.live import serve, static_files
 from tests.support.pages import SIZES
-from tests.support.workers import FakeHeld, working
+from tests.support.workers import FakeKeptEngine, working
 
 QUIET = [
     "--no-sandbox",
@@ -69,8 +69,8 @@ def chromium():
 async def empty_redis():
     """What a web process keeps as long as it lives (its connections, its readers) goes on from test to test."""
     yield
-    await wire.shared_client().flushdb()
-    await wire.close_client()
+    await shared_client().flushdb()
+    await close_client()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -81,7 +81,7 @@ async def engine(tmp_path):
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def held(engine, tmp_path):
-    held = FakeHeld(tmp_path / "engine.sock")
+    held = FakeKeptEngine(tmp_path / "engine.sock")
     yield held
     await held.close()
 
@@ -89,7 +89,7 @@ async def held(engine, tmp_path):
 @pytest_asyncio.fixture(loop_scope="session")
 async def site(transactional_db, empty_redis):
     static_files()
-    async with serving() as address:
+    async with serve() as address:
         yield address
 
 

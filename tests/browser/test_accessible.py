@@ -20,7 +20,7 @@ from jarvis.lib.database import in_database
 from jarvis.web.csp import POLICY
 from tests.support.accessibility import look_over
 from tests.support.accounts import PASSWORD
-from tests.support.pages import come_in
+from tests.support.pages import add_session
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.django_db(transaction=True)]
 
@@ -31,7 +31,7 @@ ADMIN_IS_DJANGOS = {
 }
 
 
-def things(alice):
+def create_things(alice):
     """Something of everything that settings list; gives the passkey's number."""
     ApiKey.create_with_secret(alice.pk, "backup script")
     old, _ = ApiKey.create_with_secret(alice.pk, "old laptop", timezone.now() - timedelta(days=1))
@@ -94,13 +94,13 @@ async def test_settings_and_the_chat(visit, site, alice):
     page = await visit()
     for status in (400, 403, 404, 429, 503):
         page.expect_complaint(f"status of {status}")
-    await come_in(page, alice)
+    await add_session(page, alice)
     await look_over(page, {"/sign-in/again/": 200})
     await page.goto("/sign-in/again/?next=/settings/")
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Go on").click()
     await look_over(page, {"/settings/two-factor/": 200, "/settings/passkeys/add/": 200})
-    passkey = await in_database(things, alice)
+    passkey = await in_database(create_things, alice)
     key = await in_database(ApiKey.objects.usable().get)
     await look_over(
         page,
@@ -131,9 +131,9 @@ async def test_settings_and_the_chat(visit, site, alice):
 
 
 async def test_the_admin(visit, site, carol, alice):
-    await in_database(things, carol)
+    await in_database(create_things, carol)
     page = await visit()
-    await come_in(page, carol)
+    await add_session(page, carol)
     addresses = [
         "/admin/",
         "/admin/auth/user/",
@@ -194,7 +194,7 @@ CODE = {
 }
 
 
-def a_rich_answer(owner):
+def create_rich_answer(owner):
     """Every colour that code can have is in it."""
     blocks = "\n\n".join(f"```{language}\n{code}\n```" for language, code in CODE.items())
     made = Conversation.objects.create(owner=owner, title="Everything")
@@ -204,9 +204,9 @@ def a_rich_answer(owner):
 
 
 async def test_an_answer_with_code_tables_and_formulas_in_every_theme(visit, site, alice):
-    made, share = await in_database(a_rich_answer, alice)
+    made, share = await in_database(create_rich_answer, alice)
     page = await visit()
-    await come_in(page, alice)
+    await add_session(page, alice)
     address = f"/c/{made.pk}/"
     await look_over(page, {address: 200, share.get_absolute_url(): 200})
     shown = await page.locator(".code [class]").evaluate_all("all => all.map(one => one.className)")

@@ -13,12 +13,12 @@ from chat.models import Conversation
 from jarvis.lib.database import in_database
 from tests.support.accessibility import look_over
 from tests.support.accounts import PASSWORD
-from tests.support.pages import come_in, shot, sign_in, sign_in_by_form
+from tests.support.pages import add_session, sign_in, sign_in_by_form, take_screenshot
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.django_db(transaction=True)]
 
 
-async def again(page):
+async def reauthenticate(page):
     """Where a page asks for the password once more."""
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Go on").click()
@@ -31,7 +31,7 @@ async def test_who_is_invited_makes_an_account_and_is_in(visit, worker, carol, s
     await page.goto(f"/join/{secret}/")
     await expect(page.get_by_label("Username")).to_be_focused()
     await expect(page.get_by_text("You are invited.")).to_be_visible()
-    await shot(page, f"join-{size}")
+    await take_screenshot(page, f"join-{size}")
     await page.get_by_label("Username").fill("bob")
     await page.get_by_label("Password", exact=True).fill("short")
     await page.get_by_label("Password (again)").fill("short")
@@ -51,15 +51,15 @@ async def test_who_is_invited_makes_an_account_and_is_in(visit, worker, carol, s
 
 async def test_two_factor_is_switched_on_and_asks_from_then_on(visit, worker, alice, size):
     page = await visit(size)
-    await come_in(page, alice)
+    await add_session(page, alice)
     await page.goto("/settings/")
     await page.get_by_role("link", name="Security").click()
     await page.get_by_role("link", name="Switch it on").click()
-    await again(page)
+    await reauthenticate(page)
     await page.get_by_text("It cannot be scanned").click()
     secret = await page.locator("details code").inner_text()
     await expect(page.locator("img.qr")).to_be_visible()
-    await shot(page, f"two-factor-{size}")
+    await take_screenshot(page, f"two-factor-{size}")
     now = int(time.time()) // 30
     await page.get_by_label("Authenticator code").fill(format_hotp_value(hotp_value(secret, now)))
     await page.get_by_role("button", name="Switch it on").click()
@@ -89,17 +89,17 @@ async def test_a_passkey_is_added_signs_in_alone_and_is_removed(visit, worker, a
     device = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
     device |= {"isUserVerified": True, "automaticPresenceSimulation": True}
     device = (await devtools.send("WebAuthn.addVirtualAuthenticator", {"options": device}))["authenticatorId"]
-    await come_in(page, alice)
+    await add_session(page, alice)
     await page.goto("/settings/")
     await page.goto("/settings/security/")
     await page.get_by_role("link", name="Add a passkey").click()
-    await again(page)
+    await reauthenticate(page)
     await page.get_by_label("Name").fill("My phone")
     await page.get_by_role("button", name="Add it").click()
     await expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
     await page.goto("/settings/security/")
     await expect(page.get_by_role("listitem").filter(has_text="My phone")).to_be_visible()
-    await shot(page, f"security-{size}")
+    await take_screenshot(page, f"security-{size}")
     for first in ("passkey alone", "password first"):
         await page.context.clear_cookies()
         await page.goto("/sign-in/")
@@ -139,11 +139,11 @@ async def test_a_session_is_ended_from_the_list_and_its_page_is_at_the_sign_in_w
 ):
     lost, page = await visit("desktop"), await visit(size)
     await sign_in_by_form(lost)
-    await come_in(page, alice)
+    await add_session(page, alice)
     await page.goto("/settings/")
     await page.get_by_role("link", name="Sessions").click()
     await expect(page.get_by_role("listitem").filter(has_text="Chrome, Linux")).to_be_visible()
-    await shot(page, f"sessions-{size}")
+    await take_screenshot(page, f"sessions-{size}")
     await page.get_by_role("button", name="End the session Chrome, Linux").click()
     await expect(lost.get_by_role("heading", name="Sign in")).to_be_visible(timeout=2500)
     await expect(page.get_by_role("status")).to_have_text("The session is ended.")
@@ -153,7 +153,7 @@ async def test_a_session_is_ended_from_the_list_and_its_page_is_at_the_sign_in_w
 async def test_a_key_is_made_shown_once_copied_and_revoked(visit, site, alice, size):
     page = await visit(size)
     await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    await come_in(page, alice)
+    await add_session(page, alice)
     await page.goto("/settings/")
     await page.get_by_role("link", name="API keys").click()
     await page.get_by_label("Name").fill("backup script")
@@ -161,7 +161,7 @@ async def test_a_key_is_made_shown_once_copied_and_revoked(visit, site, alice, s
     await page.get_by_role("button", name="Make the key").click()
     secret = await page.get_by_label("Key", exact=True).input_value()
     assert secret.startswith("jv_")
-    await shot(page, f"key-{size}")
+    await take_screenshot(page, f"key-{size}")
     await page.get_by_role("button", name="Copy").click()
     await expect(page.get_by_role("status")).to_have_text("Copied.")
     assert await page.evaluate("navigator.clipboard.readText()") == secret
@@ -177,7 +177,7 @@ async def test_a_key_is_made_shown_once_copied_and_revoked(visit, site, alice, s
 
 async def test_theme_and_language_are_chosen_and_shown_at_once_everywhere(visit, worker, alice, size):
     page = await visit(size, scheme="light")
-    await come_in(page, alice)
+    await add_session(page, alice)
     await page.goto("/settings/")
     await page.get_by_role("link", name="Appearance").click()
     ground = "getComputedStyle(document.body).backgroundColor"
@@ -187,7 +187,7 @@ async def test_theme_and_language_are_chosen_and_shown_at_once_everywhere(visit,
     assert await page.evaluate(ground) == "rgb(20, 22, 28)"
     await page.get_by_label("Language").select_option("Español")
     await expect(page.get_by_role("heading", name="Apariencia")).to_be_visible()
-    await shot(page, f"appearance-{size}")
+    await take_screenshot(page, f"appearance-{size}")
     await page.goto("/")
     assert await page.evaluate(ground) == "rgb(20, 22, 28)"
     await expect(page.get_by_placeholder("Pregunta a Jarvis")).to_be_visible()
@@ -198,7 +198,7 @@ async def test_times_are_in_the_browsers_zone_and_the_page_can_be_installed(visi
     await in_database(ApiKey.create_with_secret, alice.pk, "laptop")
     await in_database(lambda: ApiKey.objects.update(last_used_at="2026-01-31T23:30:00Z"))
     page = await visit(zone="Asia/Tokyo")
-    await come_in(page, alice)
+    await add_session(page, alice)
     await page.goto("/settings/")
     await page.goto("/settings/keys/")
     await expect(page.locator("time").last).to_have_text("Feb. 1, 2026, 8:30 a.m.")
@@ -212,12 +212,12 @@ async def test_times_are_in_the_browsers_zone_and_the_page_can_be_installed(visi
 
 async def test_settings_work_by_keyboard_and_without_script(visit, site, alice):
     page = await visit()
-    await come_in(page, alice)
+    await add_session(page, alice)
     await page.goto("/settings/")
     await page.keyboard.press("Tab")
     await expect(page.get_by_role("link", name="To the settings")).to_be_focused()
     plain = await visit(script=False)
-    await come_in(plain, alice)
+    await add_session(plain, alice)
     await plain.goto("/settings/")
     await plain.get_by_role("link", name="Appearance").click()
     await plain.get_by_label("Dark").check()
@@ -225,7 +225,7 @@ async def test_settings_work_by_keyboard_and_without_script(visit, site, alice):
     await expect(plain.locator("html")).to_have_attribute("data-theme", "dark")
 
 
-def a_little(owner):
+def create_some(owner):
     for title, folder in (("Bilbao", "Work"), ("Lighthouses", "")):
         made = Conversation.objects.create(owner=owner, title=title, folder=folder)
         made.add_message("user", title)
@@ -234,23 +234,23 @@ def a_little(owner):
 
 
 async def test_an_account_is_deleted_by_its_owner_and_the_open_chat_is_at_the_sign_in(visit, worker, alice, size):
-    await in_database(a_little, alice)
+    await in_database(create_some, alice)
     page, chat = await visit(size), await visit(size)
     await sign_in(chat)
-    await come_in(page, alice)
+    await add_session(page, alice)
     await page.goto("/settings/")
     await page.get_by_role("link", name="My data").click()
     await expect(page.get_by_text("You have 2 conversations.")).to_be_visible()
-    await shot(page, f"data-{size}", whole=True)
+    await take_screenshot(page, f"data-{size}", whole=True)
     await page.get_by_role("link", name="Delete my account…").click()
-    await again(page)
+    await reauthenticate(page)
     await expect(page.locator("#content li", has_text="1 shared link")).to_be_visible()
     page.expect_complaint("status of 422")
     await page.get_by_label("Your username").fill("Alice")
     await page.get_by_role("button", name="Delete my account").click()
     await expect(page.locator(".fault")).to_have_text("This is not your username. It is written “alice”.")
     await expect(page.get_by_label("Your username")).to_be_focused()
-    await shot(page, f"delete-account-{size}", whole=True)
+    await take_screenshot(page, f"delete-account-{size}", whole=True)
     await page.get_by_label("Your username").fill("alice")
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", name="Your account is deleted")).to_be_visible()

@@ -14,11 +14,11 @@ from playwright.async_api import expect
 from accounts.audit import record_event
 from accounts.models import ApiKey, GroupLimits, UserLimits
 from inference.models import Generation, LanguageModel, PausedPlace, UsageDay
-from inference.redis import wire
+from inference.redis.workers import publish_state
 from inference.worker_state import EngineState, Gpu, WorkerState
 from jarvis.lib.database import in_database
 from tests.support.accounts import PASSWORD
-from tests.support.pages import come_in, shot
+from tests.support.pages import add_session, take_screenshot
 
 pytestmark = [
     pytest.mark.browser,
@@ -29,7 +29,7 @@ pytestmark = [
 MODELS = {"Qwen/Qwen3-8B": ("0.20", "0.60"), "google/gemma-3-12b-it": ("0.30", "0.90"), "guide": (None, None)}
 
 
-def a_month(people):
+def create_month(people):
     """Usage as a small team has it: more on working days, growing."""
     dice, today = random.Random(4), timezone.now().date()
     keys = [
@@ -54,7 +54,7 @@ def a_month(people):
     UsageDay.objects.bulk_create(days)
 
 
-def a_team():
+def create_team():
     for name, (price_in, price_out) in MODELS.items():
         LanguageModel.objects.update_or_create(
             name=name,
@@ -65,7 +65,7 @@ def a_team():
     for name, models in {"Research": list(MODELS), "Sales": ["guide"], "Night shift": ["Qwen/Qwen3-8B"]}.items():
         GroupLimits.objects.create(group=Group.objects.create(name=name), allowed_models=models)
     UserLimits.objects.create(user=people[1], allowed_models=["guide"])
-    a_month(people)
+    create_month(people)
     now = timezone.now()
     for number, (status, tokens) in enumerate([("done", 512), ("stopped", 40), ("failed", 0), ("done", 1200)] * 5):
         began = now - datetime.timedelta(minutes=7 * number + 1)
@@ -91,7 +91,7 @@ def a_team():
     record_event("sign_in.failed", obj=people[2], address="198.51.100.4", known=True)
 
 
-def some_workers():
+def publish_workers():
     gpu = Gpu(name="NVIDIA H100 80GB HBM3", memory_total=81_559, memory_used=74_210, use=87)
     ready = EngineState(phase="ready", model="Qwen/Qwen3-8B", slots=256, max_model_len=32_768)
     loading = EngineState(phase="loading", detail="Reading the weights, 3 of 5 files.", model="google/gemma-3-12b-it")
@@ -111,8 +111,8 @@ async def workers(site):
 
     async def keep_telling():
         while True:
-            for worker in some_workers():
-                await wire.publish_state(worker)
+            for worker in publish_workers():
+                await publish_state(worker)
             await asyncio.sleep(1)
 
     task = asyncio.create_task(keep_telling())
@@ -122,7 +122,7 @@ async def workers(site):
 
 
 async def open_for(page, address, name):
-    await come_in(page, await in_database(User.objects.get, username=name))
+    await add_session(page, await in_database(User.objects.get, username=name))
     await page.goto(address)
 
 
@@ -131,7 +131,7 @@ WIDE = """[...document.querySelectorAll("body *")]
     .filter(node => node.getBoundingClientRect().right > innerWidth + 1).map(node => `${node.tagName} ${node.id}`)"""
 
 
-async def fits(page):
+async def check_fits(page):
     """Nothing sticks out sideways; where something does, it is named."""
     assert await page.evaluate(WIDE) == []
     assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
@@ -139,13 +139,13 @@ async def fits(page):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_an_operators_day(visit, carol, workers, size, scheme):
-    await in_database(a_team)
+    await in_database(create_team)
     page = await visit(size, scheme)
     await open_for(page, "/admin/", "carol")
     await expect(page.get_by_role("img", name="Tokens per day, by model")).to_be_visible()
     await expect(page.get_by_text("gpu-1")).to_be_visible()
-    await fits(page)
-    await shot(page, f"admin-overview-{size}-{scheme}", whole=True)
+    await check_fits(page)
+    await take_screenshot(page, f"admin-overview-{size}-{scheme}", whole=True)
     model = await in_database(LanguageModel.objects.get, name="Qwen/Qwen3-8B")
     for name, address in {
         "workers": "workers/",
@@ -161,13 +161,13 @@ async def test_an_operators_day(visit, carol, workers, size, scheme):
         answer = await page.goto(f"/admin/{address}")
         assert answer.status == 200
         if name in ("workers", "queue", "calls", "audit", "model"):
-            await shot(page, f"admin-{name}-{size}-{scheme}", whole=name == "model")
+            await take_screenshot(page, f"admin-{name}-{size}-{scheme}", whole=name == "model")
         if name not in ("user", "usage", "keys", "model"):  # Django's forms and wide lists
-            await fits(page)
+            await check_fits(page)
 
 
 async def test_a_worker_is_paused_and_the_queue_emptied_by_two_clicks(visit, carol, workers):
-    await in_database(a_team)
+    await in_database(create_team)
     page = await visit()
     await open_for(page, "/admin/workers/", "carol")
     await page.get_by_role("button", name="Pause").first.click()
@@ -180,13 +180,13 @@ async def test_a_worker_is_paused_and_the_queue_emptied_by_two_clicks(visit, car
 
 
 async def test_a_person_sees_what_they_have_used(visit, size):
-    await in_database(a_team)
+    await in_database(create_team)
     for scheme in ("light", "dark"):
         page = await visit(size, scheme)
         await open_for(page, "/usage/", "alice")
         await expect(page.get_by_role("img", name="Cost per day, by model")).to_be_visible()
-        await fits(page)
-        await shot(page, f"usage-{size}-{scheme}", whole=True)
+        await check_fits(page)
+        await take_screenshot(page, f"usage-{size}-{scheme}", whole=True)
     await page.get_by_text("Show as a table").first.click()
     await expect(page.locator("#tokens table")).to_be_visible()
     await page.get_by_role("link", name="7 days").click()
@@ -204,4 +204,4 @@ async def test_the_description_of_the_api_works_under_the_strict_policy(visit, c
     await expect(page.get_by_text("/api/v1/usage/", exact=True)).to_be_visible()
     await page.get_by_text("/api/v1/usage/", exact=True).click()
     await expect(page.get_by_role("button", name="Try it out")).to_be_visible()
-    await shot(page, "api-docs-desktop-light")
+    await take_screenshot(page, "api-docs-desktop-light")

@@ -12,7 +12,7 @@ from inference.models import Generation, LanguageModel
 from jarvis.lib.database import in_database
 from tests.support.accounts import PASSWORD
 from tests.support.fake_engine import numbered
-from tests.support.pages import ask, shot, sign_in
+from tests.support.pages import ask, sign_in, take_screenshot
 from tests.support.workers import working
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.django_db(transaction=True)]
@@ -22,7 +22,7 @@ async def test_the_first_administrator_comes_by_the_link_and_asks(visit, worker,
     link = await in_database(first_admin_link)
     page = await visit(size)
     await page.goto(link)
-    await shot(page, f"setup-{size}")
+    await take_screenshot(page, f"setup-{size}")
     await page.get_by_label("Username").fill("carol")
     await page.get_by_label("Password", exact=True).fill(PASSWORD)
     await page.get_by_label("Password confirmation").fill(PASSWORD)
@@ -102,7 +102,7 @@ async def test_both_windows_of_a_person_see_the_same_answer_grow(visit, worker, 
     await ask(here, "Who sees this?")
     await expect(here.locator(".assistant .said")).to_contain_text("t5 ")
     await there.locator("#open-sidebar").click()
-    await expect(there.locator("#conversations .growing a")).to_have_text("Who sees this?")
+    await expect(there.locator("#conversations .answering a")).to_have_text("Who sees this?")
     await there.locator("#conversations a").click()
     await expect(there.locator(".assistant .said")).to_contain_text("t0 t1 t2")
     assert "t199" not in await there.locator(".assistant .said").inner_text()
@@ -129,7 +129,7 @@ async def test_while_the_model_loads_it_says_so_and_takes_questions(visit, site,
         await expect(page.locator("#state")).to_have_attribute("data-phase", "loading")
         await expect(page.locator("#state")).to_contain_text("43 %")
         await expect(page.locator("#banner")).to_contain_text("Reading the weights: 6.9 of 16 GB. You can ask already")
-        await shot(page, f"loading-{size}")
+        await take_screenshot(page, f"loading-{size}")
         await ask(page, "Are you there?")
         await expect(page.locator(".assistant .said")).to_have_text("Waiting in the queue")
         held.state.progress = 0.9
@@ -241,7 +241,7 @@ async def test_the_admin_works_under_the_policy_and_shows_a_new_key_once(visit, 
     page = await visit()
     await sign_in(page, "carol")
     await page.get_by_role("link", name="Admin").click()
-    await page.get_by_role("link", name="API keys").click()
+    await page.get_by_role("region", name="All lists").get_by_role("link", name="API keys").click()
     await page.get_by_role("link", name="Add API key").click()
     await page.get_by_label("Label").fill("backup script")
     await page.get_by_role("button", name="Save", exact=True).click()

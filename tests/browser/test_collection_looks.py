@@ -9,7 +9,7 @@ from playwright.async_api import expect
 from chat.models import Conversation
 from jarvis.lib.database import in_database
 from tests.support.accounts import PASSWORD
-from tests.support.pages import open_drawer, some_conversations, titled
+from tests.support.pages import create_conversations, find_entry, open_drawer
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.django_db(transaction=True)]
 
@@ -18,7 +18,7 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 SETTLED = "Promise.allSettled(document.getAnimations().filter(a => a.effect.getComputedTiming().endTime < Infinity))"
 
 
-async def clean(page):
+async def check_clean(page):
     """What axe finds on the page as it is now: nothing. Nothing sticks out sideways either."""
     await page.evaluate(SETTLED)
     await page.evaluate(AXE)
@@ -30,7 +30,7 @@ async def clean(page):
 @pytest.mark.parametrize(("size", "scheme"), [("desktop", "light"), ("phone", "dark")])
 async def test_every_part_is_accessible_and_speaks_spanish(visit, worker, alice, size, scheme):
     def some():
-        some_conversations(alice)
+        create_conversations(alice)
         Conversation.objects.filter(title__startswith="SQL").update(folder="Trabajo")
         return Conversation.objects.get(title__startswith="Ideas").create_share().get_absolute_url()
 
@@ -43,24 +43,24 @@ async def test_every_part_is_accessible_and_speaks_spanish(visit, worker, alice,
     await page.wait_for_selector("#state[data-phase=ready]")
     await open_drawer(page, size)
     assert await page.locator("#conversations h2").first.inner_text() == "Hoy"
-    await titled(page, "Ideas").hover()
-    await titled(page, "Ideas").locator(".more").click()
-    await clean(page)
+    await find_entry(page, "Ideas").hover()
+    await find_entry(page, "Ideas").locator(".more").click()
+    await check_clean(page)
     await page.get_by_role("menuitem", name="Compartir").click()
     await expect(page.get_by_label("Enlace", exact=True)).to_be_visible()
-    await clean(page)
+    await check_clean(page)
     await page.keyboard.press("Escape")
-    await expect(titled(page, "Ideas").locator(".more")).to_be_focused()
-    await titled(page, "Ideas").locator(".more").click()
+    await expect(find_entry(page, "Ideas").locator(".more")).to_be_focused()
+    await find_entry(page, "Ideas").locator(".more").click()
     await page.get_by_role("menuitem", name="Mover a una carpeta").click()
-    await clean(page)
+    await check_clean(page)
     await page.keyboard.press("Escape")
     await page.locator("#search").fill("lighthouse")
-    await expect(page.locator("#found li")).to_have_count(5)
-    await clean(page)
+    await expect(page.locator("#search-results li")).to_have_count(5)
+    await check_clean(page)
     await page.goto("/conversations/")
-    await clean(page)
+    await check_clean(page)
     await page.goto("/conversations/?q=lighthouse")
-    await clean(page)
+    await check_clean(page)
     await page.goto(link)
-    await clean(page)
+    await check_clean(page)

@@ -10,7 +10,7 @@ from chat.models import Message
 from inference.models import Generation
 from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
-from tests.support.live import serving, static_files
+from tests.support.live import serve, static_files
 from tests.support.pages import ask, sign_in
 from tests.support.waiting import until
 from tests.support.workers import working
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), py
 async def site(alice):
     """Only an address: each test here starts and stops the server itself."""
     static_files()
-    async with serving() as address:
+    async with serve() as address:
         pass
     return address
 
@@ -31,7 +31,7 @@ def port(site):
     return int(site.rpartition(":")[2])
 
 
-async def both_open(page, other):
+async def wait_open(page, other):
     """One conversation, with a first answer, in two windows."""
     await sign_in(page)
     await ask(page, "First.")
@@ -46,14 +46,14 @@ async def test_an_answer_goes_on_on_the_page_when_the_server_comes_back(visit, s
     page.expect_complaint("ERR_CONNECTION_REFUSED")
     page.expect_complaint("WebSocket")
     async with working(held):
-        async with serving(port(site)):
+        async with serve(port(site)):
             await sign_in(page)
             await ask(page, "Count.")
             said = page.locator(".assistant .said")
             await expect(said).to_contain_text("t20 ")
         await expect(page.locator("#state")).to_have_attribute("data-phase", "reconnecting")
         await expect(page.locator("#banner")).to_contain_text("No connection to Jarvis.")
-        async with serving(port(site)):
+        async with serve(port(site)):
             await expect(page.locator("#state")).to_have_attribute("data-phase", "ready")
             await expect(said).to_have_text(numbered(400).strip(), timeout=20_000)
             await page.close()
@@ -64,14 +64,14 @@ async def test_what_is_asked_meanwhile_is_kept_over_a_reload_and_sent_once(visit
     page.expect_complaint("ERR_CONNECTION_REFUSED")
     page.expect_complaint("WebSocket")
     async with working(held):
-        async with serving(port(site)):
+        async with serve(port(site)):
             await sign_in(page)
             await ask(page, "First.")
             await expect(page.locator(".assistant .said")).to_have_text(numbered(16).strip())
         await expect(page.locator("#state")).to_have_attribute("data-phase", "reconnecting")
         await ask(page, "Second.")
         await expect(page.locator(".user .fate")).to_contain_text("Not sent yet.")
-        async with serving(port(site)):
+        async with serve(port(site)):
             await page.reload()
             await expect(page.locator(".assistant .said").last).to_have_text(numbered(16).strip())
             await expect(page.locator(".user .said")).to_have_text(["First.", "Second."])
@@ -87,12 +87,12 @@ async def test_two_questions_in_a_new_chat_without_a_connection_become_one_conve
     page.expect_complaint("ERR_CONNECTION_REFUSED")
     page.expect_complaint("WebSocket")
     async with working(held):
-        async with serving(port(site)):
+        async with serve(port(site)):
             await sign_in(page)
         await expect(page.locator("#state")).to_have_attribute("data-phase", "reconnecting")
         await ask(page, "First.")
         await ask(page, "Second.")
-        async with serving(port(site)):
+        async with serve(port(site)):
             await expect(page.locator(".assistant[data-status=done]")).to_have_count(2)
             await expect(page.locator(".message .said")).to_have_text(
                 ["First.", numbered(16).strip(), "Second.", numbered(16).strip()]
@@ -108,8 +108,8 @@ async def test_what_was_said_in_another_window_meanwhile_is_caught_up(visit, sit
         one.expect_complaint("WebSocket")
         one.expect_complaint("ERR_INTERNET_DISCONNECTED")
         one.expect_complaint("Failed to fetch")
-    async with working(held), serving(port(site)):
-        await both_open(page, other)
+    async with working(held), serve(port(site)):
+        await wait_open(page, other)
         await page.context.set_offline(True)
         await expect(page.locator("#state")).to_have_attribute("data-phase", "reconnecting")
         await ask(other, "Second.")
@@ -149,8 +149,8 @@ async def test_a_page_that_was_fetched_before_a_question_was_told_does_not_take_
         await told.wait()
         await route.fulfill(response=old)
 
-    async with working(held), serving(port(site)):
-        await both_open(page, other)
+    async with working(held), serve(port(site)):
+        await wait_open(page, other)
         await page.route(page.url, late)
         await page.evaluate(WATCHED)
         await page.context.set_offline(True)

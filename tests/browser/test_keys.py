@@ -7,7 +7,7 @@ from accounts.models import Preferences
 from chat.models import Message
 from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
-from tests.support.pages import ask, shot, sign_in
+from tests.support.pages import ask, sign_in, take_screenshot
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.django_db(transaction=True)]
 
@@ -30,7 +30,7 @@ async def test_what_is_done_often_has_a_key_and_a_card_lists_them(visit, worker,
     await page.keyboard.type("?")
     await expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
     await expect(page.locator("#help dt")).to_contain_text(["New chat", "Search", "Copy the last answer"])
-    await shot(page, "tree-keys-desktop")
+    await take_screenshot(page, "tree-keys-desktop")
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
     await page.keyboard.press("Shift+Escape")
@@ -132,7 +132,7 @@ async def test_voices_are_there_for_who_wants_them(visit, worker, alice):
     await page.evaluate("hearing.onresult({results: [[{transcript: 'a '}], [{transcript: 'story'}]]})")
     await expect(page.locator("#text")).to_have_value("Tell me a story")
     await expect(listen).to_have_attribute("aria-pressed", "true")
-    await shot(page, "tree-voice-desktop")
+    await take_screenshot(page, "tree-voice-desktop")
     await listen.click()
     await expect(listen).not_to_have_attribute("aria-pressed", "true")
     await page.keyboard.press("Shift+Escape")

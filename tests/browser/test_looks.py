@@ -9,7 +9,7 @@ from playwright.async_api import expect
 from chat.models import Conversation
 from inference.models import LanguageModel
 from jarvis.lib.database import in_database
-from tests.support.pages import ask, shot, sign_in
+from tests.support.pages import ask, sign_in, take_screenshot
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.django_db(transaction=True)]
 
@@ -48,37 +48,37 @@ print(answer.choices[0].message.content)
 More about it is in https://example.com/docs/keys."""
 
 
-def some_conversations(owner):
+def create_conversations(owner):
     for hours, title in enumerate(TITLES, 1):
         made = Conversation.objects.create(owner=owner, title=title)
         made.add_message("user", title)
         Conversation.objects.filter(pk=made.pk).update(updated_at=timezone.now() - timedelta(hours=hours))
 
 
-async def serve(held, model):
+async def serve_model(held, model):
     held.state.model = model
     await in_database(LanguageModel.objects.register_served, model)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_a_chat_with_a_long_answer(visit, held, engine, worker, alice, size, scheme):
-    await in_database(some_conversations, alice)
+    await in_database(create_conversations, alice)
     page = await visit(size, scheme)
     await sign_in(page)
-    await serve(held, "guide")
+    await serve_model(held, "guide")
     await page.reload()
     await expect(page.locator("#state")).to_have_text("guide is ready")
     await expect(page.locator("#welcome .note")).to_contain_text("JARVIS_MODEL=Qwen/Qwen3-8B make run")
-    await shot(page, f"guide-{size}-{scheme}")
+    await take_screenshot(page, f"guide-{size}-{scheme}")
     engine.settings.model = "Qwen/Qwen3-8B"
-    await serve(held, "Qwen/Qwen3-8B")
+    await serve_model(held, "Qwen/Qwen3-8B")
     await page.reload()
     await expect(page.locator("#state")).to_have_text("Qwen/Qwen3-8B is ready")
     await expect(page.locator("#welcome .note")).to_have_count(0)
     engine.story, engine.settings.rate = STORY, 30
     await ask(page, "How do I create an API key, and how do I use it from Python?")
     await expect(page.locator(".assistant pre").first).to_contain_text("createuser")
-    await shot(page, f"growing-{size}-{scheme}")
+    await take_screenshot(page, f"growing-{size}-{scheme}")
     await expect(page.locator("#stop")).to_be_visible()
     await expect(page.locator(".assistant[data-status=done]")).to_be_visible(timeout=15_000)
     said = page.locator(".assistant .said")
@@ -88,7 +88,7 @@ async def test_a_chat_with_a_long_answer(visit, held, engine, worker, alice, siz
     assert await said.locator("a").get_attribute("rel") == "noopener noreferrer nofollow"
     await page.locator("#scroller").evaluate("box => box.scrollTop = 0")
     await expect(page.locator("#down")).to_be_visible()
-    await shot(page, f"chat-{size}-{scheme}")
+    await take_screenshot(page, f"chat-{size}-{scheme}")
     wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
     assert wide <= 0  # nothing sticks out sideways
     await page.locator("#down").click()
@@ -96,7 +96,7 @@ async def test_a_chat_with_a_long_answer(visit, held, engine, worker, alice, siz
     if size == "phone":
         await page.locator("#open-sidebar").click()
         await expect(page.locator("#sidebar")).to_be_in_viewport(ratio=1)
-        await shot(page, f"drawer-phone-{scheme}")
+        await take_screenshot(page, f"drawer-phone-{scheme}")
         await page.keyboard.press("Escape")
         await expect(page.locator("#sidebar")).not_to_be_in_viewport()
 

@@ -8,7 +8,7 @@ from playwright.async_api import expect
 from chat.models import Conversation, Message
 from inference.models import Generation
 from jarvis.lib.database import in_database
-from tests.support.pages import ask, shot, sign_in
+from tests.support.pages import ask, sign_in, take_screenshot
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.django_db(transaction=True)]
@@ -79,19 +79,19 @@ async def test_an_answer_with_everything_in_it(visit, engine, worker, alice, siz
     said = page.locator(".assistant .said")
     await expect(said.locator("h3")).to_have_text("Why the import is slow")
     await expect(said.locator(".code").first).to_be_visible()
-    await shot(page, f"rendering-growing-{size}-{scheme}")
+    await take_screenshot(page, f"rendering-growing-{size}-{scheme}")
     await expect(page.locator(".assistant .fate, .assistant .tools")).to_have_count(1)
     grown = await said.inner_html()
     for selector, count in FOUND.items():
         assert await said.locator(selector).count() == count, selector
     await expect(page.locator(".user .said")).to_have_text("Why is it *slow*?\nTell me.")
-    await expect(page.locator("#spoken")).to_contain_text("Why the import is slow")
-    assert "Copy" not in await page.locator("#spoken").inner_text()
+    await expect(page.locator("#announcer")).to_contain_text("Why the import is slow")
+    assert "Copy" not in await page.locator("#announcer").inner_text()
     assert await page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     for wide in await said.locator(".code pre, .wide, .formula").all():
         assert (await wide.bounding_box())["width"] <= (await said.bounding_box())["width"]
     await page.locator("#scroller").evaluate("box => box.scrollTop = 0")
-    await shot(page, f"rendering-{size}-{scheme}")
+    await take_screenshot(page, f"rendering-{size}-{scheme}")
     await page.reload()
     await expect(said.locator(".copy")).to_have_count(2)
     assert (await said.inner_html()).removeprefix("<!--1-->") == grown

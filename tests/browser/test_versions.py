@@ -13,7 +13,7 @@ from inference.models import Generation, LanguageModel
 from jarvis.lib.database import in_database
 from tests.support.accessibility import AXE, LOOK, RULES
 from tests.support.fake_engine import numbered
-from tests.support.pages import ask, shot, sign_in
+from tests.support.pages import ask, sign_in, take_screenshot
 from tests.support.workers import working
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), pytest.mark.django_db(transaction=True)]
@@ -21,11 +21,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), py
 WHOLE = numbered(16).strip()
 
 
-async def answered(page, count):
+async def wait_answers(page, count):
     await expect(page.locator(".assistant[data-status=done]")).to_have_count(count)
 
 
-def said(page):
+def message_texts(page):
     return page.locator(".message .said")
 
 
@@ -41,25 +41,25 @@ async def test_a_question_is_put_in_other_words_and_both_versions_stay(visit, wo
     await sign_in(page)
     for number, text in enumerate(("One.", "Two."), 1):
         await ask(page, text)
-        await answered(page, number)
+        await wait_answers(page, number)
     question = page.locator(".user").first
     await edit(page, question, "One, better.")
-    await expect(said(page)).to_have_text(["One, better.", WHOLE])
-    await answered(page, 1)
+    await expect(message_texts(page)).to_have_text(["One, better.", WHOLE])
+    await wait_answers(page, 1)
     versions = page.locator(".user .versions")
     await expect(versions).to_have_text(re.compile(r"2/2"))
-    await shot(page, f"tree-versions-{size}")
+    await take_screenshot(page, f"tree-versions-{size}")
     await versions.get_by_role("button", name="Previous version").click()
-    await expect(said(page)).to_have_text(["One.", WHOLE, "Two.", WHOLE])
+    await expect(message_texts(page)).to_have_text(["One.", WHOLE, "Two.", WHOLE])
     await expect(versions).to_have_text(re.compile(r"1/2"))
     await expect(versions.get_by_role("button", name="Next version")).to_be_focused()  # by keyboard it goes on
     await page.reload()
-    await expect(said(page)).to_have_text(["One.", WHOLE, "Two.", WHOLE])
+    await expect(message_texts(page)).to_have_text(["One.", WHOLE, "Two.", WHOLE])
     await page.keyboard.press("Tab")
     await page.get_by_role("button", name="Next version").click()
-    await expect(said(page)).to_have_text(["One, better.", WHOLE])
+    await expect(message_texts(page)).to_have_text(["One, better.", WHOLE])
     await edit(page, page.locator(".user"), "Never mind.")
-    await answered(page, 1)
+    await wait_answers(page, 1)
     await expect(versions).to_have_text(re.compile(r"3/3"))
     assert await in_database(Message.objects.filter(role="user").count) == 4
 
@@ -68,7 +68,7 @@ async def test_an_edit_can_be_given_up_and_knows_the_limit(visit, worker, alice)
     page = await visit()
     await sign_in(page)
     await ask(page, "One.")
-    await answered(page, 1)
+    await wait_answers(page, 1)
     question = page.locator(".user")
     await question.hover()
     await question.get_by_role("button", name="Edit").click()
@@ -79,7 +79,7 @@ async def test_an_edit_can_be_given_up_and_knows_the_limit(visit, worker, alice)
     await expect(question.get_by_role("button", name="Send")).to_be_disabled()
     await page.keyboard.press("Escape")
     await expect(field).to_have_count(0)
-    await expect(said(page)).to_have_text(["One.", WHOLE])
+    await expect(message_texts(page)).to_have_text(["One.", WHOLE])
     await expect(question.get_by_role("button", name="Edit")).to_be_focused()
     assert await in_database(Generation.objects.count) == 1
 
@@ -90,21 +90,21 @@ async def test_another_answer_by_another_model_beside_the_first(visit, worker, a
     for page in (here, there):
         await sign_in(page)
     await ask(here, "One.")
-    await answered(here, 1)
+    await wait_answers(here, 1)
     await there.goto(here.url)
-    await answered(there, 1)
+    await wait_answers(there, 1)
     await here.locator("summary[aria-label='Answer again']").click()
     await expect(here.locator(".menu button")).to_have_text(["fake", "other"])
     await here.locator(".menu button", has_text="fake").click()
     for page in (here, there):
         await expect(page.locator(".assistant .versions")).to_have_text(re.compile(r"2/2"))
-        await answered(page, 1)
+        await wait_answers(page, 1)
     await here.locator("summary[aria-label='Answer again']").click()
     engine.settings.model = held.state.model = "other"
     await here.locator(".menu button", has_text="other").click()
     for page in (here, there):
         await expect(page.locator(".assistant .versions")).to_have_text(re.compile(r"3/3"))
-        await answered(page, 1)
+        await wait_answers(page, 1)
     await there.locator(".assistant .versions .prev").click()
     for page in (here, there):
         await expect(page.locator(".assistant .versions")).to_have_text(re.compile(r"2/3"))
@@ -126,10 +126,10 @@ async def test_a_stopped_answer_goes_on_where_it_was(visit, worker, alice, engin
     await expect(page.locator(".assistant")).to_have_attribute("data-status", "stopped")
     begun = (await text.inner_text()).strip()
     engine.settings.answer_tokens = 20
-    await shot(page, f"tree-stopped-{size}")
+    await take_screenshot(page, f"tree-stopped-{size}")
     await page.get_by_role("button", name="Continue").click()
     await expect(text).to_have_text(begun + WHOLE + " t16 t17 t18 t19")
-    await answered(page, 1)
+    await wait_answers(page, 1)
     await expect(page.locator(".versions")).to_have_count(0)
     await page.reload()
     await expect(text).to_have_text(begun + WHOLE + " t16 t17 t18 t19")
@@ -158,17 +158,17 @@ async def test_the_figures_of_an_answer_are_there_on_demand(visit, worker, alice
     page = await visit(size)
     await sign_in(page)
     await ask(page, "One.")
-    await answered(page, 1)
+    await wait_answers(page, 1)
     await page.get_by_label("Details of this answer").click()
-    facts = page.locator(".facts")
+    facts = page.locator(".details")
     await expect(facts).to_contain_text("Tokens out")
     await expect(facts).to_contain_text("fake")
     assert re.search(r"Speed\s*[\d.]+ tokens/s", await facts.inner_text())
     await expect(facts).to_be_in_viewport(ratio=1)
-    await shot(page, f"tree-details-{size}")
+    await take_screenshot(page, f"tree-details-{size}")
     await page.keyboard.press("Escape")
     await expect(facts).to_be_hidden()
-    await expect(page.locator(".pop summary")).to_be_focused()
+    await expect(page.locator(".popover summary")).to_be_focused()
 
 
 async def test_a_chat_has_settings_of_its_own(visit, worker, alice, engine, size):
@@ -181,10 +181,10 @@ async def test_a_chat_has_settings_of_its_own(visit, worker, alice, engine, size
     await expect(prompt).to_have_attribute("placeholder", "Speak like alice.")
     await prompt.fill("Be brief.")
     await page.get_by_label("Temperature").fill("0.3")
-    await shot(page, f"tree-settings-{size}")
+    await take_screenshot(page, f"tree-settings-{size}")
     await page.get_by_role("button", name="Save").click()
     await ask(page, "One.")
-    await answered(page, 1)
+    await wait_answers(page, 1)
     assert (engine.bodies[-1]["messages"][0]["content"], engine.bodies[-1]["temperature"]) == ("Be brief.", 0.3)
     await page.reload()
     await expect(page.locator("#state")).to_have_attribute("data-phase", "ready")
@@ -196,7 +196,7 @@ async def test_a_chat_has_settings_of_its_own(visit, worker, alice, engine, size
     await page.get_by_role("button", name="Save").click()
     await expect(page.locator("#open-settings")).not_to_have_attribute("data-set", "")
     await ask(page, "Two.")
-    await answered(page, 2)
+    await wait_answers(page, 2)
     assert engine.bodies[-1]["messages"][0]["content"] == "Speak like alice."
     assert "temperature" not in engine.bodies[-1]
     row = await in_database(Conversation.objects.get)
@@ -217,12 +217,12 @@ async def test_the_place_in_the_queue_is_shown_and_other_chats_that_grow(visit, 
         await ask(page, text)
         await expect(page.locator(".assistant .wait")).to_be_visible()
     await expect(page.locator(".assistant .wait")).to_have_text("Number 2 in the queue · about 20 s")
-    await shot(page, f"tree-queue-{size}")
-    await expect(page.locator("#conversations .growing")).to_have_count(3)
+    await take_screenshot(page, f"tree-queue-{size}")
+    await expect(page.locator("#conversations .answering")).to_have_count(3)
     await page.goto(busy)
     await expect(page.locator(".assistant .said")).to_contain_text("t3 ")
     await page.keyboard.press("Escape")
-    await expect(page.locator("#conversations .growing")).to_have_count(2)
+    await expect(page.locator("#conversations .answering")).to_have_count(2)
     await expect(page.locator(".assistant .fate")).to_contain_text("Stopped.")
 
 
@@ -232,10 +232,10 @@ async def test_axe_finds_nothing_in_cards_dialogs_and_fields(visit, worker, alic
     page = await visit()
     await sign_in(page)
     await ask(page, "One.")
-    await answered(page, 1)
+    await wait_answers(page, 1)
     await edit(page, page.locator(".user"), "One, better.")
     await expect(page.locator(".user .versions")).to_have_text(re.compile(r"2/2"))
-    await answered(page, 1)
+    await wait_answers(page, 1)
     engine.settings.answer_tokens = 5000
     await ask(page, "Two.")
     await expect(page.locator(".assistant .said").nth(1)).to_contain_text("t3 ")
@@ -254,7 +254,8 @@ async def test_axe_finds_nothing_in_cards_dialogs_and_fields(visit, worker, alic
         return found
 
     found = []
-    for opens in ("summary[aria-label='Answer again']", "summary[aria-label='Details of this answer']", ".user .own"):
+    summaries = ("summary[aria-label='Answer again']", "summary[aria-label='Details of this answer']")
+    for opens in (*summaries, ".user .message-tool"):
         await page.locator(".user").last.hover()
         await page.locator(opens).last.click()
         found += await faults()

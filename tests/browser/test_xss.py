@@ -30,7 +30,7 @@ def pieces(text):
     return [text[start:end] for start, end in itertools.pairwise(bounds)]
 
 
-def stored(owner):
+def store_vectors(owner):
     """Everything that a conversation shows, and its neighbours in the list, made of vectors."""
     for vector in VECTORS[::9]:
         Conversation.objects.create(owner=owner, title=vector[:200].replace("\x00", ""))
@@ -46,7 +46,7 @@ def stored(owner):
     return made
 
 
-def packed(texts, room):
+def pack_lines(texts, room):
     """The texts, as many to a line as have room in it."""
     lines = [""]
     for text in texts:
@@ -58,14 +58,16 @@ def packed(texts, room):
     return lines
 
 
-def shared(owner, conversation):
+def share_vectors(owner, conversation):
     """Links to a conversation, and to others whose titles and owners' names are the whole corpus between them."""
     plain = [" ".join(vector.replace("\x00", "").split()) for vector in VECTORS]
     made = [(owner, conversation)]
-    for number, (title, name) in enumerate(itertools.zip_longest(packed(plain, 200), packed(plain, 150), fillvalue="")):
+    for number, (title, name) in enumerate(
+        itertools.zip_longest(pack_lines(plain, 200), pack_lines(plain, 150), fillvalue="")
+    ):
         person = type(owner).objects.create_user(f"mallory {number}", first_name=name, last_name=name)
         made.append((person, Conversation.objects.create(owner=person, title=title or "no title")))
-        made[-1][1].add("user", title)
+        made[-1][1].add_message("user", title)
     return [(one.create_share(with_name=True).get_absolute_url(), one.title, who.get_full_name()) for who, one in made]
 
 
@@ -98,7 +100,7 @@ def mallory(transactional_db, django_user_model):
 
 
 async def test_nothing_runs_that_came_in_any_way(visit, engine, worker, mallory):
-    made = await in_database(stored, mallory)
+    made = await in_database(store_vectors, mallory)
     page = await visit()
     await page.add_init_script(COUNT)
     await sign_in(page, "mallory")
@@ -133,7 +135,7 @@ async def test_nothing_runs_on_a_shared_page(visit, engine, worker, mallory):
     await ask(owner, "All of it")
     await expect(owner.locator(".assistant[data-status=done]")).to_be_visible(timeout=30_000)
     said = await in_database(Conversation.objects.get, owner=mallory)
-    links = await in_database(shared, mallory, said)
+    links = await in_database(share_vectors, mallory, said)
     assert 20 < len(links) == await in_database(Share.objects.open().count)
     page = await visit()
     await page.add_init_script(COUNT)

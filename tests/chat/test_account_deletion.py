@@ -26,12 +26,13 @@ from chat.models import Conversation, Share
 from chat.ws.connections import CLOSE_UNAUTHENTICATED
 from inference.models import Generation, UsageDay
 from inference.queue.outcome import Outcome, store_outcomes
-from inference.redis import wire
+from inference.redis.client import shared_client
+from inference.redis.keys import log_key
 from inference.tasks import roll_up
 from jarvis.lib.database import in_database
 from tests.support.accounts import PASSWORD
 from tests.support.live import static_files
-from tests.support.sockets import closes, handshake, headers, opened
+from tests.support.sockets import handshake_headers, open_socket, session_headers, wait_close
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -54,7 +55,7 @@ def carol(transactional_db):
     return User.objects.create_superuser("carol", password=PASSWORD)
 
 
-def came_in(name="alice"):
+def sign_in(name="alice"):
     """A browser in which somebody has signed in, and given the password again."""
     client = Client()
     client.post("/sign-in/", {"login": name, "password": PASSWORD})
@@ -63,7 +64,7 @@ def came_in(name="alice"):
     return client
 
 
-def leave(client, name="alice"):
+def delete_account_of(client, name="alice"):
     return client.post(PAGE, {"username": name})
 
 
@@ -73,7 +74,7 @@ def call(owner, **fields):
     return Generation.objects.create(owner=owner, **given | fields)
 
 
-def everything_of(alice, bob):
+def create_everything(alice, bob):
     """One of everything that a person can have; gives the secret of a key and the address of a link."""
     key, secret = ApiKey.create_with_secret(alice.pk, CANARY)
     made = Conversation.objects.create(owner=alice, title=CANARY, folder=CANARY, system_prompt=CANARY)
@@ -92,7 +93,7 @@ def everything_of(alice, bob):
     return secret, made.create_share(with_name=True).get_absolute_url()
 
 
-def left_of(*words):
+def find_rows(*words):
     """Rows of any table but the audit log's in which one of these words stands."""
     found = []
     for model in apps.get_models():
@@ -105,18 +106,18 @@ def left_of(*words):
 
 
 def test_all_that_is_theirs_goes_and_figures_stay_without_the_name(alice, bob):
-    secret, link = everything_of(alice, bob)
+    secret, link = create_everything(alice, bob)
     before = UsageDay.objects.sum_totals() | {"made_at": None}
-    client, elsewhere = came_in(), came_in()
+    client, elsewhere = sign_in(), sign_in()
     assert Client().get(link).status_code == 200
-    response = leave(client)
+    response = delete_account_of(client)
     assert response.status_code == 200
     assert "Your account is deleted" in response.content.decode()
     assert client.get("/settings/")["location"].startswith("/sign-in/")
     assert elsewhere.get("/settings/")["location"].startswith("/sign-in/")
     assert Client().get(link).status_code == 404
     assert caller_for_key(hash_secret(secret)) is None
-    assert not left_of(CANARY, "alice")
+    assert not find_rows(CANARY, "alice")
     assert not Share.objects.exists()
     assert not Session.objects.exists()
 
@@ -136,32 +137,32 @@ def test_all_that_is_theirs_goes_and_figures_stay_without_the_name(alice, bob):
 def test_two_who_leave_become_one_sum(alice, bob):
     bob.set_password(PASSWORD)
     bob.save()
-    everything_of(alice, bob)
-    leave(came_in())
-    leave(came_in("bob"), "bob")
+    create_everything(alice, bob)
+    delete_account_of(sign_in())
+    delete_account_of(sign_in("bob"), "bob")
     today = UsageDay.objects.get(day=timezone.now().date())
     assert (today.user.username, today.calls, today.prompt_tokens, today.key) == (DELETED_USER, 3, 30, None)
     assert not UsageDay.objects.find_stale_days(timezone.now().date() - timedelta(days=60))
 
 
 def test_the_audit_log_tells_who_left_and_from_where(alice):
-    leave(came_in())
+    delete_account_of(sign_in())
     event = AuditEvent.objects.get(event="user.deleted")
     assert (event.actor_id, event.actor_name, event.object_name) == (int(event.object_id), "alice", "alice")
     assert event.address == "127.0.0.1"
 
 
 def test_the_page_says_what_goes_in_figures(alice, bob):
-    everything_of(alice, bob)
-    page = came_in().get(PAGE).content.decode()
+    create_everything(alice, bob)
+    page = sign_in().get(PAGE).content.decode()
     for words in ("1 conversation with all", "in 1 folder", "1 shared link", "1 API key", "without your name"):
         assert words in page
     assert "/api/v1/conversations/export/" in page
 
 
 def test_the_pages_speak_spanish(alice, bob):
-    everything_of(alice, bob)
-    client, spanish = came_in(), {"accept-language": "es"}
+    create_everything(alice, bob)
+    client, spanish = sign_in(), {"accept-language": "es"}
     page = client.get(PAGE, headers=spanish).content.decode()
     for words in ("1 conversación, con todo", "en 1 carpeta", "1 enlace compartido", "1 clave de API", "sin tu nombre"):
         assert words in page
@@ -174,8 +175,8 @@ def test_the_pages_speak_spanish(alice, bob):
 
 @pytest.mark.parametrize("given", ["", "Alice", "bob", "alice\x00"])
 def test_without_the_right_name_nothing_happens(alice, bob, given):
-    client = came_in()
-    response = leave(client, given)
+    client = sign_in()
+    response = delete_account_of(client, given)
     assert response.status_code == 422
     assert User.objects.filter(username="alice", is_active=True).exists()
     assert UserSession.objects.filter(user=alice).exists()
@@ -186,12 +187,12 @@ def test_a_session_alone_deletes_nothing_the_password_is_asked_again(alice):
     client.post("/sign-in/", {"login": "alice", "password": PASSWORD})
     for method in (client.get, client.post):
         assert method(PAGE, {"username": "alice"})["location"].startswith("/sign-in/again/")
-    client = came_in()
+    client = sign_in()
     session = client.session
     for record in session[login.AUTHENTICATION_METHODS_SESSION_KEY]:
         record["at"] -= 301
     session.save()
-    assert leave(client)["location"].startswith("/sign-in/again/")
+    assert delete_account_of(client)["location"].startswith("/sign-in/again/")
     assert Client().get(PAGE)["location"] == f"/sign-in/?next={PAGE}"
     assert User.objects.filter(username="alice").exists()
 
@@ -218,20 +219,20 @@ def test_whom_a_provider_signs_in_has_to_have_come_from_there_lately(alice, seco
         session[login._AUTHENTICATION_METHODS_USER_SESSION_KEY] = str(alice.pk)
         session.save()
     assert client.get(PAGE).status_code == status
-    assert leave(client).status_code == status
+    assert delete_account_of(client).status_code == status
     assert User.objects.filter(username="alice").exists() is (status == 403)
 
 
 def test_the_last_administrator_stays_until_there_is_another(alice, carol):
     User.objects.create_superuser("dave", is_active=False)
-    client = came_in("carol")
+    client = sign_in("carol")
     page = client.get(PAGE).content.decode()
     assert "You are the only administrator" in page
     assert 'name="username"' not in page
-    assert leave(client, "carol").status_code == 422
+    assert delete_account_of(client, "carol").status_code == 422
     assert User.objects.get(username="carol").is_active
     User.objects.filter(username="dave").update(is_active=True)
-    assert leave(client, "carol").status_code == 200
+    assert delete_account_of(client, "carol").status_code == 200
     assert not User.objects.filter(username="carol").exists()
 
 
@@ -266,24 +267,24 @@ def test_of_the_last_two_who_leave_at_the_same_moment_one_stays(carol):
 @pytest.mark.alone
 async def test_sockets_close_keys_stop_and_the_running_answer_ends_within_a_second(alice, bob, worker, fake):
     fake.settings.answer_tokens, fake.settings.rate = 5000, 100
-    client = await in_database(came_in)
+    client = await in_database(sign_in)
     _, secret = await in_database(ApiKey.create_with_secret, alice.pk, "script")
-    by_key = handshake(x_api_key=secret, origin=None)
-    async with opened(headers(client)) as socket, opened(by_key) as program:
+    by_key = handshake_headers(x_api_key=secret, origin=None)
+    async with open_socket(session_headers(client)) as socket, open_socket(by_key) as program:
         accepted = await socket.ask()
-        await socket.tell(type="follow", generation=accepted["generation"])
-        await socket.frame("delta")
+        await socket.send_frame(type="follow", generation=accepted["generation"])
+        await socket.receive_frame("delta")
         began = time.monotonic()
-        response = await in_database(leave, client)
+        response = await in_database(delete_account_of, client)
         assert response.status_code == 200
         assert time.monotonic() - began < 2
         row = await in_database(Generation.objects.get, id=accepted["generation"])
         assert (row.status, row.text, row.request) == ("stopped", "", None)
         assert 0 < row.completion_tokens < 5000  # the ledger has what the engine made until then
-        assert (await closes(socket))[0] == CLOSE_UNAUTHENTICATED
-        code, seconds = await closes(program)
+        assert (await wait_close(socket))[0] == CLOSE_UNAUTHENTICATED
+        code, seconds = await wait_close(program)
         assert (code, seconds < 1.2) == (CLOSE_UNAUTHENTICATED, True)
-    assert not await wire.shared_client().exists(wire.log_key(row.id))
+    assert not await shared_client().exists(log_key(row.id))
     assert not worker.relays
     assert await in_database(caller_for_key, hash_secret(secret)) is None
 
@@ -295,39 +296,39 @@ def test_an_answer_that_does_not_stop_in_time_is_never_stored(alice, monkeypatch
     row = call(alice, status="running", attempt=1, worker="w", text="", finished_at=None, lease_until=timezone.now())
     made.add_message("user", CANARY)
     made.add_message("assistant", generation=row)
-    assert leave(came_in()).status_code == 200
+    assert delete_account_of(sign_in()).status_code == 200
     assert store_outcomes([Outcome(row.pk, 1, "done", text=CANARY)]) == set()
     assert not Generation.objects.claim("another", ["fake"], 10, timedelta(seconds=5))
     assert Generation.objects.get().status == "stopped"
-    assert not left_of(CANARY, "alice")
+    assert not find_rows(CANARY, "alice")
 
 
 async def test_a_neighbours_answer_goes_on(alice, bob, worker, fake):
     fake.settings.answer_tokens, fake.settings.rate = 60, 100
     await in_database(lambda: (bob.set_password(PASSWORD), bob.save()))
-    client, other = await in_database(came_in), await in_database(came_in, "bob")
-    async with opened(headers(client)) as mine, opened(headers(other)) as theirs:
+    client, other = await in_database(sign_in), await in_database(sign_in, "bob")
+    async with open_socket(session_headers(client)) as mine, open_socket(session_headers(other)) as theirs:
         await mine.ask()
         accepted = await theirs.ask()
-        await in_database(leave, client)
-        text, end = await theirs.answer(accepted["generation"])
+        await in_database(delete_account_of, client)
+        text, end = await theirs.receive_answer(accepted["generation"])
     assert (end["status"], text.split()[-1]) == ("done", "t59")
 
 
 def test_without_redis_an_account_is_deleted_all_the_same(alice, configure):
-    client = came_in()
+    client = sign_in()
     configure(redis_url="unix:///nowhere/redis.sock")
     call(alice, status="queued", finished_at=None)
-    assert leave(client).status_code == 200
-    assert not left_of(CANARY, "alice")
+    assert delete_account_of(client).status_code == 200
+    assert not find_rows(CANARY, "alice")
     assert Generation.objects.get().status == "stopped"
 
 
 def test_two_windows_that_delete_at_once_are_both_told_that_it_is_done(alice):
-    clients, answers = [came_in(), came_in()], []
+    clients, answers = [sign_in(), sign_in()], []
 
     def go(client):
-        answers.append(leave(client).status_code)
+        answers.append(delete_account_of(client).status_code)
         connection.close()
 
     threads = [threading.Thread(target=go, args=[client]) for client in clients]

@@ -9,16 +9,19 @@ import pytest
 from django.utils import timezone
 
 from chat.models import Conversation, Message
-from chat.ws.consumer import MAX_FOLLOWED_ANSWERS, MAX_FRAME_CHARS
+from chat.ws.connections import Connections
+from chat.ws.consumer import MAX_FOLLOWED_ANSWERS, MAX_FRAME_CHARS, ChatConsumer
 from inference.log.follow import LogReader
 from inference.models import Generation, LanguageModel
 from inference.queue import position
-from inference.redis import wire
+from inference.redis.client import shared_client
+from inference.redis.keys import log_key
+from inference.redis.workers import publish_state
 from inference.worker_state import EngineState, WorkerState
 from jarvis.lib.config import config
 from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
-from tests.support.live import tasks
+from tests.support.live import list_tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,7 +32,7 @@ async def test_a_question_is_accepted_and_its_answer_told_as_it_grows(open_as, a
     key = uuid.uuid4()
     accepted = await socket.ask("How are you?", client_key=key)
     assert (accepted["type"], accepted["client_key"], accepted["title"]) == ("accepted", str(key), "How are you?")
-    text, end = await socket.answer(accepted["generation"])
+    text, end = await socket.receive_answer(accepted["generation"])
     assert text == numbered(16)
     assert (end["status"], end["finish_reason"], end["error"]) == ("done", "stop", None)
     assert end["usage"]["completion_tokens"] > 0
@@ -43,18 +46,18 @@ async def test_a_question_is_accepted_and_its_answer_told_as_it_grows(open_as, a
 async def test_an_answer_is_told_from_after_a_cursor(open_as, alice, worker):
     socket = await open_as(alice)
     accepted = await socket.ask()
-    whole, _ = await socket.answer(accepted["generation"])
+    whole, _ = await socket.receive_answer(accepted["generation"])
     delta = next(frame for frame in socket.seen if frame["type"] == "delta")
-    rest, _ = await socket.answer(accepted["generation"], after=delta["cursor"])
+    rest, _ = await socket.receive_answer(accepted["generation"], after=delta["cursor"])
     assert delta["text"] + rest == whole
 
 
 async def test_an_answer_whose_log_is_gone_is_told_from_the_row(open_as, alice, worker):
     socket = await open_as(alice)
     accepted = await socket.ask()
-    whole, _ = await socket.answer(accepted["generation"])
-    await wire.shared_client().delete(wire.log_key(uuid.UUID(accepted["generation"])))
-    assert (await socket.answer(accepted["generation"]))[0] == whole
+    whole, _ = await socket.receive_answer(accepted["generation"])
+    await shared_client().delete(log_key(uuid.UUID(accepted["generation"])))
+    assert (await socket.receive_answer(accepted["generation"]))[0] == whole
 
 
 async def test_the_same_client_key_is_asked_once_and_answered_alike(open_as, alice, model):
@@ -68,9 +71,9 @@ async def test_the_same_client_key_is_asked_once_and_answered_alike(open_as, ali
 async def test_a_second_question_goes_on_with_the_conversation(open_as, alice, worker, fake):
     socket = await open_as(alice)
     first = await socket.ask("one")
-    await socket.answer(first["generation"])
+    await socket.receive_answer(first["generation"])
     second = await socket.ask("two", conversation=first["conversation"])
-    await socket.answer(second["generation"])
+    await socket.receive_answer(second["generation"])
     assert second["conversation"] == first["conversation"]
     said = [(message["role"], message["content"]) for message in fake.bodies[-1]["messages"]]
     assert said[1:] == [("user", "one"), ("assistant", numbered(16)), ("user", "two")]
@@ -80,10 +83,10 @@ async def test_a_stop_keeps_the_text_so_far(open_as, alice, worker, fake):
     fake.settings.rate, fake.settings.answer_tokens = 20, 1000
     socket = await open_as(alice)
     accepted = await socket.ask()
-    await socket.tell(type="follow", generation=accepted["generation"])
-    begun = await socket.frame("delta")
-    await socket.tell(type="stop", generation=accepted["generation"])
-    end = await socket.frame("end")
+    await socket.send_frame(type="follow", generation=accepted["generation"])
+    begun = await socket.receive_frame("delta")
+    await socket.send_frame(type="stop", generation=accepted["generation"])
+    end = await socket.receive_frame("end")
     assert (end["status"], end["error"]) == ("stopped", None)
     stored = await in_database(Message.objects.get, id=accepted["answer"])
     assert stored.text.startswith(begun["text"])
@@ -94,20 +97,20 @@ async def test_unfollow_ends_the_telling_and_leaves_the_answer_alone(open_as, al
     fake.settings.rate, fake.settings.answer_tokens = 50, 30
     socket = await open_as(alice)
     accepted = await socket.ask()
-    await socket.tell(type="follow", generation=accepted["generation"])
-    await socket.frame("delta")
-    await socket.tell(type="unfollow", generation=accepted["generation"])
-    await socket.tell(type="ping")
-    await socket.frame("pong")
+    await socket.send_frame(type="follow", generation=accepted["generation"])
+    await socket.receive_frame("delta")
+    await socket.send_frame(type="unfollow", generation=accepted["generation"])
+    await socket.send_frame(type="ping")
+    await socket.receive_frame("pong")
     told = len(socket.seen)
-    row = await finished(accepted["generation"])
+    row = await wait_finished(accepted["generation"])
     assert row.text == numbered(30)
-    await socket.tell(type="ping")
-    await socket.frame("pong")
+    await socket.send_frame(type="ping")
+    await socket.receive_frame("pong")
     assert not {"delta", "end"} & {frame["type"] for frame in socket.seen[told:]}
 
 
-async def finished(generation):
+async def wait_finished(generation):
     async with asyncio.timeout(10):
         while not (row := await in_database(Generation.objects.get, id=generation)).ended:
             await asyncio.sleep(0.05)
@@ -117,26 +120,26 @@ async def finished(generation):
 async def test_other_windows_of_the_same_person_hear_of_a_question_and_other_people_do_not(open_as, alice, bob, worker):
     here, there, foreign = await open_as(alice), await open_as(alice), await open_as(bob)
     for socket in (here, there, foreign):
-        await socket.frame("state")  # they are listening now
+        await socket.receive_frame("state")  # they are listening now
     await asyncio.sleep(0.3)
     accepted = await here.ask("who hears this?")
-    heard = await there.frame("conversation")
+    heard = await there.receive_frame("conversation")
     named = ("conversation", "title", "question", "answer", "generation", "client_key")
     assert {name: heard[name] for name in named} == {name: accepted[name] for name in named}
     assert heard["text"] == "who hears this?"
-    assert await there.answer(heard["generation"]) == await here.answer(accepted["generation"])
-    await foreign.tell(type="ping")
-    await foreign.frame("pong")
+    assert await there.receive_answer(heard["generation"]) == await here.receive_answer(accepted["generation"])
+    await foreign.send_frame(type="ping")
+    await foreign.receive_frame("pong")
     assert {frame["type"] for frame in foreign.seen} == {"state", "pong"}
 
 
 async def test_the_engines_state_is_told_when_it_changes(open_as, alice):
     socket = await open_as(alice)
-    assert (await socket.frame("state"))["phase"] == "absent"
+    assert (await socket.receive_frame("state"))["phase"] == "absent"
     engine = EngineState("loading", "Reading weights.", progress=0.4321, model="guide")
     state = WorkerState("w", "host", 1, 0.0, engine)
-    await wire.publish_state(state)
-    assert await socket.frame("state") == {
+    await publish_state(state)
+    assert await socket.receive_frame("state") == {
         "type": "state",
         "phase": "loading",
         "detail": "Reading weights.",
@@ -145,8 +148,8 @@ async def test_the_engines_state_is_told_when_it_changes(open_as, alice):
         "ready": [],
     }
     engine.phase, engine.progress = "ready", None
-    await wire.publish_state(state)
-    told = await socket.frame("state")
+    await publish_state(state)
+    told = await socket.receive_frame("state")
     assert (told["phase"], told["ready"]) == ("ready", ["guide"])
     assert await socket.receive_nothing(2)  # nothing changes, so nothing is told
 
@@ -200,23 +203,23 @@ MALFORMED = [
 async def test_a_malformed_frame_is_an_error_and_the_socket_lives(open_as, alice, text):
     socket = await open_as(alice)
     await socket.send_input({"type": "websocket.receive", "text": text.replace("GENERATION", str(uuid.uuid4()))})
-    error = await socket.frame("error")
+    error = await socket.receive_frame("error")
     assert (error["code"], error["reply_to"]) == ("invalid_frame", None)
     assert error["message"]
-    await socket.tell(type="ping")
-    assert await socket.frame("pong")
+    await socket.send_frame(type="ping")
+    assert await socket.receive_frame("pong")
 
 
 async def test_a_binary_frame_is_an_error(open_as, alice):
     socket = await open_as(alice)
     await socket.send_to(bytes_data=b'{"type": "ping"}')
-    assert (await socket.frame("error"))["code"] == "invalid_frame"
+    assert (await socket.receive_frame("error"))["code"] == "invalid_frame"
 
 
 async def test_a_frame_that_is_too_long_is_an_error(open_as, alice):
     socket = await open_as(alice)
     await socket.send_to(text_data=json.dumps({"type": "ping", "more": "x" * MAX_FRAME_CHARS}))
-    assert (await socket.frame("error"))["code"] == "frame_too_large"
+    assert (await socket.receive_frame("error"))["code"] == "frame_too_large"
 
 
 @pytest.mark.parametrize("text", ["", "  \n ", "x" * (config.max_message_chars + 1), "a\x00b"])
@@ -266,8 +269,8 @@ async def test_what_belongs_to_another_is_as_unknown_as_what_does_not_exist(open
     for verb in ("follow", "stop"):
         errors = []
         for generation in (secret["generation"], str(uuid.uuid4())):
-            await theirs.tell(type=verb, generation=generation)
-            error = await theirs.frame("error")
+            await theirs.send_frame(type=verb, generation=generation)
+            error = await theirs.receive_frame("error")
             assert error.pop("reply_to") == generation
             errors.append(error)
         assert errors[0] == errors[1]
@@ -285,17 +288,17 @@ async def test_only_so_many_answers_can_be_followed_at_a_time(open_as, alice, mo
     socket = await open_as(alice)
     accepted = [await socket.ask(str(number)) for number in range(MAX_FOLLOWED_ANSWERS + 1)]
     for one in accepted[:-1]:
-        await socket.tell(type="follow", generation=one["generation"])
-    await socket.tell(type="follow", generation=accepted[0]["generation"])  # again: takes no further place
-    await socket.tell(type="ping")
-    await socket.frame("pong", "error")
+        await socket.send_frame(type="follow", generation=one["generation"])
+    await socket.send_frame(type="follow", generation=accepted[0]["generation"])  # again: takes no further place
+    await socket.send_frame(type="ping")
+    await socket.receive_frame("pong", "error")
     assert socket.seen[-1]["type"] == "pong"
-    await socket.tell(type="follow", generation=accepted[-1]["generation"])
-    assert (await socket.frame("error"))["code"] == "too_many_followed"
-    await socket.tell(type="unfollow", generation=accepted[0]["generation"])
-    await socket.tell(type="follow", generation=accepted[-1]["generation"])
-    await socket.tell(type="ping")
-    await socket.frame("pong", "error")
+    await socket.send_frame(type="follow", generation=accepted[-1]["generation"])
+    assert (await socket.receive_frame("error"))["code"] == "too_many_followed"
+    await socket.send_frame(type="unfollow", generation=accepted[0]["generation"])
+    await socket.send_frame(type="follow", generation=accepted[-1]["generation"])
+    await socket.send_frame(type="ping")
+    await socket.receive_frame("pong", "error")
     assert socket.seen[-1]["type"] == "pong"
 
 
@@ -303,11 +306,11 @@ async def test_leaving_ends_every_task_of_the_socket_and_not_the_generation(open
     fake.settings.rate = 50
     socket = await open_as(alice)
     accepted = await socket.ask()
-    await socket.tell(type="follow", generation=accepted["generation"])
-    await socket.frame("delta")
+    await socket.send_frame(type="follow", generation=accepted["generation"])
+    await socket.receive_frame("delta")
     await socket.disconnect()
-    assert (await finished(accepted["generation"])).text == numbered(16)
-    assert not tasks(("ChatConsumer", "Sockets"))
+    assert (await wait_finished(accepted["generation"])).text == numbered(16)
+    assert not list_tasks(ChatConsumer, Connections)
     assert not LogReader.for_this_loop().followers
 
 
@@ -316,7 +319,7 @@ async def test_a_client_that_does_not_read_is_told_the_rest_in_one_piece(open_as
     fake.settings.answer_tokens = 400
     socket = await open_as(alice)
     accepted = await socket.ask()
-    await finished(accepted["generation"])
-    text, _ = await socket.answer(accepted["generation"])
+    await wait_finished(accepted["generation"])
+    text, _ = await socket.receive_answer(accepted["generation"])
     assert text == numbered(400)
     assert sum(frame["type"] == "delta" for frame in socket.seen) == 1

@@ -22,7 +22,7 @@ BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
 @pytest.fixture(autouse=True)
-def three(configure):
+def three_calls(configure):
     """Three searches and two files a minute; nothing is counted before a test, nor after it."""
     static_files()
     configure(web_rate_limit_searches=3, web_rate_limit_files=2)
@@ -38,13 +38,13 @@ def alice(db):
 
 
 @pytest.fixture
-def mine(client, alice):
+def alice_client(client, alice):
     client.force_login(alice)
     return client
 
 
 @pytest.fixture
-def said(alice):
+def conversation(alice):
     made = Conversation.objects.create(owner=alice, title="Bilbao")
     made.add_message("user", "When does the lighthouse open?")
     return made
@@ -60,57 +60,57 @@ def check(response):
     assert error["message"] == f"Too many at once. Try again in {wait} s."
 
 
-def test_searches_are_counted_together_by_whichever_door_they_come(mine, alice, said):
+def test_searches_are_counted_together_by_whichever_door_they_come(alice_client, alice, conversation):
     _, secret = ApiKey.create_with_secret(alice.pk, "script")
     key = {"headers": {"x-api-key": secret}}
-    assert "Bilbao" in mine.get("/conversations/?q=bilbao").content.decode()
-    assert "lighthouse" in mine.get("/conversations/?part=search&q=lighthouse").content.decode()
+    assert "Bilbao" in alice_client.get("/conversations/?q=bilbao").content.decode()
+    assert "lighthouse" in alice_client.get("/conversations/?part=search&q=lighthouse").content.decode()
     assert len(Client().get("/api/v1/conversations/search/?q=bilbao", **key).json()) == 1
     check(Client().get("/api/v1/conversations/search/?q=bilbao", **key))
     check(Client().get("/api/v1/conversations/?search=bilbao", **key))
-    page = mine.get("/conversations/?q=bilbao")
+    page = alice_client.get("/conversations/?q=bilbao")
     assert page.status_code == 429
     assert f"Wait {page['retry-after']} second" in page.content.decode()
     assert "password" not in page.content.decode()  # nobody was guessing
-    assert mine.get("/conversations/?part=search&q=x").status_code == 429
-    for path in ("/conversations/", "/conversations/?part=list", "/api/v1/conversations/", f"/c/{said.pk}/"):
-        assert mine.get(path).status_code == 200  # what is no search is not counted
+    assert alice_client.get("/conversations/?part=search&q=x").status_code == 429
+    for path in ("/conversations/", "/conversations/?part=list", "/api/v1/conversations/", f"/c/{conversation.pk}/"):
+        assert alice_client.get(path).status_code == 200  # what is no search is not counted
 
 
-def test_nobody_uses_up_what_is_anothers(mine, bob):
+def test_nobody_uses_up_what_is_anothers(alice_client, bob):
     for _ in range(4):
-        answer = mine.get("/conversations/?q=x")
+        answer = alice_client.get("/conversations/?q=x")
     assert answer.status_code == 429
     other = Client()
     other.force_login(bob)
     assert other.get("/conversations/?q=x").status_code == 200
 
 
-def test_exports_and_imports_are_counted_together(mine, said):
-    one, everything = f"/api/v1/conversations/{said.pk}/export/", "/api/v1/conversations/export/"
-    assert mine.get(f"{one}?as=markdown").status_code == 200
-    assert mine.get(everything).status_code == 200
+def test_exports_and_imports_are_counted_together(alice_client, conversation):
+    one, everything = f"/api/v1/conversations/{conversation.pk}/export/", "/api/v1/conversations/export/"
+    assert alice_client.get(f"{one}?as=markdown").status_code == 200
+    assert alice_client.get(everything).status_code == 200
     for path in (one, f"{one}?as=markdown", everything):
-        check(mine.get(path))
-        page = mine.get(path, headers=BROWSER)  # a link that a person followed
+        check(alice_client.get(path))
+        page = alice_client.get(path, headers=BROWSER)  # a link that a person followed
         assert page.status_code == 429
         assert f"Wait {page['retry-after']} second" in page.content.decode()
     file = json.dumps({"format": "jarvis-conversations", "version": 1, "conversations": []}).encode()
-    check(mine.post("/api/v1/conversations/import/", {"file": SimpleUploadedFile("x.json", file)}))
-    assert mine.get("/conversations/?q=bilbao").status_code == 200  # searches are counted apart
+    check(alice_client.post("/api/v1/conversations/import/", {"file": SimpleUploadedFile("x.json", file)}))
+    assert alice_client.get("/conversations/?q=bilbao").status_code == 200  # searches are counted apart
 
 
-def test_what_cannot_be_found_is_404_and_is_not_counted(mine, bob):
+def test_what_cannot_be_found_is_404_and_is_not_counted(alice_client, bob):
     theirs = Conversation.objects.create(owner=bob)
     for _ in range(3):
-        assert mine.get(f"/api/v1/conversations/{theirs.pk}/export/").status_code == 404
-    assert mine.get("/api/v1/conversations/export/").status_code == 200
+        assert alice_client.get(f"/api/v1/conversations/{theirs.pk}/export/").status_code == 404
+    assert alice_client.get("/api/v1/conversations/export/").status_code == 200
 
 
-def test_zero_is_no_limit(mine, configure):
+def test_zero_is_no_limit(alice_client, configure):
     configure(web_rate_limit_searches=0, web_rate_limit_files=0)
-    assert {mine.get("/conversations/?q=x").status_code for _ in range(20)} == {200}
-    assert {mine.get("/api/v1/conversations/export/").status_code for _ in range(20)} == {200}
+    assert {alice_client.get("/conversations/?q=x").status_code for _ in range(20)} == {200}
+    assert {alice_client.get("/api/v1/conversations/export/").status_code for _ in range(20)} == {200}
 
 
 def test_of_fifty_at_once_exactly_the_limit_goes_through(alice):
@@ -121,7 +121,7 @@ def test_of_fifty_at_once_exactly_the_limit_goes_through(alice):
     assert waits.count(0) == 3
 
 
-def test_without_redis_a_person_still_reads_and_takes_what_is_theirs(mine, said, settings):
+def test_without_redis_a_person_still_reads_and_takes_what_is_theirs(alice_client, conversation, settings):
     settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": "unix:///nowhere/redis.sock"}}
-    assert "Bilbao" in mine.get("/conversations/?q=bilbao").content.decode()
-    assert mine.get("/api/v1/conversations/export/").status_code == 200
+    assert "Bilbao" in alice_client.get("/conversations/?q=bilbao").content.decode()
+    assert alice_client.get("/api/v1/conversations/export/").status_code == 200

@@ -11,12 +11,13 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.models import ApiKey
+from chat.ws.consumer import ChatConsumer
 from inference.log.follow import LogReader
 from inference.models import Generation
 from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
-from tests.support.live import serving, tasks
-from tests.support.sockets import signed_in
+from tests.support.live import list_tasks, serve
+from tests.support.sockets import session_cookie
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 async def address():
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
-    async with serving() as url:
+    async with serve() as url:
         yield url
 
 
@@ -38,7 +39,7 @@ def connect(address, **options):
     return websockets.connect(address.replace("http", "ws") + "/ws/chat/", **options)
 
 
-async def frame(socket, *types):
+async def receive_frame(socket, *types):
     async with asyncio.timeout(10):
         while True:
             frame = json.loads(await socket.recv())
@@ -46,28 +47,28 @@ async def frame(socket, *types):
                 return frame
 
 
-async def asked(socket):
+async def ask(socket):
     await socket.send(json.dumps({"type": "ask", "text": "count", "client_key": str(uuid.uuid4())}))
-    return (await frame(socket, "accepted"))["generation"]
+    return (await receive_frame(socket, "accepted"))["generation"]
 
 
-async def told(socket, generation, after="0-0"):
+async def follow_to_end(socket, generation, after="0-0"):
     """Follow to the end: the text, and the cursor of each delta."""
     await socket.send(json.dumps({"type": "follow", "generation": generation, "after": after}))
     text, cursors = "", []
-    while (news := await frame(socket, "begin", "delta", "end"))["type"] != "end":
+    while (news := await receive_frame(socket, "begin", "delta", "end"))["type"] != "end":
         text += news.get("text", "")
         cursors += [news["cursor"]] if "cursor" in news else []
     return text, cursors
 
 
 async def test_a_foreign_page_gets_403_and_our_own_is_let_in(address, alice):
-    cookie = {"cookie": f"{settings.SESSION_COOKIE_NAME}={await in_database(signed_in, alice)}"}
+    cookie = {"cookie": f"{settings.SESSION_COOKIE_NAME}={await in_database(session_cookie, alice)}"}
     with pytest.raises(websockets.InvalidStatus) as refused:
         await connect(address, origin="http://evil.example", additional_headers=cookie)
     assert refused.value.response.status_code == 403
     async with connect(address, origin=address, additional_headers=cookie) as socket:
-        assert await frame(socket, "state")
+        assert await receive_frame(socket, "state")
 
 
 async def test_a_program_without_a_good_key_gets_401(address, transactional_db):
@@ -88,14 +89,16 @@ async def test_an_answer_goes_on_while_nobody_reads_and_is_whole_for_who_comes_b
     fake.settings.rate = 40
     headers = {"x-api-key": key}
     async with connect(address, additional_headers=headers) as socket:
-        generation = await asked(socket)
+        generation = await ask(socket)
         await socket.send(json.dumps({"type": "follow", "generation": generation}))
-        first = await frame(socket, "delta")
+        first = await receive_frame(socket, "delta")
     async with (
         connect(address, additional_headers=headers) as socket,
         connect(address, additional_headers=headers) as late,
     ):
-        rest, whole = await asyncio.gather(told(socket, generation, first["cursor"]), told(late, generation))
+        rest, whole = await asyncio.gather(
+            follow_to_end(socket, generation, first["cursor"]), follow_to_end(late, generation)
+        )
     assert first["text"] + rest[0] == whole[0] == numbered(16)
     assert first["cursor"] not in rest[1]
 
@@ -106,10 +109,10 @@ async def test_a_hundred_readers_of_one_answer_each_get_it_whole(address, key, w
 
     async def read(generation):
         async with connect(address, additional_headers=headers, open_timeout=30) as socket:
-            return (await told(socket, generation))[0]
+            return (await follow_to_end(socket, generation))[0]
 
     async with connect(address, additional_headers=headers) as socket:
-        generation = await asked(socket)
+        generation = await ask(socket)
         texts = await asyncio.gather(*(read(generation) for _ in range(100)))
     assert texts == [numbered(50)] * 100
     assert not LogReader.for_this_loop().followers
@@ -128,11 +131,12 @@ async def test_a_client_that_does_not_read_stops_the_telling_and_not_the_others(
     for row in rows:
         await raw.send({"type": "follow", "generation": str(row.id)})
     await asyncio.sleep(3)
-    assert len(tasks("ChatConsumer.tail")) > 10  # they wait for the reader; else all of it would lie in this process
+    # They wait for the reader; else all of it would lie in this process.
+    assert len(list_tasks(ChatConsumer.stream_answer)) > 10
     async with connect(address, additional_headers={"x-api-key": key}, max_size=None) as other:
-        assert (await told(other, str(rows[0].id)))[0] == text
+        assert (await follow_to_end(other, str(rows[0].id)))[0] == text
     writer.transport.abort()
-    await until(lambda: not tasks("ChatConsumer.tail"))
+    await until(lambda: not list_tasks(ChatConsumer.stream_answer))
 
 
 class RawSocket:
@@ -154,8 +158,8 @@ class RawSocket:
         self.writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
         assert b" 101 " in await self.reader.readuntil(b"\r\n\r\n")
 
-    async def send(self, frame):
-        body = json.dumps(frame).encode()
+    async def send(self, receive_frame):
+        body = json.dumps(receive_frame).encode()
         assert len(body) < 126
         self.writer.write(bytes([0x81, 0x80 | len(body), 0, 0, 0, 0]) + body)
         await self.writer.drain()

@@ -80,7 +80,7 @@ def test_what_is_gone_on_with_while_the_old_ones_are_deleted_stays(alice):
         nonlocal asked
         if "FOR UPDATE" in sql and not asked:
             asked = True
-            made.add("user", "and now?")
+            made.add_message("user", "and now?")
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(ask):

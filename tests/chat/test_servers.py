@@ -12,7 +12,7 @@ from websockets.typing import Origin
 from accounts.models import ApiKey
 from jarvis.lib.database import in_database
 from tests.support.servers import server
-from tests.support.sockets import signed_in
+from tests.support.sockets import session_cookie
 
 __all__ = ["server"]
 
@@ -33,7 +33,7 @@ async def test_the_api(server, alice):
 
 
 async def test_pages_and_static_files(server, alice):
-    cookies = {settings.SESSION_COOKIE_NAME: await in_database(signed_in, alice)}
+    cookies = {settings.SESSION_COOKIE_NAME: await in_database(session_cookie, alice)}
     async with aiohttp.ClientSession(f"http://{server}", cookies=cookies) as client:
         async with client.get("/", headers={"accept-encoding": "gzip"}) as response:
             page = await response.text()
@@ -52,7 +52,7 @@ async def test_pages_and_static_files(server, alice):
 
 async def test_sockets_and_who_may_open_them(server, alice):
     _, secret = await in_database(ApiKey.create_with_secret, alice.pk, "test")
-    cookie = {"cookie": f"{settings.SESSION_COOKIE_NAME}={await in_database(signed_in, alice)}"}
+    cookie = {"cookie": f"{settings.SESSION_COOKIE_NAME}={await in_database(session_cookie, alice)}"}
     address = f"ws://{server}/ws/chat/"
     for opened in (
         websockets.connect(address, additional_headers={"x-api-key": secret}),

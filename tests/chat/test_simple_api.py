@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from accounts.models import ApiKey
 from chat.models import Conversation, Message
 from inference.models import Generation
-from inference.redis import wire
+from inference.redis.workers import worker_states
 from jarvis.lib.config import config
 from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
@@ -173,7 +173,7 @@ async def test_liveness_and_readiness_are_two_answers(live):
     live.held.state.phase = "loading"
 
     async def is_known():
-        return {state.engine.phase for state in await wire.worker_states()} == {"loading"}
+        return {state.engine.phase for state in await worker_states()} == {"loading"}
 
     await until(is_known)
     async with live.http.get("/health") as response:

@@ -23,8 +23,8 @@ def fake_is_offered(db, clean_redis):
 
 
 @pytest.fixture
-def answered(alice):
-    def answered(question="How do lighthouses work?", model="fake", owner=alice, status="done", **fields):
+def create_answered(alice):
+    def create_answered(question="How do lighthouses work?", model="fake", owner=alice, status="done", **fields):
         title = Conversation.make_title(question)
         made = Conversation.objects.create(owner=owner, model=model, title=title, **fields)
         made.add_message("user", question)
@@ -32,24 +32,24 @@ def answered(alice):
         made.add_message("assistant", "They shine.", generation=Generation.objects.create(**about, status=status))
         return made
 
-    return answered
+    return create_answered
 
 
-def asked():
+def title_generations():
     return Generation.objects.filter(door="title")
 
 
-def find(text, status="done"):
+def store_title(text, status="done"):
     """What a worker would store for the title."""
-    row = asked().get()
+    row = title_generations().get()
     assert store_outcomes([Outcome(row.id, row.attempt, status, text=text)])
 
 
-def test_a_title_is_asked_for_once_as_a_row_of_its_own_in_the_ledger(answered, alice):
-    conversation = answered()
+def test_a_title_is_asked_for_once_as_a_row_of_its_own_in_the_ledger(create_answered, alice):
+    conversation = create_answered()
     for _ in range(3):
         make_titles()
-    row = asked().get()
+    row = title_generations().get()
     assert (row.owner, row.model, row.key, row.status) == (alice, "fake", None, "queued")
     fields = row.request["fields"]
     assert fields["max_tokens"] == titles.MAX_TITLE_TOKENS
@@ -58,81 +58,81 @@ def test_a_title_is_asked_for_once_as_a_row_of_its_own_in_the_ledger(answered, a
     assert conversation.messages.count() == 2  # it is no part of the conversation
 
 
-def test_what_the_model_finds_becomes_the_title(answered):
-    conversation = answered()
+def test_what_the_model_finds_becomes_the_title(create_answered):
+    conversation = create_answered()
     make_titles()
-    find('"Light at Sea."\nBecause …')
+    store_title('"Light at Sea."\nBecause …')
     assert make_titles() == 1
     assert make_titles() == 0
     conversation.refresh_from_db()
     assert (conversation.title, conversation.title_source) == ("Light at Sea", "model")
-    assert asked().count() == 1
+    assert title_generations().count() == 1
 
 
-def test_a_title_that_its_owner_has_written_stays(answered):
-    before, meanwhile = answered("one"), None
+def test_a_title_that_its_owner_has_written_stays(create_answered):
+    before, meanwhile = create_answered("one"), None
     before.arrange(title="Mine")
     make_titles()
-    assert not asked().exists()
-    meanwhile = answered("two")
+    assert not title_generations().exists()
+    meanwhile = create_answered("two")
     make_titles()
     meanwhile.arrange(title="Mine too")
-    find("The model's")
+    store_title("The model's")
     assert make_titles() == 0
     assert list(Conversation.objects.order_by("title").values_list("title", flat=True)) == ["Mine", "Mine too"]
 
 
 @pytest.mark.parametrize(("text", "status"), [("", "done"), (" \n**\n", "done"), ("", "failed"), ("", "stopped")])
-def test_where_none_is_found_the_first_words_stay_and_it_is_not_asked_again(answered, text, status):
-    conversation = answered()
+def test_where_none_is_found_the_first_words_stay_and_it_is_not_asked_again(create_answered, text, status):
+    conversation = create_answered()
     make_titles()
-    find(text, status)
+    store_title(text, status)
     for _ in range(2):
         assert make_titles() == 0
     conversation.refresh_from_db()
     assert conversation.title == "How do lighthouses work?"
-    assert asked().count() == 1
+    assert title_generations().count() == 1
 
 
-def test_a_small_model_and_a_site_without_titles_are_left_alone(answered, configure):
+def test_a_small_model_and_a_site_without_titles_are_left_alone(create_answered, configure):
     LanguageModel.objects.register_served("guide")
     LanguageModel.objects.filter(name="fake").update(enabled=True)
-    answered(model="guide")
+    create_answered(model="guide")
     make_titles()
-    assert not asked().exists()
-    answered(model="fake")
+    assert not title_generations().exists()
+    create_answered(model="fake")
     configure(titles="off")
     make_titles()
-    assert not asked().exists()
+    assert not title_generations().exists()
 
 
-def test_who_waits_for_an_answer_goes_first(answered, alice):
-    answered()
+def test_who_waits_for_an_answer_goes_first(create_answered, alice):
+    create_answered()
     waiting = Generation.objects.create(owner=alice, model="fake", door="chat", request_id="r")
     make_titles()
-    assert not asked().exists()
+    assert not title_generations().exists()
     waiting.delete()
     make_titles()
-    assert asked().exists()
+    assert title_generations().exists()
 
 
-def test_what_is_unanswered_deleted_imported_or_of_long_ago_is_not_asked_for(answered):
-    answered(status="running")
-    answered(status="failed")
-    answered().delete_softly()
-    answered(imported_from="chatgpt:1")
-    old = answered()
+def test_what_is_unanswered_deleted_imported_or_of_long_ago_is_not_asked_for(create_answered):
+    create_answered(status="running")
+    create_answered(status="failed")
+    create_answered().delete_softly()
+    create_answered(imported_from="chatgpt:1")
+    old = create_answered()
     Conversation.objects.filter(pk=old.pk).update(updated_at=timezone.now() - timezone.timedelta(hours=2))
     make_titles()
-    assert not asked().exists()
+    assert not title_generations().exists()
 
 
-def test_a_loser_of_two_that_ask_at_once_leaves_nothing(answered):
-    conversation = answered()
+def test_a_loser_of_two_that_ask_at_once_leaves_nothing(create_answered):
+    conversation = create_answered()
     assert tasks.ask_title(conversation)
     with transaction.atomic():
         assert not tasks.ask_title(conversation)
-    assert asked().count() == 1
+    assert title_generations().count() == 1
 
 
 @pytest.mark.parametrize(
@@ -152,9 +152,9 @@ def test_a_title_is_taken_out_of_whatever_the_model_says(text, title):
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_a_new_title_comes_to_open_windows_by_itself(answered, alice, bob, held, fake, open_as):
+async def test_a_new_title_comes_to_open_windows_by_itself(create_answered, alice, bob, held, fake, open_as):
     fake.settings.answer_tokens = 3
-    conversation = await in_database(answered)
+    conversation = await in_database(create_answered)
     socket, other = await open_as(alice), await open_as(bob)
     async with working(held):
         await in_database(make_titles)
@@ -164,7 +164,7 @@ async def test_a_new_title_comes_to_open_windows_by_itself(answered, alice, bob,
 
         await until(found)
     await in_database(make_titles)
-    frame = await socket.frame("changed")
+    frame = await socket.receive_frame("changed")
     assert frame == {
         "type": "changed",
         "conversation": str(conversation.pk),
@@ -174,6 +174,6 @@ async def test_a_new_title_comes_to_open_windows_by_itself(answered, alice, bob,
         "archived": False,
         "deleted": False,
     }
-    await other.tell(type="ping")
-    await other.frame("pong")
+    await other.send_frame(type="ping")
+    await other.receive_frame("pong")
     assert "changed" not in {frame["type"] for frame in other.seen}

@@ -25,7 +25,7 @@ def upload(content, name="conversations.json"):
     return SimpleUploadedFile(name, content if isinstance(content, bytes) else json.dumps(content).encode())
 
 
-def zipped(**files):
+def make_zip(**files):
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
@@ -33,7 +33,7 @@ def zipped(**files):
     return packed.getvalue()
 
 
-def a_tree(owner):
+def create_tree(owner):
     """Two versions of a question, of an answer, and one that goes on with another."""
     made = Conversation.objects.create(
         owner=owner,
@@ -60,28 +60,28 @@ def a_tree(owner):
     return made
 
 
-def exported(conversation):
+def export_record(conversation):
     conversation.refresh_from_db()
     return make_record(conversation, conversation.messages.order_by("id"))
 
 
-def file_of(client, conversation):
+def download_file(client, conversation):
     response = client.get(f"/api/v1/conversations/{conversation.pk}/export/")
     assert response.status_code == 200
     return response
 
 
 def test_what_is_exported_is_imported_alike(client, alice, bob):
-    original = a_tree(alice)
+    original = create_tree(alice)
     Conversation.objects.filter(pk=original.pk).update(updated_at=datetime(2025, 1, 1, tzinfo=UTC))
     client.force_login(alice)
-    file = file_of(client, original)
+    file = download_file(client, original)
     assert file["content-disposition"] == 'attachment; filename="a-tree-arbol.json"'
     client.force_login(bob)
     counts = client.post(ADDRESS, {"file": upload(file.content)})
     assert (counts.status_code, counts.json()) == (200, {"imported": 1, "skipped": 0, "empty": 0})
     copy = Conversation.objects.get(owner=bob)
-    before, after = exported(original), exported(copy)
+    before, after = export_record(original), export_record(copy)
     assert after.id != before.id
     after.id = before.id
     assert after == before
@@ -91,8 +91,8 @@ def test_what_is_exported_is_imported_alike(client, alice, bob):
 
 def test_the_same_file_is_imported_once_unless_it_was_deleted(client, alice, bob):
     client.force_login(alice)
-    original = a_tree(alice)
-    file = file_of(client, original).content
+    original = create_tree(alice)
+    file = download_file(client, original).content
     assert import_file(alice.pk, upload(file)).skipped == 1  # it is there already, not by an import
     assert [import_file(bob.pk, upload(file)).imported for _ in range(2)] == [1, 0]
     copy = Conversation.objects.get(owner=bob)
@@ -109,7 +109,7 @@ def test_the_same_file_is_imported_once_unless_it_was_deleted(client, alice, bob
 
 
 def test_an_import_names_no_id_owner_or_time_of_its_own(alice, bob):
-    theirs = a_tree(bob)
+    theirs = create_tree(bob)
     file = {"format": "jarvis-conversations", "version": 1, "conversations": [
         {
             "id": str(theirs.pk), "owner": bob.pk, "deleted_at": "2020-01-01T00:00:00Z", "title": " x \n y\u0000",
@@ -129,7 +129,7 @@ def test_an_import_names_no_id_owner_or_time_of_its_own(alice, bob):
 
 def test_markdown_is_what_is_shown_in_the_readers_language(client, alice):
     client.force_login(alice)
-    made = a_tree(alice)
+    made = create_tree(alice)
     response = client.get(f"/api/v1/conversations/{made.pk}/export/?as=markdown", headers={"accept-language": "es"})
     assert response["content-type"] == "text/markdown; charset=utf-8"
     text = response.content.decode()
@@ -146,7 +146,7 @@ async def test_all_are_exported_in_pieces(alice, bob):
     def some():
         for number in range(45):
             Conversation.objects.create(owner=alice, title=str(number)).add_message("user", "hello")
-        a_tree(bob)
+        create_tree(bob)
         Conversation.objects.create(owner=alice, title="deleted", deleted_at=timezone.now()).add_message(
             "user", "hello"
         )
@@ -244,7 +244,9 @@ def test_nothing_of_it_is_lost_where_two_answers_follow_one(alice):
 def test_the_zip_is_taken_as_it_comes(client, alice):
     client.force_login(alice)
     other = FULL | {"conversation_id": "6f0f-2", "title": None, "is_archived": True}
-    archive = zipped(chat="{}", export__conversations=json.dumps([FULL]), **{"conversations-001": json.dumps([other])})
+    archive = make_zip(
+        chat="{}", export__conversations=json.dumps([FULL]), **{"conversations-001": json.dumps([other])}
+    )
     response = client.post(ADDRESS, {"file": upload(archive, "export.zip")})
     assert response.json() == {"imported": 2, "skipped": 0, "empty": 0}
     assert Conversation.objects.archived().get().title == "What is the weather?"
@@ -263,7 +265,7 @@ def cut(archive, at):
 ONE = {"id": "x", "created_at": "2024-01-01T00:00:00Z", "updated_at": "2024-01-01T00:00:00Z"}
 
 
-def ours(*messages, **fields):
+def our_file(*messages, **fields):
     said = [{"role": "user", "text": "x", "created_at": "2024-01-01T00:00:00Z"} | message for message in messages]
     return {"format": "jarvis-conversations", "version": 1, "conversations": [ONE | {"messages": said} | fields]}
 
@@ -278,23 +280,23 @@ def ours(*messages, **fields):
         (b"[" * 100_000, "not as Jarvis"),
         ({"format": "other", "version": 1, "conversations": []}, "$.format"),
         ({"format": "jarvis-conversations", "version": 2, "conversations": []}, "$.version"),
-        (ours({"id": 1, "role": "system"}), "$.conversations[0].messages[0].role"),
-        (ours({"id": 1, "text": None}), "$.conversations[0].messages[0].text"),
-        (ours({"id": 1, "parent": 2}), "messages[0].parent: 2 does not come before it"),
-        (ours({"id": 1, "parent": 1}), "messages[0].parent"),
-        (ours({"id": 1}, {"id": 1}), "messages[1].id: 1 is there twice"),
-        (ours({"id": 1}, leaf=5), "there is no message 5"),
-        (ours({"id": 1}, temperature=3), "$.conversations[0].temperature"),
-        (ours({"id": 1}, created_at="2024-01-01T00:00:00"), "created_at"),
-        (ours({"id": 1, "text": "x" * 1_000_001}), "messages[0].text"),
+        (our_file({"id": 1, "role": "system"}), "$.conversations[0].messages[0].role"),
+        (our_file({"id": 1, "text": None}), "$.conversations[0].messages[0].text"),
+        (our_file({"id": 1, "parent": 2}), "messages[0].parent: 2 does not come before it"),
+        (our_file({"id": 1, "parent": 1}), "messages[0].parent"),
+        (our_file({"id": 1}, {"id": 1}), "messages[1].id: 1 is there twice"),
+        (our_file({"id": 1}, leaf=5), "there is no message 5"),
+        (our_file({"id": 1}, temperature=3), "$.conversations[0].temperature"),
+        (our_file({"id": 1}, created_at="2024-01-01T00:00:00"), "created_at"),
+        (our_file({"id": 1, "text": "x" * 1_000_001}), "messages[0].text"),
         ([{"title": "x"}], "mapping"),
         ([{"mapping": {"a": {"message": {"author": "me"}}}}], "$[0].mapping[...].message.author"),
         ([chat({"a": node("user", "x", parent="b"), "b": node("user", "y", parent="a")}, "a")], "circle"),
         ([chat({"a": node("user", "x" * 1_000_001)}, "a")], "1000001 characters"),
-        (zipped(readme="[]"), "has no conversations.json"),
-        (zipped(conversations="[")[:40], "cannot be unpacked"),
-        (cut(zipped(conversations=json.dumps([FULL])), 60), "cannot be unpacked"),
-        (zipped(conversations="nonsense"), "no JSON"),
+        (make_zip(readme="[]"), "has no conversations.json"),
+        (make_zip(conversations="[")[:40], "cannot be unpacked"),
+        (cut(make_zip(conversations=json.dumps([FULL])), 60), "cannot be unpacked"),
+        (make_zip(conversations="nonsense"), "no JSON"),
     ],
 )
 def test_what_is_not_in_order_is_refused_with_what_is_wrong_and_nothing_is_stored(client, alice, content, words):
@@ -316,7 +318,7 @@ def test_one_bad_conversation_means_that_none_is_taken(alice):
 
 def test_a_zip_that_swells_is_not_unpacked_beyond_the_limit(client, alice):
     client.force_login(alice)
-    bomb = zipped(conversations=b"[" + b" " * (config.import_bytes + 1))
+    bomb = make_zip(conversations=b"[" + b" " * (config.import_bytes + 1))
     assert len(bomb) < 200_000
     response = client.post(ADDRESS, {"file": upload(bomb)})
     assert (response.status_code, response.json()["error"]["code"]) == (413, "request_too_large")
@@ -362,7 +364,7 @@ fuzzed_chats = st.builds(
     ),
 )
 fuzzed_ours = st.builds(
-    ours,
+    our_file,
     st.dictionaries(st.sampled_from(["id", "parent", "role", "text", "created_at"]), json_values, max_size=2).map(
         lambda extra: {"id": 1} | extra
     ),
@@ -388,7 +390,7 @@ def test_whatever_is_sent_is_imported_or_refused_and_never_a_fault(alice, conten
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(at=st.integers(0, 400), junk=st.binary(min_size=1, max_size=8))
 def test_a_damaged_zip_is_refused_and_never_a_fault(alice, at, junk):
-    archive = zipped(conversations=json.dumps([FULL]))
+    archive = make_zip(conversations=json.dumps([FULL]))
     damaged = archive[:at] + junk + archive[at + len(junk) :]
     assert outcome(alice, damaged) in (None, 400, 413)
 

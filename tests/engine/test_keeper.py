@@ -6,12 +6,13 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import psutil
 import pytest
 from structlog.testing import capture_logs
 
-from inference.engine import processes
 from inference.engine.process import state_file
 from inference.engine.process.handle import state_path
+from jarvis.lib.processes import reap_child
 from tests.support.bench import QUICK, kill
 from tests.support.waiting import until
 
@@ -23,7 +24,7 @@ async def test_an_engine_is_started_warmed_and_ready(bench):
     assert not state.adopted
     assert state.pid in bench.marked()
     assert await engine.running() == 3
-    assert (await engine.counters()).prompt_tokens == 41
+    assert (await engine.fetch_counters()).prompt_tokens == 41
 
 
 async def test_the_run_directory_and_what_lies_in_it_are_for_the_owner_alone(bench):
@@ -45,8 +46,8 @@ async def test_an_engine_outlives_its_worker_and_the_next_one_takes_it_over(benc
 async def test_an_engine_that_still_loads_is_taken_over_and_waited_for(bench):
     bench.plan(load=1.0)
     engine = bench.keep(bench.engine())
-    await until(lambda: engine.held and engine.held.pid)
-    first = engine.held.pid
+    await until(lambda: engine.handle and engine.handle.pid)
+    first = engine.handle.pid
     await bench.lose_worker()
     engine = await bench.started()
     assert engine.state.pid == first
@@ -57,7 +58,7 @@ async def test_an_engine_whose_worker_died_before_it_could_note_the_pid_is_found
     engine = await bench.started()
     first = engine.state.pid
     await bench.lose_worker()
-    state_file.write_record(state_path(engine.home), replace_record(engine.held.record, pid=0, started=0))
+    state_file.write_record(state_path(engine.home), replace_record(engine.handle.record, pid=0, started=0))
     assert (await bench.started()).state.pid == first
 
 
@@ -86,7 +87,7 @@ async def test_once_a_person_has_ended_what_was_in_the_way_the_engine_starts(ben
     engine = bench.keep(bench.engine())
     await until(lambda: engine.state.phase == "failed")
     kill(first)
-    await asyncio.wait_for(engine.ready(), 10)
+    await asyncio.wait_for(engine.wait_ready(), 10)
     assert engine.state.pid != first
 
 
@@ -119,7 +120,7 @@ async def test_children_that_outlived_the_engine_are_found_and_ended_where_clean
     await bench.lose_worker()
     kill(first)
     await until(lambda: len(bench.marked()) == 1)
-    processes.reap_child(first)
+    reap_child(first)
     [orphan] = bench.marked()
     engine = bench.keep(bench.engine())
     await until(lambda: engine.state.phase == "failed")
@@ -133,9 +134,9 @@ async def test_children_that_outlived_the_engine_are_found_and_ended_where_clean
 
 async def test_a_foreign_process_with_the_recorded_pid_is_never_touched(bench):
     engine = await bench.started()
-    known = engine.held.record
+    known = engine.handle.record
     await bench.lose_worker()
-    await engine.held.end(1)
+    await engine.handle.end(1)
     sleeper = [sys.executable, "-c", "import time; time.sleep(60)"]
     with subprocess.Popen(sleeper, start_new_session=True) as foreign:  # noqa: ASYNC220 - it comes back at once
         state_file.write_record(state_path(engine.home), replace_record(known, pid=foreign.pid))
@@ -149,7 +150,7 @@ async def test_a_foreign_process_with_the_recorded_pid_is_never_touched(bench):
 
 async def test_a_process_whose_start_is_not_the_recorded_one_is_not_taken_over(bench):
     engine = await bench.started()
-    first, known = engine.state.pid, engine.held.record
+    first, known = engine.state.pid, engine.handle.record
     await bench.lose_worker()
     state_file.write_record(state_path(engine.home), replace_record(known, started=known.started - 1))
     engine = await bench.started(auto_cleanup_gpu=True)
@@ -165,7 +166,7 @@ async def test_a_second_worker_waits_while_the_first_holds_the_engine(bench):
     task = bench.keepers.pop(0)[1]
     task.cancel()
     await asyncio.wait([task])
-    await asyncio.wait_for(second.ready(), 10)
+    await asyncio.wait_for(second.wait_ready(), 10)
     assert second.state.pid == first.state.pid
 
 
@@ -175,7 +176,7 @@ async def test_an_engine_that_dies_is_started_again(bench):
     kill(first)
     await until(lambda: engine.deaths == 1)
     assert "SIGKILL" in engine.state.detail
-    await asyncio.wait_for(engine.ready(), 10)
+    await asyncio.wait_for(engine.wait_ready(), 10)
     assert engine.state.pid not in (None, first)
     assert engine.deaths == 1
 
@@ -185,7 +186,7 @@ async def test_the_session_serves_across_a_restart_of_the_engine(bench):
     session = engine.session()
     kill(engine.state.pid)
     await until(lambda: engine.deaths)
-    await asyncio.wait_for(engine.ready(), 10)
+    await asyncio.wait_for(engine.wait_ready(), 10)
     assert engine.session() is session
     assert await engine.running() == 3
 
@@ -228,7 +229,7 @@ async def test_an_engine_whose_core_died_is_ended_and_started_again(bench):
     bench.plan(health=503)
     await until(lambda: engine.deaths == 1)
     bench.plan()
-    await asyncio.wait_for(engine.ready(), 10)
+    await asyncio.wait_for(engine.wait_ready(), 10)
     assert bench.marked() == [engine.state.pid] != [first]
 
 
@@ -237,7 +238,7 @@ async def test_an_engine_that_hangs_is_ended_and_started_again(bench):
     first = engine.state.pid
     os.kill(first, signal.SIGSTOP)
     await until(lambda: engine.deaths == 1)
-    await asyncio.wait_for(engine.ready(), 10)
+    await asyncio.wait_for(engine.wait_ready(), 10)
     assert bench.marked() == [engine.state.pid] != [first]
 
 
@@ -245,14 +246,14 @@ async def test_an_engine_that_answers_but_stands_still_is_started_again(bench):
     engine = await bench.started(engine_stall_seconds=0.6)
     first = engine.state.pid
     for _ in range(200):
-        await engine.doubt()
+        await engine.check_stall()
         if engine.deaths:
             break
         await asyncio.sleep(0.01)
     await until(lambda: "had work and did nothing for 0.6 s" in engine.state.detail)
-    await asyncio.wait_for(engine.ready(), 10)
+    await asyncio.wait_for(engine.wait_ready(), 10)
     assert bench.marked() == [engine.state.pid] != [first]
-    await engine.doubt()
+    await engine.check_stall()
     assert engine.deaths == 1
 
 
@@ -260,7 +261,7 @@ async def test_an_engine_that_still_counts_is_not_ended_however_much_it_is_doubt
     engine = await bench.started(engine_stall_seconds=0.6)
     for counted in range(40):
         bench.plan(counted=counted)
-        await engine.doubt()
+        await engine.check_stall()
         await asyncio.sleep(0.03)
     assert engine.deaths == 0
 
@@ -291,7 +292,7 @@ async def test_a_fault_that_passes_is_tried_again_for_ever(bench):
     engine = bench.keep(bench.engine())
     await until(lambda: engine.state.phase == "failed")
     bench.plan()
-    await asyncio.wait_for(engine.ready(), 10)
+    await asyncio.wait_for(engine.wait_ready(), 10)
 
 
 async def test_a_permanent_fault_is_given_up_after_three_starts_with_what_to_do(bench):
@@ -311,7 +312,7 @@ async def test_the_models_own_arguments_win_and_are_asked_for_at_each_start(benc
         return asked[-1]
 
     engine = bench.keep(bench.engine(engine_args="--max-num-seqs 9", more=more))
-    await asyncio.wait_for(engine.ready(), 10)
+    await asyncio.wait_for(engine.wait_ready(), 10)
     assert engine.state.slots == 7
     os.kill(engine.state.pid, signal.SIGKILL)
     await until(lambda: len(asked) == 2)
@@ -349,7 +350,7 @@ async def test_the_log_of_each_start_is_kept_apart(bench):
     bench.plan(say="second life")
     kill(engine.state.pid)
     await until(lambda: engine.deaths == 1)
-    await asyncio.wait_for(engine.ready(), 10)
+    await asyncio.wait_for(engine.wait_ready(), 10)
     assert engine.log_file.read_text() == "second life\n"
     assert engine.log_file.with_name("engine.log.1").read_text() == "first life\n"
 
@@ -369,9 +370,9 @@ async def test_the_engine_sees_no_secret_of_jarvis(bench, monkeypatch):
     monkeypatch.setenv("JARVIS_SECRET_KEY", "canary" * 10)
     monkeypatch.setenv("HF_TOKEN", "canary")
     engine = await bench.started()
-    variables = processes.PROC.joinpath(str(engine.state.pid), "environ").read_bytes()
-    assert b"canary" not in variables
-    assert b"VLLM_NO_USAGE_STATS=1" in variables
+    variables = psutil.Process(engine.state.pid).environ()
+    assert "canary" not in str(variables)
+    assert variables["VLLM_NO_USAGE_STATS"] == "1"
 
 
 @pytest.mark.parametrize("network", [False, True])

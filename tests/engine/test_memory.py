@@ -115,4 +115,4 @@ async def test_an_engine_without_room_on_the_gpu_says_so_and_starts_when_there_i
     assert bench.marked() == []
     library.cards[0] = (0, [])
     await until(lambda: engine.state.phase == "ready")
-    assert [gpu.memory_total for gpu in engine.gpus()] == [140_000, 140_000]
+    assert [gpu.memory_total for gpu in engine.list_gpus()] == [140_000, 140_000]

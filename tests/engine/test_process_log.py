@@ -1,43 +1,6 @@
 from inference.engine.process import log as output
 
 
-def test_rotation_keeps_the_last_logs_and_drops_the_oldest(tmp_path):
-    log = tmp_path / "engine.log"
-    for life in range(5):
-        output.rotate_logs(log, kept=3)
-        log.write_text(str(life))
-    assert [(tmp_path / f"engine.log{end}").read_text() for end in ("", ".1", ".2", ".3")] == ["4", "3", "2", "1"]
-    assert not (tmp_path / "engine.log.4").exists()
-
-
-def test_an_empty_log_is_not_worth_a_rotation(tmp_path):
-    log = tmp_path / "engine.log"
-    log.touch()
-    output.rotate_logs(log)
-    assert not (tmp_path / "engine.log.1").exists()
-
-
-def test_a_log_that_grew_long_is_moved_while_its_writer_goes_on(tmp_path):
-    log = tmp_path / "engine.log"
-    with log.open("ab", buffering=0) as writer:
-        writer.write(b"a" * 100)
-        assert not output.shorten_log(log, largest=100)
-        writer.write(b"b")
-        assert output.shorten_log(log, largest=100)
-        writer.write(b"c")
-    assert log.read_bytes() == b"c"
-    assert (tmp_path / "engine.log.1").read_bytes() == b"a" * 100 + b"b"
-
-
-def test_the_tail_is_the_end_of_the_log(tmp_path):
-    log = tmp_path / "engine.log"
-    assert output.read_tail(log) == ""
-    log.write_bytes(b"x" * 100 + b"end")
-    assert output.read_tail(log, 3) == "end"
-    assert output.read_tail(log, 50, after=101) == "nd"
-    assert output.read_tail(log, 3, after=1000) == "end"  # the log was shortened since
-
-
 def test_stages_follow_what_vllm_writes():
     lines = [
         "(APIServer pid=1) INFO 11-22 14:05:01 [api_utils.py:286] non-default args: {}",

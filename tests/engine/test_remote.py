@@ -46,7 +46,7 @@ async def kept(engine):
 async def test_a_server_that_is_there_is_ready_with_its_first_model():
     server = Server()
     async with server.running() as url, kept(RemoteEngine(url, "secret", poll_seconds=0.05)) as engine:
-        await asyncio.wait_for(engine.ready(), 5)
+        await asyncio.wait_for(engine.wait_ready(), 5)
         assert (engine.state.phase, engine.state.model, engine.state.goes_on) == ("ready", "llama3", False)
         assert engine.state.slots > 0
         assert server.key == "Bearer secret"
@@ -56,7 +56,7 @@ async def test_a_server_that_is_there_is_ready_with_its_first_model():
 async def test_a_model_that_is_asked_for_by_name_is_taken_or_missed():
     async with Server().running() as url:
         async with kept(RemoteEngine(url, model="second")) as engine:
-            await asyncio.wait_for(engine.ready(), 5)
+            await asyncio.wait_for(engine.wait_ready(), 5)
             assert (engine.state.model, engine.state.max_model_len, engine.state.goes_on) == ("second", 4096, True)
         async with kept(RemoteEngine(url, model="third")) as engine:
             await until(lambda: engine.state.phase == "failed")

@@ -15,6 +15,7 @@ from inference.engine import processes
 from inference.engine.base import VllmEngine
 from inference.engine.process.spawn import is_isolated
 from inference.openai.request import check_chat_request
+from jarvis.lib.processes import process_name
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(400)]
 QUESTION = {"messages": [{"role": "user", "content": "How do I make a key?"}], "temperature": 0, "ignore_eos": True}
@@ -110,7 +111,7 @@ async def test_closing_the_connection_frees_the_engine_within_a_second(engine):
     while await engine.running():
         assert time.monotonic() - left < 1
         await asyncio.sleep(0.02)
-    assert (await engine.counters()).generation_tokens < 900
+    assert (await engine.fetch_counters()).generation_tokens < 900
 
 
 async def test_an_answer_continued_by_its_ids_equals_the_uninterrupted_one(engine):
@@ -149,7 +150,7 @@ async def test_a_core_that_stands_still_is_noticed_though_its_front_is_well(left
     engine = VllmEngine(left_behind[0].model_copy(update={"engine_stall_seconds": 4}))
     task = asyncio.create_task(engine.run())
     await asyncio.wait_for(engine.wait_ready(), 30)
-    [core] = [p.pid for p in processes.find_marked(engine.home) if "EngineCore" in processes.process_name(p.pid)]
+    [core] = [p.pid for p in processes.find_marked(engine.home) if "EngineCore" in process_name(p.pid)]
     body = QUESTION | {"max_tokens": 900, "stream": True}
     async with engine.session().post(f"{engine.base_url}/v1/chat/completions", json=body) as response:
         await response.content.readany()

@@ -14,8 +14,8 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from inference.claim import MAX_TURN_SECONDS
 from inference.models import Generation
+from inference.models.claim import MAX_TURN_SECONDS
 from tests.support.queue import LEASE, claim, expired, queued, running
 
 pytestmark = pytest.mark.django_db

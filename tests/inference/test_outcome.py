@@ -99,7 +99,7 @@ def test_many_outcomes_cost_as_much_as_one(alice, count):
     rows = [running(alice) for _ in range(count)]
     with CaptureQueriesContext(connection) as queries:
         store_outcomes([done(row) for row in rows])
-    assert len([query for query in queries if query["sql"].startswith("\nUPDATE inference_generation")]) == 1
+    assert len([query for query in queries if query["sql"].startswith("UPDATE inference_generation")]) == 1
     assert len(queries) <= 4  # with begin, commit, and one look for messages
 
 

@@ -1,4 +1,4 @@
-"""An answer while it grows, and the journal of what is told of it."""
+"""An answer while it grows, and the buffer of what is told of it."""
 
 from inference.log.events import Begin, Choices, Cursor, End, Fence, Finish, Prompt, Text, Usage
 from inference.log.follow import Batch
@@ -18,50 +18,50 @@ LOG: Batch = [
 
 
 def test_text_that_comes_between_two_takes_is_one_entry():
-    journal = EventBuffer(1)
-    journal.add_event(Begin())
-    journal.add_text("a", 1, [1])
-    journal.add_text("b", 1, [2])
-    assert journal.take_new() == [(Cursor(1, 1), Begin()), (Cursor(1, 2), Text("ab", 2, [1, 2]))]
-    assert journal.take_new() == []
+    buffer = EventBuffer(1)
+    buffer.add_event(Begin())
+    buffer.add_text("a", 1, [1])
+    buffer.add_text("b", 1, [2])
+    assert buffer.take_new() == [(Cursor(1, 1), Begin()), (Cursor(1, 2), Text("ab", 2, [1, 2]))]
+    assert buffer.take_new() == []
 
 
 def test_text_stays_before_what_is_added_after_it():
-    journal = EventBuffer(1)
-    journal.add_text("a", 1, [1])
-    journal.add_event(Finish("stop", Usage()))
-    assert [type(entry) for _, entry in journal.take_new()] == [Text, Finish]
+    buffer = EventBuffer(1)
+    buffer.add_text("a", 1, [1])
+    buffer.add_event(Finish("stop", Usage()))
+    assert [type(entry) for _, entry in buffer.take_new()] == [Text, Finish]
 
 
-def test_a_rewound_journal_gives_the_same_entries_at_the_same_places():
-    journal = EventBuffer(1)
-    journal.add_event(Begin())
-    journal.add_text("a", 1, [1])
-    first = journal.take_new()
-    journal.rewind()
-    journal.add_text("b", 1, [2])
-    assert journal.take_new() == [*first, (Cursor(1, 3), Text("b", 1, [2]))]
+def test_a_rewound_buffer_gives_the_same_entries_at_the_same_places():
+    buffer = EventBuffer(1)
+    buffer.add_event(Begin())
+    buffer.add_text("a", 1, [1])
+    first = buffer.take_new()
+    buffer.rewind()
+    buffer.add_text("b", 1, [2])
+    assert buffer.take_new() == [*first, (Cursor(1, 3), Text("b", 1, [2]))]
 
 
 def test_the_place_before_all_others_is_kept_for_the_fence():
-    journal = EventBuffer(2)
-    journal.add_event(Fence())
-    journal.add_event(Begin(clear=True))
-    assert [cursor for cursor, _ in journal.take_new()] == [Cursor(2, 0), Cursor(2, 1)]
+    buffer = EventBuffer(2)
+    buffer.add_event(Fence())
+    buffer.add_event(Begin(clear=True))
+    assert [cursor for cursor, _ in buffer.take_new()] == [Cursor(2, 0), Cursor(2, 1)]
     without = EventBuffer(1)
     without.add_event(Begin())
     assert [cursor for cursor, _ in without.take_new()] == [Cursor(1, 1)]
 
 
 def test_what_is_inherited_is_told_again_only_after_a_loss_and_comes_first():
-    journal = EventBuffer(2)
-    journal.add_event(Fence())
-    journal.prepend_events(LOG)
-    journal.add_event(Begin(after=Cursor(1, 4)))
+    buffer = EventBuffer(2)
+    buffer.add_event(Fence())
+    buffer.prepend_events(LOG)
+    buffer.add_event(Begin(after=Cursor(1, 4)))
     own = [(Cursor(2, 0), Fence()), (Cursor(2, 1), Begin(after=Cursor(1, 4)))]
-    assert journal.take_new() == own
-    journal.rewind()
-    assert journal.take_new() == [*LOG, *own]
+    assert buffer.take_new() == own
+    buffer.rewind()
+    assert buffer.take_new() == [*LOG, *own]
 
 
 def test_an_answer_is_restored_from_its_log_and_can_go_on():

@@ -4,7 +4,9 @@ import pytest
 from django.contrib.auth.models import User
 
 from inference import workers
-from inference.redis import wire
+from inference.redis.client import shared_client
+from inference.redis.keys import WORKERS
+from inference.redis.workers import worker_states, worker_states_sync
 from inference.worker.worker import RATE_SECONDS, Rate
 from inference.worker_state import WorkerState
 from jarvis.lib.database import in_database
@@ -21,12 +23,12 @@ def carol(db):
 
 
 async def seen():
-    [state] = await wire.worker_states()
+    [state] = await worker_states()
     return state
 
 
 async def is_paused(wanted=True):
-    states = await wire.worker_states()
+    states = await worker_states()
     return bool(states) and states[0].paused is wanted
 
 
@@ -39,7 +41,7 @@ async def test_a_paused_worker_finishes_takes_nothing_and_is_resumed(alice, caro
     async with working(held) as worker:
         running = await ask(alice, 60)
         await until(lambda: some_told(running, 5))
-        await worker.tell()
+        await worker.publish_state()
         await in_database(workers.pause_worker, await seen(), carol)
         await until(lambda: worker.state.paused)
         waiting = await ask(alice, 5)
@@ -66,16 +68,16 @@ async def test_one_that_is_paused_holds_up_no_other(alice, carol, held):
 async def test_workers_are_known_without_a_look_at_every_key_and_forgotten_when_they_are_gone(held):
     async with working(held, "one"), working(held, "two"):
         await until(lambda: known(2))
-        assert {state.place for state in wire.worker_states_sync()} == {"one", "two"}
-    assert await wire.worker_states() == []
-    await wire.shared_client().sadd(wire.WORKERS, "killed/1-a")
-    assert await wire.worker_states() == []
-    assert await wire.shared_client().smembers(wire.WORKERS) == set()
-    assert wire.worker_states_sync() == []
+        assert {state.place for state in worker_states_sync()} == {"one", "two"}
+    assert await worker_states() == []
+    await shared_client().sadd(WORKERS, "killed/1-a")
+    assert await worker_states() == []
+    assert await shared_client().smembers(WORKERS) == set()
+    assert worker_states_sync() == []
 
 
 async def known(count):
-    return len(await wire.worker_states()) == count
+    return len(await worker_states()) == count
 
 
 async def test_a_worker_tells_how_fast_it_is_and_what_memory_there_is(alice, held, fake):
@@ -83,7 +85,7 @@ async def test_a_worker_tells_how_fast_it_is_and_what_memory_there_is(alice, hel
     async with working(held) as worker:
         row = await ask(alice, 200)
         await until(lambda: some_told(row, 50))
-        await worker.tell()
+        await worker.publish_state()
         state = await seen()
         assert 0 < state.tokens_per_second < 200
         assert 0 < state.memory_available <= state.memory_total

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from tests.support.fake_engine import FakeEngine, numbered
 from tests.support.waiting import until
-from tests.support.workers import FakeHeld, ask, stored, text_of, told, working
+from tests.support.workers import FakeKeptEngine, ask, stored, text_of, told, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -47,7 +47,7 @@ async def mortal(tmp_path):
 
 @pytest.fixture
 async def holding(mortal, tmp_path):
-    held = FakeHeld(tmp_path / "engine.sock")
+    held = FakeKeptEngine(tmp_path / "engine.sock")
     yield held
     await held.close()
 

@@ -25,7 +25,10 @@ from inference.openai.request import check_chat_request
 from inference.queue import rate_limits, submit
 from inference.queue.outcome import Outcome, store_outcomes
 from inference.queue.rate_limits import month_start, reserve_call, sweep_holds
-from inference.redis import wire
+from inference.redis.client import shared_client
+from inference.redis.keys import HOLDS, budget_key, open_calls_key
+from inference.redis.limits import LimitedCall
+from inference.redis.log import publish_events, read_log
 from inference.worker.worker import Worker
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.config import BASE, config
@@ -71,7 +74,7 @@ async def several(who, count, *amounts):
 
 
 async def keys(pattern="jarvis:*"):
-    return {key.decode() async for key in wire.shared_client().scan_iter(match=pattern)}
+    return {key.decode() async for key in shared_client().scan_iter(match=pattern)}
 
 
 async def pass_time(who, seconds):
@@ -80,15 +83,15 @@ async def pass_time(who, seconds):
         for kind in ("requests", "tokens"):
             key = f"jarvis:rate:{limit.subject}:{kind}"
             moved = {}
-            for name, value in (await wire.shared_client().hgetall(key)).items():
+            for name, value in (await shared_client().hgetall(key)).items():
                 name = name.decode()
                 if name in ("oldest", "newest"):
                     value = int(value) - seconds
                 mark, number = ("@", name[1:]) if name.startswith("@") else ("", name)
                 moved[f"{mark}{int(number) - seconds}" if number.isdecimal() else name] = value
             if moved:
-                await wire.shared_client().delete(key)
-                await wire.shared_client().hset(key, mapping=moved)
+                await shared_client().delete(key)
+                await shared_client().hset(key, mapping=moved)
     rate_limits._refused.clear()
 
 
@@ -103,7 +106,7 @@ async def end(row, prompt, completion):
     """Store an outcome and tell it, as the worker does."""
     outcome = Outcome(row.id, row.attempt, "done", usage=Usage(prompt, completion))
     assert await in_database(store_outcomes, [outcome])
-    await wire.publish_events({row.id: [(Cursor(0, 1), Begin()), (Cursor(0, 2), outcome.end)]})
+    await publish_events({row.id: [(Cursor(0, 1), Begin()), (Cursor(0, 2), outcome.end)]})
 
 
 # Rates
@@ -207,7 +210,7 @@ async def test_a_refusal_that_cannot_change_yet_asks_nobody_again(alice):
 
 
 async def commands():
-    return (await wire.shared_client().info("commandstats"))["cmdstat_evalsha"]["calls"]
+    return (await shared_client().info("commandstats"))["cmdstat_evalsha"]["calls"]
 
 
 async def test_the_tightest_of_several_limits_wins_and_nothing_is_counted_for_the_others(alice):
@@ -227,7 +230,7 @@ async def test_every_key_expires(alice):
     found = await keys()
     assert len(found) > 2
     for key in found:
-        assert await wire.shared_client().ttl(key) > 0, key
+        assert await shared_client().ttl(key) > 0, key
 
 
 # Tokens and parallel calls
@@ -289,7 +292,7 @@ async def test_sync_code_that_stops_calls_in_the_queue_gives_their_places_back_a
     for entries in await asyncio.wait_for(asyncio.gather(*following), 5):
         assert entries[-1][1] == End("stopped", "stop")
     for row in rows:
-        assert (await wire.read_log(row.id))[-1][1] == End("stopped", "stop")
+        assert (await read_log(row.id))[-1][1] == End("stopped", "stop")
 
 
 async def test_what_the_queue_refuses_gives_back_all_it_held(alice, configure):
@@ -308,7 +311,7 @@ async def test_who_leaves_in_the_moment_of_the_reply_holds_nothing():
     who = caller(parallel=1)
     await (await reserve_call(who, uuid.uuid4())).release()  # from here on Redis knows what is held
     asking = rate_limits.ReservationBatcher.for_this_loop().reserve(
-        wire.LimitedCall.for_limits(uuid.uuid4(), who.limits, 0, 0, month_start())
+        LimitedCall.for_limits(uuid.uuid4(), who.limits, 0, 0, month_start())
     )
     reply = asking.send(None)  # what a task does first: it waits for this future
     await asyncio.wait([reply])
@@ -320,9 +323,9 @@ async def test_who_leaves_in_the_moment_of_the_reply_holds_nothing():
 
 
 async def test_who_leaves_in_the_moment_of_an_error_has_left():
-    gate, who = rate_limits.ReservationBatcher(), caller(parallel=1)
-    gate.task = asyncio.current_task()  # nobody asks Redis
-    asking = gate.reserve(wire.LimitedCall.for_limits(uuid.uuid4(), who.limits, 0, 0, month_start()))
+    batcher, who = rate_limits.ReservationBatcher(), caller(parallel=1)
+    batcher.task = asyncio.current_task()  # nobody asks Redis
+    asking = batcher.reserve(LimitedCall.for_limits(uuid.uuid4(), who.limits, 0, 0, month_start()))
     asking.send(None).set_exception(OSError("away"))
     with pytest.raises(asyncio.CancelledError):
         asking.throw(asyncio.CancelledError)
@@ -337,7 +340,7 @@ async def test_who_leaves_while_it_is_checked_holds_nothing(alice):
     await asyncio.gather(*calls, return_exceptions=True)
     await until(lambda: rate_limits.ReservationBatcher.for_this_loop().task is None)
     assert (await reserve_call(who, uuid.uuid4())).headers["x-ratelimit-remaining-requests"] == "999"
-    assert await wire.shared_client().hlen(wire.open_calls_key(who.limits[0].subject)) == 1
+    assert await shared_client().hlen(open_calls_key(who.limits[0].subject)) == 1
 
 
 # Budgets
@@ -369,7 +372,7 @@ async def test_a_budget_outlives_the_loss_of_redis(alice, bob):
     open_one = await reserve_call(who, uuid.uuid4(), 100, 2000)
     await submit.submit_generation(new(alice, open_one), open_one)
     await in_database(lambda: new(bob, status="done", prompt_tokens=90_000).save())
-    await wire.shared_client().flushdb()
+    await shared_client().flushdb()
     error = await refused(who, 100, 501)  # 7,500 used, 2,000 under way
     assert "500 are left" in error.message
     await reserve_call(who, uuid.uuid4(), 100, 500)
@@ -382,7 +385,7 @@ async def test_last_months_calls_are_not_charged_to_this_month(alice):
     await refused(who, 10, 10)
     before = month_start() - timedelta(seconds=1)
     await in_database(lambda: Generation.objects.update(created_at=before))
-    await wire.shared_client().flushdb()
+    await shared_client().flushdb()
     await reserve_call(who, uuid.uuid4(), 10, 10)
 
 
@@ -401,7 +404,7 @@ async def test_a_budget_that_is_learnt_while_calls_end_is_exact(alice):
     async def forget():
         while True:
             await asyncio.sleep(random.random() / 10)
-            await wire.shared_client().delete(wire.budget_key(subject, month_start()))
+            await shared_client().delete(budget_key(subject, month_start()))
 
     forgetting = asyncio.create_task(forget())
     for _ in range(5):
@@ -409,7 +412,7 @@ async def test_a_budget_that_is_learnt_while_calls_end_is_exact(alice):
     forgetting.cancel()
     await (await reserve_call(who, uuid.uuid4(), 1, 1)).release()  # it is known now
     ledger = await in_database(lambda: Generation.objects.sum_tokens())
-    used = int(await wire.shared_client().hget(wire.budget_key(subject, month_start()), "n"))
+    used = int(await shared_client().hget(budget_key(subject, month_start()), "n"))
     assert used == ledger == 5 * 3 * 210
 
 
@@ -426,7 +429,7 @@ async def test_a_shared_group_has_one_budget_for_all_its_members(alice, bob):
     row = new(alice, held)
     await submit.submit_generation(row, held)
     await end(row, 100, 0)
-    await wire.shared_client().flushdb()
+    await shared_client().flushdb()
     await reserve_call(other, uuid.uuid4(), 10, 900)
     await refused(one, 10, 10)
 
@@ -435,7 +438,7 @@ async def test_a_shared_group_has_one_budget_for_all_its_members(alice, bob):
 
 
 async def expire_leases():
-    await wire.shared_client().zunionstore(wire.HOLDS, {wire.HOLDS: 0.001})
+    await shared_client().zunionstore(HOLDS, {HOLDS: 0.001})
 
 
 async def test_what_a_dead_web_process_had_reserved_is_given_back(alice):
@@ -492,7 +495,7 @@ async def test_without_redis_nothing_passes_unlimited_and_it_all_comes_back(alic
         finally:
             await admin.config_set("requirepass", "")
     assert (error.status, error.code) == (503, "overloaded")
-    await wire.shared_client().flushdb()
+    await shared_client().flushdb()
     await refused(who)  # it was told again which call is under way
 
 
@@ -513,7 +516,7 @@ async def test_kills_of_the_worker_leave_no_reservation(alice, held, fake):
         await sweep_holds()
         assert not await keys("jarvis:open:*") | await keys("jarvis:hold:*") | await keys("jarvis:holds")
         await (await reserve_call(who, uuid.uuid4(), 1, 1)).release()
-        used = int(await wire.shared_client().hget(wire.budget_key(who.limits[0].subject, month_start()), "n"))
+        used = int(await shared_client().hget(budget_key(who.limits[0].subject, month_start()), "n"))
         assert used == await in_database(lambda: Generation.objects.sum_tokens()) > 0
 
 
@@ -526,15 +529,15 @@ async def all_ended(rows):
 OTHER = """
 import asyncio, json, sys, uuid
 import django; django.setup()
-from jarvis.lib import logs; logs.set_up("other")
+from jarvis.lib import logs; logs.set_up_logging("other")
 from accounts.authentication import Caller
 from accounts.limit_rules import Allowance
-from inference.queue.rate_limits import reserve
+from inference.queue.rate_limits import reserve_call
 from jarvis.lib.api_errors import ApiError
 
 async def one(who):
     try:
-        await reserve(who, uuid.uuid4(), 100, 200)
+        await reserve_call(who, uuid.uuid4(), 100, 200)
     except ApiError as error:
         return error.code
     return ""

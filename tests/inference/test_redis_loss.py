@@ -6,7 +6,9 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from inference.log.events import Begin, Cursor, End, Text, encode_event
-from inference.redis import wire
+from inference.redis.client import shared_client
+from inference.redis.keys import log_key
+from inference.redis.log import read_log
 from inference.worker.worker import Worker
 from tests.support.fake_engine import numbered
 from tests.support.waiting import until
@@ -28,7 +30,7 @@ async def has_told(row, count):
 
 def crash():
     """A transaction whose commands and the loss of all connections are one moment to everybody else."""
-    pipeline = wire.shared_client().pipeline(transaction=True)
+    pipeline = shared_client().pipeline(transaction=True)
     for kind in ("normal", "pubsub"):
         pipeline.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
     return pipeline
@@ -51,7 +53,7 @@ async def test_an_answer_outlives_the_loss_of_every_connection(alice, held):
             await until(lambda tokens=tokens: has_told(row, tokens))
             await lose_connections()
         entries = await following
-        assert entries == await wire.read_log(row.id)
+        assert entries == await read_log(row.id)
     assert text_of(entries) == numbered(LENGTH)
     assert clears(entries) == 0
 
@@ -63,7 +65,7 @@ async def test_a_log_that_redis_lost_is_told_again_whole(alice, held):
         await until(lambda: has_told(row, 20))
         await come_back_empty()
         entries = await following
-        log = await wire.read_log(row.id)
+        log = await read_log(row.id)
     assert text_of(entries) == numbered(LENGTH)
     assert clears(entries) == 0  # who had seen the lost part goes on
     assert log[0] == (Cursor(1, 1), Begin())
@@ -76,9 +78,9 @@ async def test_a_log_that_vanished_alone_is_told_again_whole(alice, held):
     async with working(held):
         row = await ask(alice, LENGTH)
         await until(lambda: has_told(row, 20))
-        await wire.shared_client().delete(wire.log_key(row.id))  # evicted, or flushed by hand: no connection is lost
+        await shared_client().delete(log_key(row.id))  # evicted, or flushed by hand: no connection is lost
         assert text_of(await told(row)) == numbered(LENGTH)
-        assert text_of(await wire.read_log(row.id)) == numbered(LENGTH)
+        assert text_of(await read_log(row.id)) == numbered(LENGTH)
 
 
 async def test_the_end_of_a_log_that_redis_lost_is_told_again(alice, held):
@@ -88,7 +90,7 @@ async def test_the_end_of_a_log_that_redis_lost_is_told_again(alice, held):
         await until(lambda: has_told(row, 20))
         await lose_the_end_of(row)
         entries = await following
-        log = await wire.read_log(row.id)
+        log = await read_log(row.id)
         assert row.id not in worker.publisher.buffers
     assert text_of(entries) == numbered(LENGTH)
     assert text_of(log) == numbered(LENGTH)
@@ -97,11 +99,11 @@ async def test_the_end_of_a_log_that_redis_lost_is_told_again(alice, held):
 
 async def lose_the_end_of(row):
     """Put the log back as it was a little earlier, as a Redis does that had not yet written the last of it down."""
-    log = await wire.read_log(row.id)
+    log = await read_log(row.id)
     pipeline = crash()
-    pipeline.delete(wire.log_key(row.id))
+    pipeline.delete(log_key(row.id))
     for cursor, entry in log[:-4]:
-        pipeline.execute_command("XADD", wire.log_key(row.id), str(cursor), "e", encode_event(entry))
+        pipeline.execute_command("XADD", log_key(row.id), str(cursor), "e", encode_event(entry))
     await pipeline.execute()
 
 
@@ -114,7 +116,7 @@ async def test_a_successor_tells_again_also_what_its_predecessor_told(alice, hel
         await until(lambda: has_told(row, 30))
         await come_back_empty()
         entries = await following
-        log = await wire.read_log(row.id)
+        log = await read_log(row.id)
     assert "".join(e.text for _, e in entries if isinstance(e, Text)) == numbered(LENGTH)
     assert text_of(log) == numbered(LENGTH)
     assert clears(log) == 0
@@ -148,7 +150,7 @@ async def test_answers_go_on_and_are_stored_while_redis_is_away(alice, held, mon
         entries = await following  # from the row
         worker.publisher.writer = there
         await until(lambda: not worker.publisher.buffers)
-        assert text_of(await wire.read_log(row.id)) == numbered(LENGTH)
+        assert text_of(await read_log(row.id)) == numbered(LENGTH)
     assert text_of(entries) == numbered(LENGTH)
 
 

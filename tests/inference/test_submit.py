@@ -11,7 +11,7 @@ from inference.log.events import End
 from inference.log.follow import LogReader
 from inference.models import Generation
 from inference.queue import submit
-from inference.redis import wire
+from inference.redis.workers import doorbell
 from jarvis.lib.config import config
 from jarvis.lib.database import in_database
 from tests.support.waiting import until
@@ -92,7 +92,7 @@ async def test_a_caller_that_leaves_harms_no_other(alice):
 
 
 async def test_the_doorbell_rings_for_new_work(alice):
-    async with wire.doorbell() as messages:
+    async with doorbell() as messages:
         await submit.submit_generation(new(alice))
         assert await asyncio.wait_for(anext(messages), 5) == "work"
 
@@ -117,7 +117,7 @@ async def test_a_stop_can_be_asked_for_twice(alice):
 async def test_a_running_row_is_stopped_through_the_doorbell(alice):
     row = new(alice, status="running", attempt=1)
     await in_database(row.save)
-    async with wire.doorbell() as messages:
+    async with doorbell() as messages:
         await submit.stop_generation(row.id)
         assert await asyncio.wait_for(anext(messages), 5) == f"stop {row.id}"
     await until(lambda: asked(row))

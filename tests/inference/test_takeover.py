@@ -11,7 +11,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from inference.log.events import Begin, Cursor, End, Fence, Finish, Text
 from inference.models import MAX_ATTEMPTS, Generation
 from inference.queue.submit import stop_generation
-from inference.redis import wire
+from inference.redis.log import publish_events, read_log
 from inference.tasks import give_up
 from inference.worker.publisher import Publisher
 from inference.worker.quarantine import Quarantine
@@ -137,7 +137,7 @@ async def blocked_ledger(engine):
 
 
 async def finish_told(row):
-    return any(isinstance(entry, Finish) for _, entry in await wire.read_log(row.id))
+    return any(isinstance(entry, Finish) for _, entry in await read_log(row.id))
 
 
 async def test_an_answer_that_was_stored_before_its_end_was_told_is_not_made_again(alice, held, fake):
@@ -179,7 +179,7 @@ async def test_an_answer_that_cannot_be_continued_begins_again_and_says_so(alice
 
 
 async def something_told(row):
-    return len(await wire.read_log(row.id)) > 5
+    return len(await read_log(row.id)) > 5
 
 
 async def test_a_worker_that_slept_cannot_tell_or_store_any_more(alice, held, fake):
@@ -196,7 +196,7 @@ async def test_a_worker_that_slept_cannot_tell_or_store_any_more(alice, held, fa
     async with working(held, "elsewhere"):
         entries = await told(row)
     await until(lambda: bool(sleeper.result_writer.waiting))
-    log, before = await wire.read_log(row.id), await stored(row)
+    log, before = await read_log(row.id), await stored(row)
 
     awake = [asyncio.create_task(part()) for part in (sleeper.publisher.run, sleeper.result_writer.run)]
     await until(lambda: not sleeper.tasks)
@@ -206,7 +206,7 @@ async def test_a_worker_that_slept_cannot_tell_or_store_any_more(alice, held, fa
     await asyncio.wait(awake)
     await sleeper.publisher.writer.close()
     assert text_of(entries) == numbered(LENGTH)
-    assert await wire.read_log(row.id) == log
+    assert await read_log(row.id) == log
     after = await stored(row)
     assert (after.attempt, after.finished_at, after.text) == (2, before.finished_at, numbered(LENGTH))
 
@@ -251,7 +251,7 @@ async def test_a_worker_that_takes_a_row_again_while_it_stores_it_tells_the_end(
         await until(lambda: not worker.tasks)
         entries = await told(row)
         await until(lambda: not worker.publisher.buffers)
-        log = await wire.read_log(row.id)
+        log = await read_log(row.id)
     assert [type(entry) for _, entry in log[-1:]] == [End]
     assert text_of(entries) == text_of(log) == numbered(LENGTH)
     assert (await stored(row)).attempt == 2
@@ -339,7 +339,7 @@ async def test_what_cannot_be_continued_and_was_stopped_keeps_its_text_too(alice
     async with doomed(held):
         await until(lambda: something_told(row))
     await stop_generation(row.id)
-    shown = text_of(await wire.read_log(row.id))
+    shown = text_of(await read_log(row.id))
     async with working(held):
         assert text_of(await told(row)) == shown != ""
     ended = await stored(row)
@@ -352,7 +352,7 @@ async def test_a_successor_closes_the_log_before_it_reads_it(alice, held, fake):
     await killed_at(held, row, 10, fake)
     async with working(held):
         await told(row)
-    log = await wire.read_log(row.id)
+    log = await read_log(row.id)
     fence = next(index for index, (_, entry) in enumerate(log) if isinstance(entry, Fence))
     assert log[fence][0] == Cursor(2, 0)
     assert log[fence + 1] == (Cursor(2, 1), Begin(after=log[fence - 1][0]))
@@ -362,12 +362,12 @@ async def test_nothing_can_be_added_to_a_log_once_its_successor_has_read_it(alic
     fake.settings.rate = 200
     row = await ask(alice, LENGTH)
     await killed_at(held, row, 10, fake)
-    last = (await wire.read_log(row.id))[-1][0]
+    last = (await read_log(row.id))[-1][0]
     await in_database(Generation.objects.release_slot, "here", "here/next")
     [again] = await in_database(Generation.objects.claim, "here/next", ["fake"], 1, timedelta(seconds=6))
     relay = Relay(again, held, Publisher(lambda *_: None), Quarantine())
     await relay.take_over_log()
-    await wire.publish_events({row.id: [(Cursor(last.attempt, last.index + 1), Text("too late ", 1, [1]))]})
+    await publish_events({row.id: [(Cursor(last.attempt, last.index + 1), Text("too late ", 1, [1]))]})
     await relay.publisher.writer.close()
     assert await tokens_told(row) == 10
     assert relay.answer.text == numbered(10)

@@ -40,7 +40,7 @@ async def test_an_engine_that_answers_nobody_is_doubted_and_one_that_answers_slo
     async with working(held):
         row = await ask(alice, 12)
         await told(row)
-        assert held.doubts == 0
+        assert held.stall_checks == 0
         fake.settings.stall_after = 3
         await ask(alice, 12)
-        await until(lambda: held.doubts)
+        await until(lambda: held.stall_checks)

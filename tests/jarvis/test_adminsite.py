@@ -11,7 +11,9 @@ from django.utils import timezone
 from accounts.audit import AuditEvent, record_event
 from accounts.models import ApiKey
 from inference.models import Generation, LanguageModel, PausedPlace, UsageDay
-from inference.redis import wire
+from inference.redis.client import close_client, shared_client
+from inference.redis.keys import worker_key
+from inference.redis.workers import publish_state
 from inference.worker_state import EngineState, WorkerState
 from tests.support.admin import alice, bob, carol, files
 
@@ -26,13 +28,11 @@ def worker():
 
     async def tell(state):
         if state is None:
-            await wire.shared_client().flushdb()
+            await shared_client().flushdb()
         else:
-            await wire.publish_state(state)
-            await wire.shared_client().expire(
-                wire.worker_key(state.name), 60
-            )  # a live one would tell it again and again
-        await wire.close_client()
+            await publish_state(state)
+            await shared_client().expire(worker_key(state.name), 60)  # a live one would tell it again and again
+        await close_client()
 
     asyncio.run(tell(state))
     yield state

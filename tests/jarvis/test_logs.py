@@ -21,7 +21,7 @@ __all__ = ["alice", "fake", "held", "live"]
 def lines(**variables):
     """What a process of its own logs, to a pipe."""
     code = (
-        "import logging, structlog; from jarvis.lib import logs; logs.set_up('web')\n"
+        "import logging, structlog; from jarvis.lib import logs; logs.set_up_logging('web')\n"
         "structlog.contextvars.bind_contextvars(request_id='abc')\n"
         "structlog.get_logger('x').info('thing.happened', size=3, id=object)\n"
         "structlog.get_logger('x').debug('thing.detail')\n"

@@ -13,7 +13,9 @@ from django.utils import timezone
 from accounts.audit import AuditEvent
 from accounts.models import ApiKey
 from inference.models import Generation, LanguageModel, PausedPlace, UsageDay
-from inference.redis import wire
+from inference.redis.client import close_client, shared_client
+from inference.redis.keys import worker_key
+from inference.redis.workers import publish_state
 from inference.worker_state import EngineState, Gpu, WorkerState
 
 pytestmark = pytest.mark.django_db
@@ -287,9 +289,9 @@ def tell(**fields):
     )
 
     async def tell():
-        await wire.publish_state(state)
-        await wire.shared_client().expire(wire.worker_key(state.name), 60)  # a live one would tell it again and again
-        await wire.close_client()
+        await publish_state(state)
+        await shared_client().expire(worker_key(state.name), 60)  # a live one would tell it again and again
+        await close_client()
 
     asyncio.run(tell())
     return state
@@ -300,8 +302,8 @@ def worker():
     yield tell()
 
     async def clean():
-        await wire.shared_client().flushdb()
-        await wire.close_client()
+        await shared_client().flushdb()
+        await close_client()
 
     asyncio.run(clean())
 

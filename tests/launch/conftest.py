@@ -11,8 +11,8 @@ import pytest
 from jarvis.launch.child import ChildPlan
 from jarvis.launch.display import Display
 from jarvis.launch.instance_lock import InstanceLock
-from jarvis.launch.logfile import LogFile
 from jarvis.launch.supervisor import Supervisor
+from jarvis.lib.log_file import LogFile
 
 MakePlan = Callable[..., ChildPlan]
 

@@ -59,8 +59,8 @@ async def test_a_stopped_child_is_gone_and_stays_so(plan: MakePlan) -> None:
 
 
 @pytest.mark.alone
-async def test_a_child_that_ignores_the_signal_is_killed_after_its_patience(plan: MakePlan) -> None:
-    made = plan("base", STUBBORN, patience=0.3)
+async def test_a_child_that_ignores_the_signal_is_killed_after_its_seconds(plan: MakePlan) -> None:
+    made = plan("base", STUBBORN, stop_seconds=0.3)
     child = Child(made, quiet)
     keeping = asyncio.create_task(child.keep_running())
     await until(lambda: made.log.last_line() == "on")
@@ -71,7 +71,7 @@ async def test_a_child_that_ignores_the_signal_is_killed_after_its_patience(plan
 
 
 async def test_a_hurried_child_is_killed_at_once(plan: MakePlan) -> None:
-    made = plan("base", STUBBORN, patience=60)
+    made = plan("base", STUBBORN, stop_seconds=60)
     child = Child(made, quiet)
     keeping = asyncio.create_task(child.keep_running())
     await until(lambda: made.log.last_line() == "on")
@@ -97,7 +97,7 @@ print("on", flush=True)
 while True:
     time.sleep(60)
 """
-    made = plan("base", script, patience=60, hurried_patience=60)
+    made = plan("base", script, stop_seconds=60, hurried_stop_seconds=60)
     child = Child(made, quiet)
     keeping = asyncio.create_task(child.keep_running())
     await until(lambda: made.log.last_line() == "on")
@@ -129,7 +129,7 @@ async def test_an_essential_child_that_never_gets_ready_ends_the_start_with_one_
     async def never(_: int) -> bool:
         return False
 
-    child = Child(plan("base", CRASH, essential=True, ready=never), quiet)
+    child = Child(plan("base", CRASH, is_essential=True, ready=never), quiet)
     with pytest.raises(LaunchError, match=r"base does not start .ended with code 3.*no such model: tiny") as error:
         await child.keep_running()
     assert "\n" not in str(error.value)
@@ -145,7 +145,7 @@ async def test_another_child_is_tried_for_ever(plan: MakePlan) -> None:
 
 
 async def test_an_essential_child_that_was_ready_once_is_tried_for_ever(plan: MakePlan) -> None:
-    child = Child(plan("base", CRASH, essential=True), quiet)
+    child = Child(plan("base", CRASH, is_essential=True), quiet)
     keeping = asyncio.create_task(child.keep_running())
     await until(lambda: child.starts == 4)
     await child.stop()
@@ -160,7 +160,7 @@ async def test_a_preparation_that_fails_ends_the_start_but_not_a_running_system(
             raise LaunchError("the disk is full")
 
     changes: list[str] = []
-    child = Child(plan("base", SLEEP, prepare=prepare, essential=True), lambda child: changes.append(child.detail))
+    child = Child(plan("base", SLEEP, prepare=prepare, is_essential=True), lambda child: changes.append(child.detail))
     keeping = asyncio.create_task(child.keep_running())
     await until(lambda: child.was_ready.is_set() and child.identity)
     assert child.identity is not None
@@ -174,4 +174,4 @@ async def test_a_preparation_that_fails_ends_the_start_but_not_a_running_system(
 
     full = True
     with pytest.raises(LaunchError, match="the disk is full"):
-        await Child(plan("base", SLEEP, prepare=prepare, essential=True), quiet).keep_running()
+        await Child(plan("base", SLEEP, prepare=prepare, is_essential=True), quiet).keep_running()

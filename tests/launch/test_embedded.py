@@ -177,9 +177,9 @@ def test_a_redis_that_outlived_its_supervisor_is_replaced(redis_server: RunningS
 def test_servers_of_a_killed_script_end_with_it(kind: type[Service], tmp_path: Path) -> None:
     script = f"""
         import pathlib, signal
-        from jarvis.launch.embedded import {kind.__name__}, Running
+        from jarvis.launch.embedded import {kind.__name__}, RunningService
         folder = pathlib.Path({str(tmp_path)!r})
-        running = Running({kind.__name__}(folder / "data", folder / "run"), folder / "log").start()
+        running = RunningService({kind.__name__}(folder / "data", folder / "run"), folder / "log").start()
         print(running.process.pid, flush=True)
         signal.pause()
     """

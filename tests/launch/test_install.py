@@ -69,3 +69,16 @@ def test_what_pip_is_told_uv_is_told_too(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert install.uv_environment(sys.executable)["UV_FIND_LINKS"] == "/from-the-environment"
     monkeypatch.setenv("UV_FIND_LINKS", "/for-uv-itself")
     assert install.uv_environment(sys.executable)["UV_FIND_LINKS"] == "/for-uv-itself"
+
+
+def test_bytecode_is_compiled_at_the_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "lib" / "python3.11" / "site-packages"
+    package.mkdir(parents=True)
+    (package / "good.py").write_text("answer = 42\n")
+    (package / "template.py").write_text("{{ no python }} {%\n")
+    monkeypatch.setattr(install, "VENV", tmp_path)
+    monkeypatch.setattr(install, "PYTHON", sys.executable)
+    monkeypatch.setattr(install, "OURS", ())
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    install.compile_bytecode()
+    assert [path.name.split(".")[0] for path in (package / "__pycache__").iterdir()] == ["good"]

@@ -72,7 +72,7 @@ async def test_a_child_that_cannot_be_started_ends_the_others(supervisor: Superv
 
     async def work() -> None:
         await supervisor.start_children([plan("base", SLEEP)])
-        await supervisor.start_children([plan("front", "raise SystemExit('bad')", ready=never, essential=True)])
+        await supervisor.start_children([plan("front", "raise SystemExit('bad')", ready=never, is_essential=True)])
 
     with pytest.raises(LaunchError, match="front does not start"):
         await supervisor.run(work)
@@ -117,21 +117,21 @@ async def test_the_state_of_each_child_is_shown_once_per_change(
 
 CRASHED = """
     import asyncio, pathlib, sys
-    from jarvis.launch.child import Plan
-    from jarvis.launch.instance_lock import Claim
+    from jarvis.launch.child import ChildPlan
+    from jarvis.launch.instance_lock import InstanceLock
     from jarvis.launch.display import Display
-    from jarvis.launch.logfile import LogFile
+    from jarvis.lib.log_file import LogFile
     from jarvis.launch.supervisor import Supervisor
 
     folder = pathlib.Path(sys.argv[1])
     sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
 
     async def main():
-        supervisor = Supervisor(Claim(folder, "http://127.0.0.1:1"), Display(), [("web", "worker")])
+        supervisor = Supervisor(InstanceLock(folder, "http://127.0.0.1:1"), Display(), [("web", "worker")])
 
         async def work():
-            plans = [Plan(name=name, command=lambda: sleep, log=LogFile(folder / name)) for name in ("web", "worker")]
-            await supervisor.start(plans)
+            logs = {name: LogFile(folder / name) for name in ("web", "worker")}
+            await supervisor.start_children([ChildPlan(name, lambda: sleep, log) for name, log in logs.items()])
             print("up", flush=True)
             await asyncio.Event().wait()
 

@@ -13,7 +13,8 @@ from accounts.models import ApiKey, UserLimits
 from chat.models import Conversation
 from inference.models import Generation, LanguageModel
 from inference.queue import rate_limits
-from inference.redis import wire
+from inference.redis.client import shared_client
+from inference.redis.keys import budget_key
 from jarvis.lib.database import in_database
 from tests.support.gateway import asked, post
 from tests.support.waiting import until
@@ -224,15 +225,15 @@ async def test_disconnects_at_random_leave_no_reservation_and_what_is_counted_is
         await asyncio.gather(*(leave(n) for n in range(60)))
 
     async def over():
-        held = [key async for key in wire.shared_client().scan_iter(match="jarvis:open:*")]
+        held = [key async for key in shared_client().scan_iter(match="jarvis:open:*")]
         return not held and not await in_database(Generation.objects.open().exists)
 
     async with asyncio.timeout(20):
         while not await over():
             await asyncio.sleep(0.05)
     spent = await in_database(lambda: Generation.objects.sum_tokens())
-    used = wire.budget_key(f"user:{live.row.owner_id}", rate_limits.month_start())
-    assert int(await wire.shared_client().hget(used, "n")) == spent
+    used = budget_key(f"user:{live.row.owner_id}", rate_limits.month_start())
+    assert int(await shared_client().hget(used, "n")) == spent
     assert await rows() > 30
 
 

@@ -86,7 +86,7 @@ def test_a_choice_that_says_nothing_is_no_event():
 
 
 def test_a_broken_stream_ends_with_an_error_object():
-    data = shape().error(server_overloaded())
+    data = shape().error_event(server_overloaded())
     assert data.endswith(b"data: [DONE]\n\n")
     (value,) = read(data.removesuffix(DONE))
     assert value["error"]["code"] == "overloaded"

@@ -15,10 +15,10 @@ FAILED = End("failed", "error", USAGE, Problem("engine_error", "The engine faile
 
 
 def stream(*batches, n=1, include_usage=False):
-    """The teller and the events it made, each batch told at once."""
-    teller = StreamEncoder(OpenAIStreamFormat("chatcmpl-1", 1, "m", include_usage), n, include_usage)
-    data = b"".join(teller.encode_events(batch) for batch in batches)
-    return teller, [event.removeprefix(b"data: ") for event in data.split(b"\n\n")[:-1]]
+    """The encoder and the events it made, each batch told at once."""
+    encoder = StreamEncoder(OpenAIStreamFormat("chatcmpl-1", 1, "m", include_usage), n, include_usage)
+    data = b"".join(encoder.encode_events(batch) for batch in batches)
+    return encoder, [event.removeprefix(b"data: ") for event in data.split(b"\n\n")[:-1]]
 
 
 def values(events):
@@ -37,13 +37,13 @@ def error_of(events):
 
 def test_text_that_comes_together_is_told_together():
     log = [Begin(), Prompt([1]), Text("a"), Text("b"), Finish("length", USAGE), DONE]
-    teller, events = stream(log, include_usage=True)
+    encoder, events = stream(log, include_usage=True)
     told = values(events)
     assert [value["choices"][0]["delta"].get("content") for value in told[:-1]] == ["", "ab", None]
     assert told[-2]["choices"][0]["finish_reason"] == "length"
     assert told[-1]["usage"]["prompt_tokens_details"] == {"cached_tokens": 1}
     assert told[-1]["choices"] == []
-    assert teller.ended
+    assert encoder.ended
 
 
 @pytest.mark.parametrize("cut", range(7))
@@ -62,9 +62,9 @@ def test_an_empty_answer_still_has_role_finish_and_end():
 
 
 def test_a_failure_before_any_event_is_left_to_the_status():
-    teller, events = stream([Begin(), FAILED])
+    encoder, events = stream([Begin(), FAILED])
     assert events == []
-    assert (teller.ended, teller.failed.status, teller.failed.code) == (True, 502, "engine_error")
+    assert (encoder.ended, encoder.failed.status, encoder.failed.code) == (True, 502, "engine_error")
 
 
 def test_a_failure_in_mid_stream_is_an_error_object_and_the_end():
@@ -88,12 +88,12 @@ def test_two_new_starts_are_no_worse_than_one():
 
 @pytest.mark.parametrize("again", ["x", "ax", "abx"])
 def test_an_answer_that_differs_from_what_was_told_breaks_the_stream(again):
-    teller, events = stream([Text("ab"), Text("c")], [Begin(clear=True), Text(again)], [Text("d")])
+    encoder, events = stream([Text("ab"), Text("c")], [Begin(clear=True), Text(again)], [Text("d")])
     assert error_of(events) == "engine_error"
     assert text_of(events) == "abc"
     assert events.count(b"[DONE]") == 1
-    assert (teller.ended, teller.generation_ended) == (True, False)
-    assert teller.take([Text("d"), DONE]) == b""
+    assert (encoder.ended, encoder.generation_ended) == (True, False)
+    assert encoder.encode_events([Text("d"), DONE]) == b""
 
 
 def test_an_answer_that_ends_before_it_repeated_all_breaks_the_stream():
@@ -120,9 +120,9 @@ def test_a_stopped_answer_ends_in_order():
 
 
 def whole(*entries):
-    teller = AnswerCollector()
-    teller.add_events(entries)
-    return teller.completion("chatcmpl-1", 1, "m")
+    encoder = AnswerCollector()
+    encoder.add_events(entries)
+    return encoder.completion("chatcmpl-1", 1, "m")
 
 
 def test_a_whole_answer_is_what_came_after_the_last_new_start():

@@ -56,7 +56,7 @@ LINES = [
 ]
 
 
-def grown(text, pieces, draws=lambda: True, releases=lambda: False):
+def grow(text, pieces, draws=lambda: True, releases=lambda: False):
     """A draft that got the text in pieces."""
     draft, at = Draft(), 0
     while at < len(text):
@@ -78,7 +78,7 @@ def test_blocks_come_together_as_the_whole(lines, seed):
     dice = random.Random(seed)
     ending = dice.choice(["\n", "\r\n", "\r"])
     text = ending.join(lines)
-    draft = grown(text, lambda: dice.choice([1, 2, 3, 7]), lambda: dice.random() < 0.7, lambda: dice.random() < 0.5)
+    draft = grow(text, lambda: dice.choice([1, 2, 3, 7]), lambda: dice.random() < 0.7, lambda: dice.random() < 0.5)
     assert "".join(draft.blocks) == render_markdown(text)
     assert draft.text == text
 
@@ -171,7 +171,7 @@ def test_definitions_at_the_end_change_what_was_finished_and_say_so():
 
 def test_a_text_without_end_is_shown_as_it_is():
     text = "a *b* c.\n" * (MAX_MARKDOWN_CHARS // 9 + 10)
-    draft = grown(text, lambda: 5000)
+    draft = grow(text, lambda: 5000)
     assert draft.blocks == [render_plain(text)]
 
 

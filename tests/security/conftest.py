@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from inference.redis import wire
+from inference.redis.client import close_client
 from jarvis.lib.database import in_database
 from tests.support.callers import ORIGIN
 from tests.support.gateway import live
@@ -34,4 +34,4 @@ async def http():
     transport = httpx.ASGITransport(app=http, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN, timeout=30) as client:
         yield client
-    await wire.close_client()
+    await close_client()

@@ -19,7 +19,7 @@ from jarvis.lib.database import in_database
 from tests.support.gateway import until_ready
 from tests.support.matrix import MATRIX, Owned
 from tests.support.routes import routes
-from tests.support.sockets import handshake, refusal, worker
+from tests.support.sockets import handshake_headers, handshake_refusal, worker
 
 __all__ = ["worker"]
 
@@ -223,4 +223,6 @@ async def test_the_socket_takes_the_same_keys(cast, model, name):
         headers = headers_of(found["secret"]) if found["secret"] else {}
         status, _ = expected(door, credential, opens)
         named = {header.replace("-", "_"): value for header, value in headers.items()}
-        assert await refusal(handshake(origin=None, **named)) == (None if status == 200 else status), form
+        assert await handshake_refusal(handshake_headers(origin=None, **named)) == (
+            None if status == 200 else status
+        ), form

@@ -14,7 +14,7 @@ from accounts import authentication
 from accounts.models import ApiKey
 from jarvis.lib.database import in_database
 from tests.support.routes import routes
-from tests.support.sockets import handshake, refusal
+from tests.support.sockets import handshake_headers, handshake_refusal
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -48,7 +48,7 @@ async def status(http, door, headers):
 
 async def socket(secret):
     """How a handshake with a key is answered; None: the socket stays open."""
-    return await refusal(handshake(origin=None, x_api_key=secret))
+    return await handshake_refusal(handshake_headers(origin=None, x_api_key=secret))
 
 
 def test_every_door_for_keys_is_tried():

@@ -249,7 +249,7 @@ async def test_no_frame_makes_the_socket_fail(cast, model, open_as):
     for text in [*filter(None, made), "\x00", "{" * 10_000, "[" * 100_000, '{"type":"ask"}' * 10]:
         await socket.send_to(text_data=text)
     await socket.send_to(bytes_data=b"\x00\xff")
-    await socket.tell(type="ping")
-    while (frame := await socket.frame())["type"] != "pong":
+    await socket.send_frame(type="ping")
+    while (frame := await socket.receive_frame())["type"] != "pong":
         assert frame.get("code") not in ("internal_error", "unavailable"), frame
     assert sum(frame["type"] == "error" for frame in socket.seen) > 200

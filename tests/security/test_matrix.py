@@ -164,18 +164,18 @@ async def test_what_a_frame_names_does_not_exist_for_others(cast, model, open_as
     before = await in_database(everything)
     for stranger in (cast.bob, cast.carol):
         socket = await open_as(stranger)
-        await socket.frame("state")
+        await socket.receive_frame("state")
         for (frame, field), (fields, code) in FRAMES.items():
             key = uuid.uuid4()
             asked = {"client_key": key} if frame in ASKING else {}
             nothing = NOWHERE if isinstance(made[frame, field].pk, uuid.UUID) else 2**40
             answers = []
             for id in (made[frame, field].pk, nothing):
-                await socket.tell(type=frame.lower(), **{field: id}, **fields, **asked)
-                await socket.tell(type="ping")
-                answer = await socket.frame("error", "pong", "accepted", "begin", "delta", "end")
+                await socket.send_frame(type=frame.lower(), **{field: id}, **fields, **asked)
+                await socket.send_frame(type="ping")
+                answer = await socket.receive_frame("error", "pong", "accepted", "begin", "delta", "end")
                 if answer["type"] != "pong":
-                    await socket.frame("pong")
+                    await socket.receive_frame("pong")
                 answers.append({name: value for name, value in answer.items() if name != "reply_to"})
             assert answers[0] == answers[1], (frame, field)
             assert answers[0].get("code") == code, (frame, field)
@@ -184,13 +184,13 @@ async def test_what_a_frame_names_does_not_exist_for_others(cast, model, open_as
 
 async def test_the_owner_gets_an_answer_to_each_frame(cast, model, open_as):
     socket = await open_as(cast.alice)
-    await socket.frame("state")
+    await socket.receive_frame("state")
     for (frame, field), (fields, _) in FRAMES.items():
         made = await in_database(maker(frame, field), cast.alice)
         asked = {"client_key": uuid.uuid4()} if frame in ASKING else {}
-        await socket.tell(type=frame.lower(), **{field: made.pk}, **fields, **asked)
-        await socket.tell(type="ping")
-        answer = await socket.frame("error", "pong", "accepted", "begin", "end")
+        await socket.send_frame(type=frame.lower(), **{field: made.pk}, **fields, **asked)
+        await socket.send_frame(type="ping")
+        answer = await socket.receive_frame("error", "pong", "accepted", "begin", "end")
         assert answer["type"] != "error", (frame, answer)
         if answer["type"] != "pong":
-            await socket.frame("pong")
+            await socket.receive_frame("pong")

@@ -10,7 +10,7 @@ import pytest
 
 from jarvis.web.body_timeout import BYTES_PER_EXTRA_SECOND, BodyTooSlow, limit_body_time
 from tests.support.live import static_files
-from tests.support.servers import answering, started
+from tests.support.servers import start_server, wait_server
 
 SECONDS = 1
 
@@ -20,9 +20,9 @@ async def place(request, transactional_db):
     static_files()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        child = started(request.param, listener, JARVIS_WEB_REQUEST_SECONDS=str(SECONDS))
+        child = start_server(request.param, listener, JARVIS_WEB_REQUEST_SECONDS=str(SECONDS))
         try:
-            await answering(port, child)
+            await wait_server(port, child)
             yield port
         finally:
             child.terminate()

@@ -16,8 +16,8 @@ from accounts.models import ApiKey
 from jarvis.lib.database import in_database
 from tests.support.callers import CSRF
 from tests.support.live import static_files
-from tests.support.servers import answering, started
-from tests.support.sockets import signed_in
+from tests.support.servers import start_server, wait_server
+from tests.support.sockets import session_cookie
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
@@ -31,10 +31,10 @@ async def processes(transactional_db):
     static_files()
     with contextlib.ExitStack() as stack:
         listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
-        children = [started("uvicorn", listener, JARVIS_API_KEYS=OF_ENVIRONMENT) for listener in listeners]
+        children = [start_server("uvicorn", listener, JARVIS_API_KEYS=OF_ENVIRONMENT) for listener in listeners]
         try:
             ports = [listener.getsockname()[1] for listener in listeners]
-            await asyncio.gather(*map(answering, ports, children))
+            await asyncio.gather(*map(wait_server, ports, children))
             yield [f"127.0.0.1:{port}" for port in ports]
         finally:
             for child in children:
@@ -45,7 +45,7 @@ async def processes(transactional_db):
 
 def person(user, place):
     """What the browser of somebody who is signed in sends to a process."""
-    cookie = f"{settings.SESSION_COOKIE_NAME}={signed_in(user)}; {settings.CSRF_COOKIE_NAME}={CSRF}"
+    cookie = f"{settings.SESSION_COOKIE_NAME}={session_cookie(user)}; {settings.CSRF_COOKIE_NAME}={CSRF}"
     return {"cookie": cookie, "x-csrftoken": CSRF, "origin": f"http://{place}"}
 
 

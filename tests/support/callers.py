@@ -3,7 +3,7 @@
 from django.conf import settings
 
 from accounts.models import ApiKey
-from tests.support.sockets import HOST, signed_in
+from tests.support.sockets import HOST, session_cookie
 
 ORIGIN = f"http://{HOST}"
 
@@ -13,7 +13,7 @@ CSRF = "c" * 32
 
 def session_headers(user):
     """As the browser of somebody who is signed in sends them from one of our pages."""
-    cookie = f"{settings.SESSION_COOKIE_NAME}={signed_in(user)}; {settings.CSRF_COOKIE_NAME}={CSRF}"
+    cookie = f"{settings.SESSION_COOKIE_NAME}={session_cookie(user)}; {settings.CSRF_COOKIE_NAME}={CSRF}"
     return {"cookie": cookie, "x-csrftoken": CSRF, "origin": ORIGIN, "referer": f"{ORIGIN}/"}
 
 

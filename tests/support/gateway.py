@@ -11,12 +11,12 @@ import pytest
 
 from accounts.models import ApiKey
 from inference.api.model_list import get_catalogue
-from inference.redis import wire
+from inference.redis.client import close_client, shared_client
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.database import in_database
 from tests.support.fake_engine import FakeEngine
-from tests.support.live import serving
-from tests.support.workers import FakeHeld, working
+from tests.support.live import serve
+from tests.support.workers import FakeKeptEngine, working
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Live:
     client: openai.AsyncOpenAI
     http: aiohttp.ClientSession
     row: ApiKey
-    held: FakeHeld
+    held: FakeKeptEngine
 
 
 @contextlib.asynccontextmanager
@@ -54,12 +54,12 @@ async def until_ready(name="fake"):
 async def live(alice, fake, held):
     row, key = await in_database(ApiKey.create_with_secret, alice.pk, "test")
     try:
-        async with serving() as url, working(held), open_to(url, key, fake, row, held) as live:
+        async with serve() as url, working(held), open_to(url, key, fake, row, held) as live:
             await until_ready()
             yield live
     finally:  # also where something does not end as it should: who comes next finds nothing of it
-        await wire.shared_client().flushdb()
-        await wire.close_client()
+        await shared_client().flushdb()
+        await close_client()
 
 
 HELLO = [{"role": "user", "content": "Hello"}]

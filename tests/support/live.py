@@ -16,7 +16,7 @@ def static_files():
 
 
 @contextlib.asynccontextmanager
-async def serving(port=0):
+async def serve(port=0):
     """uvicorn with the application; gives its address. With `port` it comes back where it was before."""
     from jarvis.asgi import application
 
@@ -38,6 +38,8 @@ async def serving(port=0):
         listener.close()
 
 
-def tasks(prefix):
-    """The tasks of this event loop whose function's name begins so, such as `ChatConsumer.tail`."""
-    return [task for task in asyncio.all_tasks() if getattr(task.get_coro(), "__qualname__", "").startswith(prefix)]
+def list_tasks(*owners):
+    """The tasks of this event loop that run one of these functions, or a method of one of these classes."""
+    prefixes = tuple(f"{owner.__qualname__}." for owner in owners)
+    names = [(task, f"{getattr(task.get_coro(), '__qualname__', '')}.") for task in asyncio.all_tasks()]
+    return [task for task, name in names if name.startswith(prefixes)]

@@ -13,7 +13,7 @@ from playwright.async_api import expect
 from chat.models import Conversation
 from jarvis.lib.database import in_database
 from tests.support.accounts import PASSWORD
-from tests.support.sockets import signed_in
+from tests.support.sockets import session_cookie
 
 SHOTS = Path(__file__).resolve().parent.parent.parent / "docs" / "screenshots"
 
@@ -21,9 +21,9 @@ SHOTS = Path(__file__).resolve().parent.parent.parent / "docs" / "screenshots"
 SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
 
 
-async def come_in(page, user):
+async def add_session(page, user):
     """Signed in without the sign-in page."""
-    cookie = await in_database(signed_in, user)
+    cookie = await in_database(session_cookie, user)
     await page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": page.site}])
 
 
@@ -38,7 +38,7 @@ async def sign_in_by_form(page, name="alice"):
 
 async def sign_in(page, name="alice"):
     """The page of somebody who is signed in, when it can be written on."""
-    await come_in(page, await in_database(User.objects.get, username=name))
+    await add_session(page, await in_database(User.objects.get, username=name))
     await page.goto("/")
     await page.wait_for_selector("#state[data-phase=ready]")
 
@@ -48,7 +48,7 @@ async def ask(page, text):
     await page.locator("#text").press("Enter")
 
 
-async def shot(page, name, whole=False):
+async def take_screenshot(page, name, whole=False):
     """Keep a picture for the README, when `make screenshots` asks for it."""
     if os.environ.get("JARVIS_SCREENSHOTS"):
         await asyncio.sleep(0.3)  # transitions
@@ -65,7 +65,7 @@ SAID = {
 }
 
 
-def some_conversations(owner):
+def create_conversations(owner):
     for title, days in SAID.items():
         made = Conversation.objects.create(owner=owner, title=title)
         made.add_message("user", f"{title} Please tell me all about the lighthouse <b>at</b> night.")
@@ -73,7 +73,7 @@ def some_conversations(owner):
         Conversation.objects.filter(pk=made.pk).update(updated_at=timezone.now() - timedelta(days=days))
 
 
-def titled(page, title):
+def find_entry(page, title):
     return page.locator("#conversations li", has_text=title)
 
 

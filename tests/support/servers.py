@@ -16,7 +16,7 @@ from jarvis.lib.config import BASE
 from tests.support.live import static_files
 
 
-def started(kind, listener, **more):
+def start_server(kind, listener, **more):
     """The server as the launcher starts it, on the test's database."""
     fd = listener.fileno()
     env = os.environ | {
@@ -38,16 +38,16 @@ async def server(request, transactional_db):
     static_files()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        child = started(request.param, listener)
+        child = start_server(request.param, listener)
         try:
-            await answering(port, child)
+            await wait_server(port, child)
             yield f"127.0.0.1:{port}"
         finally:
             child.terminate()
             child.wait(20)
 
 
-async def answering(port, child):
+async def wait_server(port, child):
     async with asyncio.timeout(60), aiohttp.ClientSession() as client:
         while child.poll() is None:
             try:

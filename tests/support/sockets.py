@@ -36,14 +36,14 @@ async def worker(held, model, fake):
         yield worker
 
 
-def signed_in(user):
+def session_cookie(user):
     """The cookie of a session, as the browser would send it."""
     client = Client()
     client.force_login(user)
     return client.cookies[settings.SESSION_COOKIE_NAME].value
 
 
-def handshake(origin=f"http://{HOST}", host=HOST, **headers):
+def handshake_headers(origin=f"http://{HOST}", host=HOST, **headers):
     """The headers of a handshake; None leaves one out."""
     named = {"host": host, "origin": origin} | {name.replace("_", "-"): value for name, value in headers.items()}
     return [(name.encode(), value.encode()) for name, value in named.items() if value is not None]
@@ -56,10 +56,10 @@ class Socket(WebsocketCommunicator):  # type: ignore[misc]
         super().__init__(sockets, path, headers=headers)
         self.seen = []
 
-    async def tell(self, **frame):
+    async def send_frame(self, **frame):
         await self.send_to(text_data=json.dumps(frame, default=str))
 
-    async def frame(self, *types, timeout=10):
+    async def receive_frame(self, *types, timeout=10):
         """The next frame of one of these types; others are passed over, and kept in `seen`."""
         async with asyncio.timeout(timeout):
             while True:
@@ -69,15 +69,15 @@ class Socket(WebsocketCommunicator):  # type: ignore[misc]
                     return frame
 
     async def ask(self, text="count", **fields):
-        await self.tell(type="ask", text=text, **({"client_key": uuid.uuid4()} | fields))
-        return await self.frame("accepted", "error")
+        await self.send_frame(type="ask", text=text, **({"client_key": uuid.uuid4()} | fields))
+        return await self.receive_frame("accepted", "error")
 
-    async def answer(self, generation, after="0-0"):
+    async def receive_answer(self, generation, after="0-0"):
         """Follow to the end: the text as a page would show it, and the end."""
-        await self.tell(type="follow", generation=generation, after=after)
+        await self.send_frame(type="follow", generation=generation, after=after)
         text = ""
         while True:
-            frame = await self.frame("begin", "delta", "end", "error")
+            frame = await self.receive_frame("begin", "delta", "end", "error")
             assert frame["type"] != "error", frame
             if frame["type"] == "end":
                 return text, frame
@@ -85,7 +85,7 @@ class Socket(WebsocketCommunicator):  # type: ignore[misc]
 
 
 @contextlib.asynccontextmanager
-async def opened(headers):
+async def open_socket(headers):
     socket = Socket(headers)
     connected, _ = await socket.connect(timeout=5)
     assert connected
@@ -101,26 +101,26 @@ async def open_as():
     async with contextlib.AsyncExitStack() as stack:
 
         async def open_as(user):
-            cookie = await in_database(signed_in, user)
-            headers = handshake(cookie=f"{settings.SESSION_COOKIE_NAME}={cookie}")
-            return await stack.enter_async_context(opened(headers))
+            cookie = await in_database(session_cookie, user)
+            headers = handshake_headers(cookie=f"{settings.SESSION_COOKIE_NAME}={cookie}")
+            return await stack.enter_async_context(open_socket(headers))
 
         yield open_as
 
 
-def in_a_line():
+def link_messages():
     """Link messages that were written in bulk, each to the one before it."""
     with connection.cursor() as cursor:
         cursor.execute(migration.LINK)
         cursor.execute(migration.END)
 
 
-def headers(client):
+def session_headers(client):
     cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
-    return handshake(cookie=f"{settings.SESSION_COOKIE_NAME}={cookie}")
+    return handshake_headers(cookie=f"{settings.SESSION_COOKIE_NAME}={cookie}")
 
 
-async def closes(socket):
+async def wait_close(socket):
     """The code with which a socket closes, and after how many seconds."""
     began = time.monotonic()
     async with asyncio.timeout(5):
@@ -130,7 +130,7 @@ async def closes(socket):
                 return event["code"], time.monotonic() - began
 
 
-async def refusal(headers, path="/ws/chat/"):
+async def handshake_refusal(headers, path="/ws/chat/"):
     """How a handshake is answered: 403, 401, or the code of a socket that is closed at once; None if it stays open."""
     socket = WebsocketCommunicator(sockets, path, headers=headers)
     socket.scope["extensions"] = {"websocket.http.response": {}}

@@ -13,7 +13,8 @@ from inference.log.follow import follow
 from inference.models import Generation
 from inference.openai.request import check_chat_request
 from inference.queue.submit import submit_generation
-from inference.redis import wire
+from inference.redis.client import UNAVAILABLE_ERRORS, close_client, shared_client
+from inference.redis.log import read_log
 from inference.worker.worker import Worker
 from inference.worker_state import EngineState
 from jarvis.lib.database import in_database
@@ -23,12 +24,12 @@ from tests.support.fake_engine import FakeEngine
 @pytest.fixture(autouse=True)
 async def clean_redis(request):
     yield
-    with contextlib.suppress(*wire.UNAVAILABLE_ERRORS):
-        await wire.shared_client().flushdb()
-    await wire.close_client()
+    with contextlib.suppress(*UNAVAILABLE_ERRORS):
+        await shared_client().flushdb()
+    await close_client()
 
 
-class FakeHeld:
+class FakeKeptEngine:
     """The engine contract on top of a fake engine's socket."""
 
     base_url = "http://engine"
@@ -36,7 +37,7 @@ class FakeHeld:
     def __init__(self, path):
         self.path = path
         self.state = EngineState(phase="ready", model="fake", max_model_len=100_000, slots=64)
-        self.deaths = self.doubts = 0
+        self.deaths = self.stall_checks = 0
         self.sessions = None
         self.up = asyncio.Event()
         self.up.set()
@@ -47,17 +48,17 @@ class FakeHeld:
             self.sessions = aiohttp.ClientSession(connector=connector, read_bufsize=1, timeout=aiohttp.ClientTimeout())
         return self.sessions
 
-    async def ready(self):
+    async def wait_ready(self):
         await self.up.wait()
 
-    def gpus(self):
+    def list_gpus(self):
         return []
 
     async def verify(self):
         return self.up.is_set()
 
-    async def doubt(self):
-        self.doubts += 1
+    async def check_stall(self):
+        self.stall_checks += 1
 
     async def close(self):
         if self.sessions is not None:
@@ -82,7 +83,7 @@ async def fake(tmp_path):
 
 @pytest.fixture
 async def held(fake, tmp_path):
-    engine = FakeHeld(tmp_path / "engine.sock")
+    engine = FakeKeptEngine(tmp_path / "engine.sock")
     yield engine
     await engine.close()
 
@@ -142,7 +143,7 @@ async def stored(row):
 
 async def tokens_told(row):
     """How many tokens the log of a generation holds now."""
-    return sum(entry.tokens for _, entry in await wire.read_log(row.id) if isinstance(entry, Text))
+    return sum(entry.tokens for _, entry in await read_log(row.id) if isinstance(entry, Text))
 
 
 def text_of(entries):

@@ -13,7 +13,7 @@ from accounts.audit import AuditEvent
 from accounts.models import ApiKey, GroupLimits, Invitation, Preferences, UserLimits
 from chat.models import Conversation, Message, Share
 from inference.models import Generation, LanguageModel
-from inference.usage.rollup import UsageDay
+from inference.models.usage import UsageDay
 
 CANARY = "canary-of-alice"
 

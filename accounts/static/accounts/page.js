@@ -14,7 +14,7 @@ for (const button of document.querySelectorAll("[data-copy]")) {
     } catch {
       return; // the text is selected, so the keyboard copies it
     }
-    document.getElementById(button.dataset.told).textContent = button.dataset.done;
+    document.getElementById(button.dataset.status).textContent = button.dataset.done;
   });
 }
 

@@ -1,18 +1,17 @@
 // What a person does with a conversation: rename, pin, file, archive, share, export, delete and undo.
 
+import { byId, data, element, findAll, on, say, textButton } from "./dom.js";
 import { openMenu } from "./menu.js";
-import { element, say, textButton } from "./words.js";
 
-const UNDO = 8_000; // milliseconds that a deletion can be undone
-const KEPT = "jarvis.undo"; // the deletion that can still be undone after another page was loaded
-const home = document.body.dataset.home;
+const UNDO_MS = 8_000; // in which a deletion can be undone
+const UNDO_KEY = "jarvis.undo"; // the deletion that can still be undone after another page was loaded
 
 // Calls a REST resource. Throws an Error with a sentence that can be shown.
 export async function call(method, path, body) {
   const form = body instanceof FormData;
   const headers = { "x-csrftoken": document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "", accept: "application/json" };
   if (body && !form) headers["content-type"] = "application/json";
-  const reply = await fetch(`${home}api/v1/${path}`, { method, headers, body: body && !form ? JSON.stringify(body) : body }).catch(() => {
+  const reply = await fetch(`${data.home}api/v1/${path}`, { method, headers, body: body && !form ? JSON.stringify(body) : body }).catch(() => {
     throw new Error(say("no_answer"));
   });
   if (reply.status === 204) return null;
@@ -24,8 +23,8 @@ export async function call(method, path, body) {
 let toast = null;
 
 // A line at the edge of the page, read by screen readers, gone after a while.
-export function tell(words, act, name, duration = 6_000) {
-  const place = document.getElementById("toasts") ?? document.body.appendChild(element("div", { id: "toasts", role: "status" }));
+export function showToast(words, act, name, duration = 6_000) {
+  const place = byId("toasts") ?? document.body.appendChild(element("div", { id: "toasts", role: "status" }));
   toast?.remove();
   const mine = (toast = element("div", { class: "toast" }, element("span", {}, words)));
   if (act) mine.append(textButton(name, () => (mine.remove(), act())));
@@ -34,37 +33,37 @@ export function tell(words, act, name, duration = 6_000) {
 }
 
 export class Actions {
-  // `list`: {changed(conversation), left()}: what is shown of a conversation that has changed; the open one is gone.
+  // `list`: {applyChange(conversation)}: shows how a conversation is now; false where the page is left.
   constructor(list) {
     this.list = list;
   }
 
-  async #try(work) {
+  async #attempt(work) {
     try {
       return await work();
     } catch (error) {
-      tell(error.message);
+      showToast(error.message);
       return null;
     }
   }
 
   change(id, fields) {
-    return this.#try(async () => {
+    return this.#attempt(async () => {
       const now = await call("PATCH", `conversations/${id}/`, fields);
-      this.list.changed({ ...now, conversation: id });
+      this.list.applyChange({ ...now, conversation: id });
       return now;
     });
   }
 
-  menu(entry, button) {
+  openMenu(entry, button) {
     const { conversation: id } = entry.dataset;
-    const file = `${home}api/v1/conversations/${id}/export/?as=`;
+    const file = `${data.home}api/v1/conversations/${id}/export/?as=`;
     const pinned = entry.hasAttribute("data-pinned");
     const archived = entry.hasAttribute("data-archived");
     openMenu(button, [
       { name: "rename", act: () => this.rename(entry) },
       { name: pinned ? "unpin" : "pin", act: () => this.change(id, { pinned: !pinned }) },
-      { name: "file", act: () => this.file(entry) },
+      { name: "file", act: () => this.chooseFolder(entry) },
       { name: "share", act: () => this.share(entry) },
       { name: "as_markdown", href: `${file}markdown` },
       { name: "as_json", href: `${file}json` },
@@ -87,8 +86,8 @@ export class Actions {
       if (focused) link.focus();
       if (save && title && title !== link.textContent) await this.change(entry.dataset.conversation, { title });
     };
-    field.addEventListener("blur", () => end(true));
-    field.addEventListener("keydown", (event) => {
+    on(field, "blur", () => end(true));
+    on(field, "keydown", (event) => {
       event.stopPropagation();
       if (event.key === "Enter" && !event.isComposing) end(true);
       if (event.key === "Escape") end(false);
@@ -99,49 +98,49 @@ export class Actions {
 
   async archive(id, archived) {
     const now = await this.change(id, { archived });
-    if (now && archived) tell(say("was_archived"), () => this.change(id, { archived: false }), say("undo"), UNDO);
+    if (now && archived) showToast(say("was_archived"), () => this.change(id, { archived: false }), say("undo"), UNDO_MS);
   }
 
   delete(entry) {
     const { conversation: id } = entry.dataset;
-    return this.#try(async () => {
+    return this.#attempt(async () => {
       await call("DELETE", `conversations/${id}/`);
-      sessionStorage.setItem(KEPT, JSON.stringify({ id, until: Date.now() + UNDO }));
-      const stays = this.list.changed({ conversation: id, deleted: true }) !== false;
+      sessionStorage.setItem(UNDO_KEY, JSON.stringify({ id, until: Date.now() + UNDO_MS }));
+      const stays = this.list.applyChange({ conversation: id, deleted: true }) !== false;
       if (stays) this.offerUndo();
     });
   }
 
   // Also on the page that is loaded after the open conversation was deleted.
   offerUndo() {
-    const { id, until } = JSON.parse(sessionStorage.getItem(KEPT) ?? "{}");
+    const { id, until } = JSON.parse(sessionStorage.getItem(UNDO_KEY) ?? "{}");
     if (!id || until < Date.now()) return;
     const undo = () =>
-      this.#try(async () => {
-        sessionStorage.removeItem(KEPT);
+      this.#attempt(async () => {
+        sessionStorage.removeItem(UNDO_KEY);
         const now = await call("POST", `conversations/${id}/restore/`);
-        this.list.changed({ ...now, conversation: id });
+        this.list.applyChange({ ...now, conversation: id });
       });
-    tell(say("was_deleted"), undo, say("undo"), until - Date.now());
+    showToast(say("was_deleted"), undo, say("undo"), until - Date.now());
   }
 
-  file(entry) {
-    const folders = [...new Set([...document.querySelectorAll("[data-folder]")].map((one) => one.dataset.folder))].filter(Boolean).sort();
+  chooseFolder(entry) {
+    const folders = [...new Set(findAll("[data-folder]").map((one) => one.dataset.folder))].filter(Boolean).sort();
     const field = element("input", { id: "folder", maxlength: "60", list: "folders", autocomplete: "off", value: entry.dataset.folder });
-    const known = element("datalist", { id: "folders" }, ...folders.map((name) => element("option", { value: name })));
+    const suggestions = element("datalist", { id: "folders" }, ...folders.map((name) => element("option", { value: name })));
     const save = (folder) => this.change(entry.dataset.conversation, { folder });
     const choice = (name) => element("button", { type: "button", class: "chip", onclick: () => (dialog.close(), save(name)) }, name);
     const chips = element("div", { class: "chips" }, ...folders.map(choice));
-    const form = element("form", { method: "dialog", onsubmit: () => save(field.value.trim()) }, chips, element("label", { for: "folder" }, say("folder")), field, known);
+    const form = element("form", { method: "dialog", onsubmit: () => save(field.value.trim()) }, chips, element("label", { for: "folder" }, say("folder")), field, suggestions);
     const none = textButton(say("no_folder"), () => (dialog.close(), save("")));
     form.append(element("div", { class: "row" }, element("button", { class: "primary" }, say("save")), ...(entry.dataset.folder ? [none] : [])));
-    const dialog = open(say("file"), form);
+    const dialog = openDialog(say("file"), form);
     field.focus();
   }
 
   async share(entry) {
     const { conversation } = entry.dataset;
-    const links = await this.#try(() => call("GET", `shares/?conversation=${conversation}`));
+    const links = await this.#attempt(() => call("GET", `shares/?conversation=${conversation}`));
     if (!links) return;
     const rows = element("ul", { class: "rows" });
     const show = (link) => {
@@ -149,10 +148,10 @@ export class Actions {
       const copy = async () => {
         field.select();
         await (navigator.clipboard?.writeText(link.url) ?? Promise.resolve(document.execCommand("copy")));
-        tell(say("copied"));
+        showToast(say("copied"));
       };
       const row = element("li", {}, field, textButton(say("copy"), copy));
-      const withdraw = () => this.#try(async () => (await call("DELETE", `shares/${link.id}/`), row.remove(), tell(say("was_withdrawn"))));
+      const withdraw = () => this.#attempt(async () => (await call("DELETE", `shares/${link.id}/`), row.remove(), showToast(say("was_withdrawn"))));
       row.append(textButton(say("withdraw"), withdraw));
       rows.append(row);
       return field;
@@ -161,21 +160,21 @@ export class Actions {
     const named = element("input", { type: "checkbox", id: "with-name" });
     const make = (event) => {
       event.preventDefault();
-      this.#try(async () => show(await call("POST", "shares/", { conversation, with_name: named.checked })).select());
+      this.#attempt(async () => show(await call("POST", "shares/", { conversation, with_name: named.checked })).select());
     };
     const form = element("form", { onsubmit: make }, element("p", { class: "hint" }, say("share_hint")), rows);
     form.append(element("label", { class: "check", for: "with-name" }, named, say("with_name")), element("button", { class: "primary" }, say("make_link")));
-    open(say("share"), form);
+    openDialog(say("share"), form);
   }
 }
 
-function open(name, content) {
-  const shut = element("button", { type: "button", class: "icon", "aria-label": say("close"), onclick: () => dialog.close() }, "✕");
-  const dialog = element("dialog", { class: "sheet", "aria-label": name }, element("header", {}, element("h2", {}, name), shut), content);
+function openDialog(name, content) {
+  const closeButton = element("button", { type: "button", class: "icon", "aria-label": say("close"), onclick: () => dialog.close() }, "✕");
+  const dialog = element("dialog", { class: "sheet", "aria-label": name }, element("header", {}, element("h2", {}, name), closeButton), content);
   const back = document.activeElement;
-  dialog.addEventListener("close", () => (dialog.remove(), back?.isConnected && back.focus()));
-  dialog.addEventListener("keydown", (event) => event.stopPropagation());
-  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  on(dialog, "close", () => (dialog.remove(), back?.isConnected && back.focus()));
+  on(dialog, "keydown", (event) => event.stopPropagation());
+  on(dialog, "click", (event) => event.target === dialog && dialog.close());
   document.body.append(dialog);
   dialog.showModal();
   return dialog;

@@ -1,101 +1,101 @@
 // One answer on the page: follows its generation to its end, and shows what becomes of it.
 
+import { addCopyButtons, Blocks, readableText } from "./blocks.js";
 import { copyButton } from "./copy.js";
-import { adorn, Rendered, spoken } from "./rendered.js";
-import { element, say, textButton } from "./words.js";
+import { data, element, findAll, say, textButton } from "./dom.js";
 
-export const OPEN = new Set(["queued", "running"]);
+export const OPEN_STATUSES = new Set(["queued", "running"]);
 
 export class Answer {
-  #said;
-  #rendered;
-  #started = false; // some of its text is shown
-  #place = ""; // in the queue, in words
+  #text;
+  #blocks;
+  #hasText = false; // some of its text is shown
+  #position = ""; // in the queue, in words
 
-  // `page`: {grew(), ended(answer), again(answer)}
+  // `page`: {onChange(), onEnd(answer), onRetry(answer)}
   constructor(article, page) {
     this.article = article;
     this.page = page;
     this.generation = article.dataset.generation ?? "";
     this.status = article.dataset.status ?? "done";
-    this.#said = article.querySelector(".said");
-    this.#rendered = new Rendered(this.#said);
-    if (OPEN.has(this.status)) this.#wait();
-    else this.#finish(article.dataset.finish, article.dataset.error);
+    this.#text = article.querySelector(".said");
+    this.#blocks = new Blocks(this.#text);
+    if (OPEN_STATUSES.has(this.status)) this.#showWaiting();
+    else this.#showEnd(article.dataset.finish, article.dataset.error);
   }
 
-  static make(id, generation, page) {
+  static create(id, generation, page) {
     const heading = element("h2", { class: "hidden" }, say("jarvis"));
     const said = element("div", { class: "said rendered" });
-    const data = { "data-message": id, "data-generation": generation, "data-status": "queued" };
-    return new Answer(element("article", { class: "message assistant", ...data }, heading, said), page);
+    const attributes = { "data-message": id, "data-generation": generation, "data-status": "queued" };
+    return new Answer(element("article", { class: "message assistant", ...attributes }, heading, said), page);
   }
 
   get isOpen() {
-    return OPEN.has(this.status);
+    return OPEN_STATUSES.has(this.status);
   }
 
   get text() {
-    return spoken(this.#said);
+    return readableText(this.#text);
   }
 
-  hear(frame) {
+  applyFrame(frame) {
     if (frame.type === "begin") {
-      this.#status("running");
-      if (frame.clear) this.#started = false;
-      if (frame.clear) this.#rendered.clear();
-      if (!this.#started) this.#wait();
+      this.#setStatus("running");
+      if (frame.clear) this.#hasText = false;
+      if (frame.clear) this.#blocks.clear();
+      if (!this.#hasText) this.#showWaiting();
     } else if (frame.type === "html") {
-      if (!this.#started && !frame.blocks && !frame.open && !frame.tail) return;
-      this.#started = true;
-      this.#rendered.show(frame);
+      if (!this.#hasText && !frame.blocks && !frame.open && !frame.tail) return;
+      this.#hasText = true;
+      this.#blocks.apply(frame);
     } else if (frame.type === "queue") {
-      this.#place = placeOf(frame);
-      if (!this.#started) this.#wait();
+      this.#position = describePosition(frame);
+      if (!this.#hasText) this.#showWaiting();
     } else if (frame.type === "end") {
-      this.#status(frame.status);
+      this.#setStatus(frame.status);
       this.article.dataset.finish = frame.finish_reason;
-      this.#rendered.close();
-      if (!this.#started) this.#said.replaceChildren();
-      this.#finish(frame.finish_reason, frame.error?.message);
-      this.page.ended(this);
+      this.#blocks.finish();
+      if (!this.#hasText) this.#text.replaceChildren();
+      this.#showEnd(frame.finish_reason, frame.error?.message);
+      this.page.onEnd(this);
     }
-    this.page.grew();
+    this.page.onChange();
   }
 
-  #status(status) {
+  #setStatus(status) {
     this.status = this.article.dataset.status = status;
   }
 
-  #wait() {
-    const words = this.status === "queued" ? this.#place || say("queued") : say("thinking");
-    this.#said.replaceChildren(element("span", { class: "wait" }, element("i", { "aria-hidden": "true" }), words));
+  #showWaiting() {
+    const words = this.status === "queued" ? this.#position || say("queued") : say("thinking");
+    this.#text.replaceChildren(element("span", { class: "wait" }, element("i", { "aria-hidden": "true" }), words));
   }
 
-  #finish(reason, fault) {
-    adorn(this.#said);
-    this.article.querySelectorAll(".fate, .tools").forEach((old) => old.remove());
-    const note = this.#note(reason, fault);
+  #showEnd(reason, error) {
+    addCopyButtons(this.#text);
+    findAll(".fate, .tools", this.article).forEach((old) => old.remove());
+    const note = this.#createNote(reason, error);
     if (note) this.article.append(note);
-    if (!this.#isEmpty) this.article.append(element("div", { class: "tools" }, ...copyButton(() => this.#source())));
+    if (!this.#isEmpty) this.article.append(element("div", { class: "tools" }, ...copyButton(() => this.#fetchSource())));
   }
 
   get #isEmpty() {
-    return !this.#said.textContent.trim() && !this.#said.querySelector("img");
+    return !this.#text.textContent.trim() && !this.#text.querySelector("img");
   }
 
   // The answer as the model wrote it.
-  async #source() {
-    const { home, conversation } = document.body.dataset;
+  async #fetchSource() {
+    const { home, conversation } = data;
     const reply = await fetch(`${home}c/${conversation}/messages/${this.article.dataset.message}/source/`);
     if (!reply.ok || reply.redirected) throw new Error(`source: ${reply.status}`);
     return reply.text();
   }
 
-  #note(reason, fault) {
+  #createNote(reason, error) {
     if (this.status === "failed") {
-      const again = textButton(say("ask_again"), () => this.page.again(this));
-      return element("p", { class: "fate fault" }, say("failed_note", { message: fault ?? "" }), again);
+      const again = textButton(say("ask_again"), () => this.page.onRetry(this));
+      return element("p", { class: "fate fault" }, say("failed_note", { message: error ?? "" }), again);
     }
     if (this.status === "stopped") return element("p", { class: "fate" }, say("stopped_note"));
     if (reason === "length") return element("p", { class: "fate" }, say("cut_note"));
@@ -104,7 +104,7 @@ export class Answer {
   }
 }
 
-function placeOf({ position, wait_seconds: wait }) {
+function describePosition({ position, wait_seconds: wait }) {
   const place = position > 1 ? say("place", { position }) : say("next");
   if (!wait) return place;
   const about = wait < 90 ? say("about_seconds", { number: wait }) : say("about_minutes", { number: Math.round(wait / 60) });

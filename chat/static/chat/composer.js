@@ -1,36 +1,34 @@
 // The field for questions, its buttons, and a draft for each conversation, which outlives the tab.
 
+import { byId, data, on, onSubmit } from "./dom.js";
 import { Field } from "./field.js";
 
-const DRAFTS = `jarvis.draft.${document.body.dataset.user}.`;
+const DRAFT_KEY = `jarvis.draft.${data.user}.`;
 
 export class Composer {
   #field;
-  #send = document.getElementById("send");
-  #stop = document.getElementById("stop");
+  #send = byId("send");
+  #stop = byId("stop");
   #ask;
 
   // `ask(text)` is called with a question, `stop()` when the answer is to stop.
   constructor(ask, stop) {
     this.#ask = ask;
-    const area = document.getElementById("text");
-    this.#field = new Field(area, document.getElementById("count"), () => this.#changed(), () => this.submit());
-    document.getElementById("composer").addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.submit();
-    });
-    this.#stop.addEventListener("click", () => {
+    const area = byId("text");
+    this.#field = new Field(area, byId("count"), () => this.#update(), () => this.submit());
+    onSubmit(byId("composer"), () => this.submit());
+    on(this.#stop, "click", () => {
       stop();
       this.focus();
     });
     // What is signed out leaves nothing that was not sent.
     document.querySelector(".sidebar-foot form")?.addEventListener("submit", forgetDrafts);
     this.#field.text = localStorage.getItem(this.#draft) ?? area.value;
-    this.#changed();
+    this.#update();
   }
 
   get #draft() {
-    return DRAFTS + document.body.dataset.conversation;
+    return DRAFT_KEY + data.conversation;
   }
 
   get text() {
@@ -46,7 +44,7 @@ export class Composer {
 
   fill(text) {
     this.#field.text = text;
-    this.#changed();
+    this.#update();
     this.#field.area.focus({ preventScroll: true });
   }
 
@@ -54,13 +52,13 @@ export class Composer {
     this.#field.area.focus();
   }
 
-  growing(is) {
-    this.#stop.hidden = !is;
+  showStop(isOpen) {
+    this.#stop.hidden = !isOpen;
   }
 
-  #changed() {
+  #update() {
     const { text } = this.#field;
-    this.#send.disabled = !this.#field.sendable;
+    this.#send.disabled = !this.#field.canSend;
     if (text) localStorage.setItem(this.#draft, text);
     else localStorage.removeItem(this.#draft);
   }

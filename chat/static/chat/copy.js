@@ -1,6 +1,6 @@
 // Buttons that copy, where the browser lets a page do that.
 
-import { element, say } from "./words.js";
+import { element, say } from "./dom.js";
 
 // `text()` gives a text, or a promise of one.
 export function copyButton(text) {

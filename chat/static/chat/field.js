@@ -1,22 +1,22 @@
 // A field for text that may have so many characters: grows, counts, and sends with Enter.
 
-import { say } from "./words.js";
+import { data, on, say } from "./dom.js";
 
-const WARN = 200; // characters left at which the count is shown
+const WARN_CHARS = 200; // so many are left when the count is shown
 
 export class Field {
-  #limit = Number(document.body.dataset.maxChars);
+  #limit = Number(data.maxChars);
   #count;
 
   // `changed()` is called after each change, `submit()` with Enter.
   constructor(area, count, changed, submit) {
     this.area = area;
     this.#count = count;
-    area.addEventListener("input", () => {
-      this.look();
+    on(area, "input", () => {
+      this.update();
       changed();
     });
-    area.addEventListener("keydown", (event) => {
+    on(area, "keydown", (event) => {
       if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
       event.preventDefault();
       submit();
@@ -29,20 +29,20 @@ export class Field {
 
   set text(text) {
     this.area.value = text;
-    this.look();
+    this.update();
   }
 
   get left() {
     return this.#limit - [...this.text].length; // characters as the server counts them
   }
 
-  get sendable() {
+  get canSend() {
     return Boolean(this.text.trim()) && this.left >= 0;
   }
 
-  look() {
+  update() {
     const { left } = this;
-    this.#count.textContent = left < 0 ? say("over", { count: -left }) : left <= WARN ? say("left", { count: left }) : "";
+    this.#count.textContent = left < 0 ? say("over", { count: -left }) : left <= WARN_CHARS ? say("left", { count: left }) : "";
     this.#count.toggleAttribute("data-over", left < 0);
     this.area.toggleAttribute("aria-invalid", left < 0);
     if (!CSS.supports("field-sizing", "content")) this.area.rows = Math.min(10, this.text.split("\n").length);

@@ -1,45 +1,47 @@
 // Keys for what is done often, and the card that lists them.
 
-import { closePops } from "./pop.js";
-import { last } from "./thread.js";
+import { byId, data, findAll, on } from "./dom.js";
+import { closePopovers } from "./popover.js";
+import { findLast } from "./thread.js";
 
 const MAC = /Mac|iPhone|iPad/.test(navigator.platform);
-const help = document.getElementById("help");
+const help = byId("help");
+const { classList } = document.body;
 const WIDE = matchMedia("(min-width: 56rem)");
 
-export function listen({ composer, stop, closeDrawer }) {
+export function bindKeys({ composer, stop, closeDrawer }) {
   const actions = {
-    "mod+shift+o": () => location.assign(document.body.dataset.home),
-    "mod+k": search,
+    "mod+shift+o": () => location.assign(data.home),
+    "mod+k": focusSearch,
     "shift+escape": () => composer.focus(),
-    "mod+shift+c": () => last("assistant")?.querySelector(".tools .copy")?.click(),
+    "mod+shift+c": () => findLast("assistant")?.querySelector(".tools .copy")?.click(),
     "mod+shift+s": toggleSidebar,
   };
 
   addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.isComposing) return;
     const dialog = document.querySelector("dialog[open]");
-    const action = actions[name(event)];
+    const action = actions[keyName(event)];
     if (action && !dialog) {
       event.preventDefault();
       action();
     } else if (event.key === "?" && !dialog && !isTyping(event.target)) {
       event.preventDefault();
       help.showModal();
-    } else if (event.key === "Escape" && !dialog && !closePops() && !closeDrawer()) {
+    } else if (event.key === "Escape" && !dialog && !closePopovers() && !closeDrawer()) {
       stop();
     }
   });
 
-  for (const key of help.querySelectorAll("kbd[data-mac]")) if (MAC) key.textContent = key.dataset.mac;
-  document.getElementById("open-help").addEventListener("click", () => help.showModal());
-  document.getElementById("open-sidebar").addEventListener("click", () => document.body.classList.remove("no-sidebar"));
-  for (const dialog of document.querySelectorAll("dialog")) {
-    dialog.addEventListener("click", (event) => event.target === dialog && dialog.close()); // beside the card
+  for (const key of findAll("kbd[data-mac]", help)) if (MAC) key.textContent = key.dataset.mac;
+  on(byId("open-help"), "click", () => help.showModal());
+  on(byId("open-sidebar"), "click", () => classList.remove("no-sidebar"));
+  for (const dialog of findAll("dialog")) {
+    on(dialog, "click", (event) => event.target === dialog && dialog.close()); // beside the card
   }
 }
 
-function name(event) {
+function keyName(event) {
   const mod = MAC ? event.metaKey : event.ctrlKey;
   if ((MAC ? event.ctrlKey : event.metaKey) || event.altKey) return "";
   return [mod && "mod", event.shiftKey && "shift", event.key.toLowerCase()].filter(Boolean).join("+");
@@ -49,20 +51,20 @@ function isTyping(target) {
   return target.matches("input, textarea, select, [contenteditable]");
 }
 
-function search() {
-  const field = document.getElementById("search");
+function focusSearch() {
+  const field = byId("search");
   if (!field) return;
   showSidebar();
   field.focus();
 }
 
 function showSidebar() {
-  document.body.classList.remove("no-sidebar");
-  if (!WIDE.matches && !document.body.classList.contains("drawer-open")) document.getElementById("open-sidebar").click();
+  classList.remove("no-sidebar");
+  if (!WIDE.matches && !classList.contains("drawer-open")) byId("open-sidebar").click();
 }
 
 function toggleSidebar() {
-  if (WIDE.matches) document.body.classList.toggle("no-sidebar");
-  else if (document.body.classList.contains("drawer-open")) document.getElementById("close-sidebar").click();
+  if (WIDE.matches) classList.toggle("no-sidebar");
+  else if (classList.contains("drawer-open")) byId("close-sidebar").click();
   else showSidebar();
 }

@@ -1,14 +1,14 @@
 // A menu that opens at its button: arrow keys, Home and End, letters, Escape, as the ARIA pattern has it.
 
-import { element, say } from "./words.js";
+import { element, say } from "./dom.js";
 
 let close = () => {};
 
 // `items`: {name, danger, href, act}; a name is one of the page's words. `act` is called after the menu has closed and the button has the focus again.
 export function openMenu(button, items) {
-  const again = button.getAttribute("aria-expanded") === "true";
+  const wasOpen = button.getAttribute("aria-expanded") === "true";
   close();
-  if (again) return;
+  if (wasOpen) return;
   const entries = items.map(({ name, danger, href, act }) => {
     const attributes = { role: "menuitem", tabindex: "-1", class: danger && "danger", onclick: () => (close(true), act?.()) };
     return href ? element("a", { ...attributes, href }, say(name)) : element("button", { ...attributes, type: "button" }, say(name));
@@ -43,11 +43,11 @@ export function openMenu(button, items) {
   addEventListener("resize", hide);
   button.setAttribute("aria-expanded", "true");
   document.body.append(menu);
-  place(menu, button.getBoundingClientRect());
+  placeMenu(menu, button.getBoundingClientRect());
   focus(0);
 }
 
-function place(menu, at) {
+function placeMenu(menu, at) {
   const { offsetWidth: width, offsetHeight: height } = menu;
   const below = at.bottom + height + 8 < innerHeight;
   menu.style.top = `${Math.max(8, below ? at.bottom + 2 : at.top - height - 2)}px`;

@@ -1,74 +1,74 @@
 // The chat page: puts its parts together and takes what the socket says to each.
 
+import { Activity } from "./activity.js";
 import { Answer } from "./answer.js";
-import { Asking } from "./asking.js";
 import { Composer } from "./composer.js";
-import { Earlier } from "./earlier.js";
-import { Growing } from "./growing.js";
+import { byId, data, fetchHtml, findAll, on, parseHtml } from "./dom.js";
+import { History } from "./history.js";
 import * as keys from "./keys.js";
 import { Scroll } from "./scroll.js";
 import { Settings } from "./settings.js";
 import * as sidebar from "./sidebar.js";
 import { Socket } from "./socket.js";
-import { State } from "./state.js";
-import * as thread from "./thread.js";
+import { Status } from "./status.js";
+import { Submissions } from "./submissions.js";
+import { createQuestion, findById, findByKey, list, listAfter, merge } from "./thread.js";
 import { Tools } from "./tools.js";
 import * as voice from "./voice.js";
 
-const RETRY = 1_500; // milliseconds before the page is fetched again where that failed
-const data = document.body.dataset;
-const welcome = document.getElementById("welcome");
-const spoken = document.getElementById("spoken");
+const RETRY_MS = 1_500; // before the page is fetched again where that failed
+const welcome = byId("welcome");
+const announcer = byId("announcer");
 const answers = new Map(); // by generation
 const scroll = new Scroll();
-const state = new State();
-const growing = new Growing();
+const status = new Status();
+const activity = new Activity();
 const socket = new Socket("/ws/chat/");
 const settings = new Settings(socket);
 const composer = new Composer((text) => ask({ text }), stop);
 let wasOpen = false;
-let catching = 0; // how often it was begun
-let underWay = false; // whether the latest is still to come
+let loads = 0; // how often the page was loaded again
+let isLoading = false; // whether the latest of these has not come yet
 let leaf = 0; // the last message of the version that was chosen last
 
-const asking = new Asking(socket, {
-  asked() {
+const submissions = new Submissions(socket, {
+  onShow() {
     welcome.hidden = true;
-    scroll.toEnd();
+    scroll.showEnd();
   },
-  accepted(frame, item) {
-    if (!data.conversation && thread.byKey(frame.client_key)) enter(frame.conversation, frame.title);
-    asked({ ...frame, text: item?.text });
+  onAccept(frame, item) {
+    if (!data.conversation && findByKey(frame.client_key)) setConversation(frame.conversation, frame.title);
+    showQuestion({ ...frame, text: item?.text });
   },
-  refused(item, words) {
-    if (words) spoken.textContent = words;
-    else if (item.type === "edit") catchUp();
+  onRefuse(item, words) {
+    if (words) announcer.textContent = words;
+    else if (item.type === "edit") reload();
     if (item.text !== undefined) composer.fill(item.text);
-    if (words) tools.refused(item.message, words);
+    if (words) tools.showError(item.message, words);
   },
 });
 
 const tools = new Tools(socket, {
-  put(item) {
+  submit(item) {
     stop();
-    asking.put({ conversation: data.conversation, ...item });
+    submissions.submit({ conversation: data.conversation, ...item });
   },
-  cut: (message) => forget(thread.after(message)),
+  removeAfter: (message) => remove(listAfter(message)),
 });
 
-const page = {
-  grew: () => scroll.grew(),
-  ended(answer) {
-    spoken.textContent = answer.text;
-    tools.dress(answer.article, answer);
+const answerEvents = {
+  onChange: () => scroll.update(),
+  onEnd(answer) {
+    announcer.textContent = answer.text;
+    tools.refresh(answer.article, answer);
     update();
-    scroll.grew();
+    scroll.update();
   },
-  again: (answer) => tools.regenerate(answer.article),
+  onRetry: (answer) => tools.regenerate(answer.article),
 };
 
 function ask(item) {
-  asking.put({ type: "ask", conversation: data.conversation || null, ...settings.forQuestion(), ...item });
+  submissions.submit({ type: "ask", conversation: data.conversation || null, ...settings.questionFields(), ...item });
 }
 
 function addressOf(conversation) {
@@ -77,49 +77,49 @@ function addressOf(conversation) {
 
 function update() {
   const open = [...answers.values()].some((answer) => answer.isOpen);
-  composer.growing(open);
-  if (data.conversation) growing.here(data.conversation, open);
+  composer.showStop(open);
+  if (data.conversation) activity.set(data.conversation, open);
 }
 
 // A chat that had no address has one now.
-function enter(conversation, title) {
+function setConversation(conversation, title) {
   data.conversation = conversation;
   history.replaceState(null, "", addressOf(conversation));
   document.title = `${title} · Jarvis`;
-  document.getElementById("title").textContent = title;
-  asking.settle(conversation);
+  byId("title").textContent = title;
+  submissions.setConversation(conversation);
 }
 
 // Something is in the queue, asked here or in another window. It takes the place of what followed the same message.
-function asked(frame) {
+function showQuestion(frame) {
   const here = frame.conversation === data.conversation;
-  sidebar.raise(frame.conversation, frame.title, addressOf(frame.conversation), here);
-  if (!here) growing.add(frame.conversation);
+  sidebar.moveToTop(frame.conversation, frame.title, addressOf(frame.conversation), here);
+  if (!here) activity.add(frame.conversation);
   if (!here || answers.has(frame.generation)) return;
   leaf = frame.answer;
-  if (underWay) catchUp(); // what comes may be older than this, and would take it away again
-  const before = frame.follows && thread.byId(frame.follows);
-  let question = thread.byId(frame.question);
+  if (isLoading) reload(); // what comes may be older than this, and would take it away again
+  const before = frame.follows && findById(frame.follows);
+  let question = findById(frame.question);
   if (!question) {
-    if (frame.follows && !before) return void catchUp();
-    forget(thread.after(before));
-    question = (frame.client_key && thread.byKey(frame.client_key)) ?? thread.question(frame.client_key ?? "", frame.text ?? "");
+    if (frame.follows && !before) return void reload();
+    remove(listAfter(before));
+    question = (frame.client_key && findByKey(frame.client_key)) ?? createQuestion(frame.client_key ?? "", frame.text ?? "");
     if (before) before.after(question);
-    else if (!question.isConnected) thread.list.append(question);
+    else if (!question.isConnected) list.append(question);
     question.dataset.message = frame.question;
     welcome.hidden = true;
-  } else forget(thread.after(question));
+  } else remove(listAfter(question));
   question.dataset.versions = frame.question_versions.join();
-  tools.dress(question);
-  const answer = Answer.make(frame.answer, frame.generation, page);
+  tools.refresh(question);
+  const answer = Answer.create(frame.answer, frame.generation, answerEvents);
   Object.assign(answer.article.dataset, { versions: frame.answer_versions.join(), model: frame.model });
   answers.set(frame.generation, answer);
   question.after(answer.article);
-  tools.dress(answer.article, answer);
-  if (before) tools.dress(before); // it is not the last any more
+  tools.refresh(answer.article, answer);
+  if (before) tools.refresh(before); // it is not the last any more
   follow(answer);
   update();
-  scroll.toEnd();
+  scroll.showEnd();
 }
 
 function follow(answer) {
@@ -133,7 +133,7 @@ function stop() {
 }
 
 // These are not shown any more; what grows there goes on, but is not told.
-function forget(articles) {
+function remove(articles) {
   for (const article of articles) {
     const answer = answers.get(article.dataset.generation);
     if (answer?.isOpen) socket.send({ type: "unfollow", generation: answer.generation });
@@ -142,94 +142,94 @@ function forget(articles) {
   }
 }
 
-function take(article) {
-  const answer = article.matches(".assistant") ? new Answer(article, page) : undefined;
+function addMessage(article) {
+  const answer = article.matches(".assistant") ? new Answer(article, answerEvents) : undefined;
   if (answer?.generation) answers.set(answer.generation, answer);
-  tools.dress(article, answer);
+  tools.refresh(article, answer);
 }
 
 // What the server's page has: after a gap, and where another version is shown.
-async function catchUp() {
-  const turn = ++catching;
-  underWay = true;
+async function reload() {
+  const turn = ++loads;
+  isLoading = true;
   try {
-    const reply = await fetch(location.href, { headers: { accept: "text/html" } });
+    const reply = await fetchHtml(location.href);
     if (reply.redirected) return; // to the sign-in, as the socket will say
     if (!reply.ok) throw new Error(`page: ${reply.status}`);
-    const fresh = new DOMParser().parseFromString(await reply.text(), "text/html");
-    if (turn !== catching) return; // a newer one is on its way
-    sidebar.show(fresh.getElementById("conversations"));
-    const { added, changed, gone } = thread.adopt(fresh);
-    forget(gone);
-    added.forEach(take);
-    changed.forEach((article) => tools.dress(article));
+    const fresh = await parseHtml(reply);
+    if (turn !== loads) return; // a newer one is on its way
+    sidebar.replaceList(fresh.getElementById("conversations"));
+    const { added, changed, gone } = merge(fresh);
+    remove(gone);
+    added.forEach(addMessage);
+    changed.forEach((article) => tools.refresh(article));
     for (const article of added) {
       const answer = answers.get(article.dataset.generation);
       if (answer?.isOpen) follow(answer);
     }
-    earlier.watch();
-    growing.show();
+    olderMessages.watch();
+    activity.mark();
     update();
-    scroll.grew();
+    scroll.update();
   } catch (error) {
-    console.info("catching up is tried again", error);
-    setTimeout(() => turn === catching && socket.isOpen && catchUp(), RETRY);
+    console.info("the page is loaded again later", error);
+    setTimeout(() => turn === loads && socket.isOpen && reload(), RETRY_MS);
   } finally {
-    if (turn === catching) underWay = false;
+    if (turn === loads) isLoading = false;
   }
 }
 
 // The socket
 
-socket.addEventListener("open", () => {
-  state.line("open");
+on(socket, "open", () => {
+  status.setConnection("open");
   for (const answer of answers.values()) if (answer.isOpen) follow(answer);
-  if (wasOpen && data.conversation) catchUp();
+  if (wasOpen && data.conversation) reload();
   sidebar.showVersion(socket);
   wasOpen = true;
 });
 
-socket.addEventListener("lost", () => state.line("reconnecting"));
+on(socket, "lost", () => status.setConnection("reconnecting"));
 
-socket.addEventListener("signed-out", () => location.assign(`${data.signIn}?next=${encodeURIComponent(location.pathname)}`));
+on(socket, "signed-out", () => location.assign(`${data.signIn}?next=${encodeURIComponent(location.pathname)}`));
 
-const heard = {
+const handlers = {
   state(frame) {
-    state.engine(frame);
-    settings.ready(frame.ready);
+    status.setEngine(frame);
+    settings.markReady(frame.ready);
   },
-  accepted: (frame) => asking.accepted(frame),
-  conversation: asked,
-  error: (frame) => asking.refused(frame),
-  growing: (frame) => growing.all(frame.conversations),
-  changed: (frame) => sidebar.changed(frame),
-  details: (frame) => tools.details(frame),
-  configured: (frame) => frame.conversation === data.conversation && settings.configured(frame),
+  accepted: (frame) => submissions.accept(frame),
+  conversation: showQuestion,
+  error: (frame) => submissions.refuse(frame),
+  growing: (frame) => activity.replace(frame.conversations),
+  changed: (frame) => sidebar.applyChange(frame),
+  details: (frame) => tools.showDetails(frame),
+  configured: (frame) => frame.conversation === data.conversation && settings.apply(frame),
   shown(frame) {
     if (frame.conversation !== data.conversation || frame.leaf === leaf) return; // told twice where it was chosen here
     leaf = frame.leaf;
-    catchUp();
+    reload();
   },
 };
 
-socket.addEventListener("frame", ({ detail: frame }) => {
-  if (heard[frame.type]) heard[frame.type](frame);
-  else answers.get(frame.generation)?.hear(frame);
+on(socket, "frame", ({ detail: frame }) => {
+  if (handlers[frame.type]) handlers[frame.type](frame);
+  else answers.get(frame.generation)?.applyFrame(frame);
 });
 
-document.querySelectorAll(".suggestions button").forEach((button) =>
-  button.addEventListener("click", () => {
+findAll(".suggestions button").forEach((button) =>
+  on(button, "click", () => {
     composer.fill(button.textContent);
     composer.submit();
   }),
 );
 
 if (location.search.includes("before=")) location.replace(location.pathname); // pages are for readers without script
-thread.list.querySelectorAll(".message").forEach(take);
-const earlier = new Earlier(scroll, take);
-keys.listen({ composer, stop, closeDrawer: sidebar.closeDrawer });
-voice.listen(composer);
-asking.restore(data.conversation);
+findAll(".message", list).forEach(addMessage);
+const olderMessages = new History(scroll, addMessage);
+keys.bindKeys({ composer, stop, closeDrawer: sidebar.closeDrawer });
+voice.enableDictation(composer);
+submissions.restore(data.conversation);
 update();
-if (!sidebar.showHit()) scroll.toEnd();
+if (!sidebar.showHit()) scroll.showEnd();
 socket.open();

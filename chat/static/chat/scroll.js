@@ -1,37 +1,39 @@
 // Keeps the end in view for a reader who is there, and leaves alone one who has scrolled up.
 
-const NEAR = 80; // pixels from the end that count as being there
+import { byId, on } from "./dom.js";
+
+const NEAR_PIXELS = 80; // so far from the end counts as being there
 
 export class Scroll {
-  #box = document.getElementById("scroller");
-  #button = document.getElementById("down");
+  #box = byId("scroller");
+  #button = byId("down");
   #follows = true;
   #top = 0;
   #frame = 0;
 
   constructor() {
-    this.#box.addEventListener("scroll", () => this.#moved(), { passive: true });
-    this.#button.addEventListener("click", () => this.toEnd());
-    new ResizeObserver(() => this.grew()).observe(this.#box);
+    on(this.#box, "scroll", () => this.#handleScroll(), { passive: true });
+    on(this.#button, "click", () => this.showEnd());
+    new ResizeObserver(() => this.update()).observe(this.#box);
   }
 
   // At most once for each picture that the screen shows: it makes the browser lay the page out.
-  grew() {
+  update() {
     this.#frame ||= requestAnimationFrame(() => {
       this.#frame = 0;
-      if (this.#follows) this.#end();
-      this.#look();
+      if (this.#follows) this.#jumpToEnd();
+      this.#updateButton();
     });
   }
 
-  toEnd() {
+  showEnd() {
     this.#follows = true;
-    this.#end();
-    this.#look();
+    this.#jumpToEnd();
+    this.#updateButton();
   }
 
   // Does something to what lies above the reader, who sees no move.
-  keeping(change) {
+  keepPosition(change) {
     const below = this.#box.scrollHeight - this.#box.scrollTop;
     change();
     this.#box.scrollTop = this.#top = this.#box.scrollHeight - below;
@@ -41,21 +43,21 @@ export class Scroll {
     return this.#box.scrollHeight - this.#box.clientHeight - this.#box.scrollTop;
   }
 
-  #end() {
+  #jumpToEnd() {
     this.#box.scrollTop = this.#box.scrollHeight;
     this.#top = this.#box.scrollTop;
   }
 
   // Only a move upwards takes a reader away from the end; that there is more below them now does not.
-  #moved() {
+  #handleScroll() {
     const top = this.#box.scrollTop;
-    if (this.#below < NEAR) this.#follows = true;
+    if (this.#below < NEAR_PIXELS) this.#follows = true;
     else if (top < this.#top - 1) this.#follows = false;
     this.#top = top;
-    this.#look();
+    this.#updateButton();
   }
 
-  #look() {
-    this.#button.hidden = this.#follows || this.#below < NEAR;
+  #updateButton() {
+    this.#button.hidden = this.#follows || this.#below < NEAR_PIXELS;
   }
 }

@@ -1,48 +1,45 @@
 // The model, the system prompt and the temperature of a conversation; of one that has not begun, kept until it does.
 
-import { say } from "./words.js";
+import { byId, data, findAll, on, onSubmit, say } from "./dom.js";
 
 export class Settings {
   #socket;
-  #dialog = document.getElementById("settings");
+  #dialog = byId("settings");
   #form = document.querySelector("#settings form");
-  #fault = document.getElementById("settings-fault");
-  #models = document.querySelectorAll("select.model");
-  #kept = {}; // of a conversation that has not begun
+  #fault = byId("settings-fault");
+  #models = findAll("select.model");
+  #pending = {}; // of a conversation that has not begun
 
   constructor(socket) {
     this.#socket = socket;
-    document.getElementById("open-settings").addEventListener("click", () => this.#open());
-    document.getElementById("close-settings").addEventListener("click", () => this.#dialog.close());
-    this.#form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.#save();
-    });
-    document.getElementById("model")?.addEventListener("change", ({ target }) => this.#chose(target.value));
-    this.#mark();
+    on(byId("open-settings"), "click", () => this.#open());
+    on(byId("close-settings"), "click", () => this.#dialog.close());
+    onSubmit(this.#form, () => this.#save());
+    byId("model")?.addEventListener("change", ({ target }) => this.#changeModel(target.value));
+    this.#markButton();
   }
 
   // What a question brings along: its conversation may not have begun.
-  forQuestion() {
-    const model = document.getElementById("model")?.value;
-    return document.body.dataset.conversation ? { model } : { model, ...this.#kept };
+  questionFields() {
+    const model = byId("model")?.value;
+    return data.conversation ? { model } : { model, ...this.#pending };
   }
 
-  ready(models) {
-    for (const option of document.querySelectorAll("select.model option")) {
+  markReady(models) {
+    for (const option of findAll("select.model option")) {
       const is = models.includes(option.value);
       option.textContent = is ? say("model_ready", { model: option.value }) : option.value;
     }
   }
 
-  configured({ model, system_prompt, temperature }) {
-    this.#set(model);
+  apply({ model, system_prompt, temperature }) {
+    this.#selectModel(model);
     this.#form.dataset.prompt = system_prompt;
     this.#form.dataset.temperature = temperature ?? "";
-    this.#mark();
+    this.#markButton();
   }
 
-  #set(model) {
+  #selectModel(model) {
     for (const select of this.#models) if (model) select.value = model;
   }
 
@@ -50,7 +47,7 @@ export class Settings {
     const { prompt, temperature } = this.#form.dataset;
     this.#form.elements.system_prompt.value = prompt;
     this.#form.elements.temperature.value = temperature;
-    this.#set(document.getElementById("model")?.value);
+    this.#selectModel(byId("model")?.value);
     this.#fault.textContent = "";
     this.#dialog.showModal();
   }
@@ -62,33 +59,33 @@ export class Settings {
       system_prompt: system_prompt.value,
       temperature: temperature.value === "" ? null : Number(temperature.value),
     };
-    if (!this.#tell(wanted)) {
+    if (!this.#send(wanted)) {
       this.#fault.textContent = say("not_saved");
       return;
     }
     this.#dialog.close();
   }
 
-  #chose(model) {
-    this.#set(model);
-    this.#tell({ model });
+  #changeModel(model) {
+    this.#selectModel(model);
+    this.#send({ model });
   }
 
   // Whether it is set, or will be with the first question.
-  #tell(wanted) {
-    const { conversation } = document.body.dataset;
+  #send(wanted) {
+    const { conversation } = data;
     if (conversation) return this.#socket.send({ type: "configure", conversation, ...wanted });
-    const { model, ...kept } = wanted;
-    if ("system_prompt" in kept) {
-      this.#kept = kept;
-      this.configured(wanted);
+    const { model, ...pending } = wanted;
+    if ("system_prompt" in pending) {
+      this.#pending = pending;
+      this.apply(wanted);
     }
     return true;
   }
 
   // The button shows that something was set here.
-  #mark() {
+  #markButton() {
     const { prompt, temperature } = this.#form.dataset;
-    document.getElementById("open-settings").toggleAttribute("data-set", Boolean(prompt || temperature));
+    byId("open-settings").toggleAttribute("data-set", Boolean(prompt || temperature));
   }
 }

@@ -1,48 +1,47 @@
 // The list of conversations: a drawer on a phone; grouped, searched, loaded on as it is scrolled, alike in all windows.
 
 import { Actions } from "./actions.js";
-import { element, say } from "./words.js";
+import { byId, data, element, fetchHtml, findAll, on, parseHtml, say } from "./dom.js";
 
-const PAUSE = 160; // milliseconds without a key after which a search is made
-const OPEN_FOLDERS = "jarvis.folders";
+const SEARCH_DELAY_MS = 160; // without a key, before a search is made
+const FOLDERS_KEY = "jarvis.folders";
 
-const data = document.body.dataset;
 const address = `${data.home}conversations/`;
-const list = document.getElementById("conversations");
-const found = document.getElementById("found");
-const field = document.getElementById("search");
-const opener = document.getElementById("open-sidebar");
-const sidebar = document.getElementById("sidebar");
+const list = byId("conversations");
+const results = byId("search-results");
+const field = byId("search");
+const opener = byId("open-sidebar");
+const sidebar = byId("sidebar");
 const busy = new Set(); // conversations in which an answer grows
 
 // The drawer
 
-function open(is) {
-  document.body.classList.toggle("drawer-open", is);
-  opener.setAttribute("aria-expanded", String(is));
-  if (is) sidebar.querySelector("a, button").focus();
+function toggleDrawer(isOpen) {
+  document.body.classList.toggle("drawer-open", isOpen);
+  opener.setAttribute("aria-expanded", String(isOpen));
+  if (isOpen) sidebar.querySelector("a, button").focus();
   else if (sidebar.contains(document.activeElement)) opener.focus();
 }
 
-opener.addEventListener("click", () => open(true));
-document.getElementById("close-sidebar").addEventListener("click", () => open(false));
-document.getElementById("veil").addEventListener("click", () => open(false));
+on(opener, "click", () => toggleDrawer(true));
+on(byId("close-sidebar"), "click", () => toggleDrawer(false));
+on(byId("backdrop"), "click", () => toggleDrawer(false));
 
 // Whether there was a drawer to close.
 export function closeDrawer() {
   const was = document.body.classList.contains("drawer-open");
-  if (was) open(false);
+  if (was) toggleDrawer(false);
   return was;
 }
 
 // Entries
 
-function entryOf(id) {
+function findEntry(id) {
   return list.querySelector(`li[data-conversation="${CSS.escape(id)}"]`);
 }
 
 function makeEntry(id, title, href) {
-  const button = document.getElementById("entry").content.firstElementChild.cloneNode(true);
+  const button = byId("entry").content.firstElementChild.cloneNode(true);
   button.setAttribute("aria-label", say("options", { title }));
   return element("li", { "data-conversation": id, "data-folder": "" }, element("a", { href }, title), button);
 }
@@ -53,10 +52,10 @@ function setTitle(entry, title) {
   entry.querySelector(".more").setAttribute("aria-label", say("options", { title }));
 }
 
-function mark() {
-  for (const entry of list.querySelectorAll("li[data-conversation]")) {
+function markAll() {
+  for (const entry of findAll("li[data-conversation]", list)) {
     const is = busy.has(entry.dataset.conversation);
-    entry.classList.toggle("growing", is);
+    entry.classList.toggle("answering", is);
     const link = entry.querySelector("a");
     if (!link) continue; // its title is being written
     if (is) link.title = say("growing");
@@ -67,22 +66,22 @@ function mark() {
 }
 
 // Puts a conversation at the top of today's, as the newest; those that are pinned or in a folder stay where they are.
-export function raise(id, title, href) {
-  const entry = entryOf(id) ?? makeEntry(id, title, href);
+export function moveToTop(id, title, href) {
+  const entry = findEntry(id) ?? makeEntry(id, title, href);
   setTitle(entry, title);
   if (!entry.closest("details, [data-group=pinned]")) {
     const old = entry.closest("section");
-    group("today").prepend(entry);
+    getGroup("today").prepend(entry);
     if (old && !old.querySelector("li")) old.remove();
   }
-  mark();
+  markAll();
 }
 
-function group(key) {
+function getGroup(key) {
   let section = list.querySelector(`section[data-group="${key}"]`);
   if (!section) {
     section = element("section", { "data-group": key }, element("h2", {}, say(key)), element("ul"));
-    const before = [...list.querySelectorAll("details, [data-group=pinned]")].pop();
+    const before = findAll("details, [data-group=pinned]", list).pop();
     if (before) before.after(section);
     else list.prepend(section);
     list.querySelector(".none")?.remove();
@@ -90,16 +89,16 @@ function group(key) {
   return section.querySelector("ul");
 }
 
-export function growing(id, is) {
-  if (is) busy.add(id);
+export function setOpen(id, isOpen) {
+  if (isOpen) busy.add(id);
   else busy.delete(id);
-  mark();
+  markAll();
 }
 
 // Shows how a conversation is now. False where the page is left, because what it showed is gone.
-export function changed(frame) {
+export function applyChange(frame) {
   const { conversation: id, title } = frame;
-  const entry = id && entryOf(id);
+  const entry = id && findEntry(id);
   if (frame.deleted) {
     remove(entry);
     if (id !== data.conversation) return true;
@@ -108,7 +107,7 @@ export function changed(frame) {
   }
   if (id && id === data.conversation) {
     document.title = `${title} · Jarvis`;
-    document.getElementById("title").textContent = title;
+    byId("title").textContent = title;
   }
   const has = (name) => entry.hasAttribute(`data-${name}`);
   const same = entry && has("pinned") === frame.pinned && has("archived") === frame.archived && entry.dataset.folder === frame.folder;
@@ -123,15 +122,15 @@ function remove(entry) {
   if (section && !section.querySelector("li")) section.remove();
 }
 
-const actions = new Actions({ changed });
+const actions = new Actions({ applyChange });
 
 // Loading
 
-async function piece(query) {
-  const reply = await fetch(`${address}?${query}`, { headers: { accept: "text/html" } });
+async function fetchPart(query) {
+  const reply = await fetchHtml(`${address}?${query}`);
   if (reply.status === 429) throw new Error(say("too_many", { seconds: reply.headers.get("retry-after") }));
   if (!reply.ok || reply.redirected) throw new Error(say("no_answer"));
-  return new DOMParser().parseFromString(await reply.text(), "text/html").body;
+  return (await parseHtml(reply)).body;
 }
 
 let loading = null;
@@ -140,36 +139,36 @@ let loading = null;
 export function refresh() {
   loading ??= new Promise((resolve) => setTimeout(resolve, 50)).then(async () => {
     loading = null;
-    const listed = list.querySelectorAll("section li").length;
-    show(await piece(new URLSearchParams({ part: "list", listed, current: data.conversation })));
+    const listed = findAll("section li", list).length;
+    replaceList(await fetchPart(new URLSearchParams({ part: "list", listed, current: data.conversation })));
   }).catch((error) => console.info("the list is loaded again with the next change", error));
   return loading;
 }
 
 // The list as another page of the server has it.
-export function show(fresh) {
+export function replaceList(fresh) {
   const editing = list.querySelector(".rename");
-  if (editing) return editing.addEventListener("blur", refresh, { once: true });
+  if (editing) return on(editing, "blur", refresh, { once: true });
   const kept = document.activeElement?.closest?.("#conversations li")?.dataset.conversation;
   const top = list.scrollTop;
   list.replaceChildren(...fresh.childNodes);
-  openFolders();
-  mark();
+  restoreFolders();
+  markAll();
   watchEnd();
   list.scrollTop = top;
-  if (kept) entryOf(kept)?.querySelector(".more").focus();
+  if (kept) findEntry(kept)?.querySelector(".more").focus();
 }
 
-async function loadOn(link) {
+async function loadMore(link) {
   link.classList.add("loading");
   const query = new URLSearchParams(new URL(link.href).search);
   const folder = link.closest("details");
   query.set("part", folder ? "folder" : "list");
   try {
-    const fresh = await piece(query);
+    const fresh = await fetchPart(query);
     if (folder) link.replaceWith(...fresh.childNodes);
     else append(link, fresh);
-    mark();
+    markAll();
   } catch {
     link.classList.remove("loading"); // it can be pressed
   }
@@ -178,13 +177,13 @@ async function loadOn(link) {
 
 // The next piece may go on with the group that the last one ended in, and may repeat what has moved meanwhile.
 function append(link, fresh) {
-  for (const entry of fresh.querySelectorAll("li")) if (entryOf(entry.dataset.conversation)) entry.remove();
-  for (const section of fresh.querySelectorAll("section")) {
+  for (const entry of findAll("li", fresh)) if (findEntry(entry.dataset.conversation)) entry.remove();
+  for (const section of findAll("section", fresh)) {
     const last = list.querySelector(`section[data-group="${section.dataset.group}"] ul`);
-    if (last) last.append(...section.querySelectorAll("li"));
+    if (last) last.append(...findAll("li", section));
     else if (section.querySelector("li")) link.before(section);
   }
-  const next = fresh.querySelector(".following");
+  const next = fresh.querySelector(".load-more");
   if (next) link.replaceWith(next);
   else link.remove();
 }
@@ -193,70 +192,71 @@ const end = new IntersectionObserver((seen) => seen.forEach((one) => one.isInter
 
 function load(link) {
   end.unobserve(link);
-  loadOn(link);
+  loadMore(link);
 }
 
 function watchEnd() {
-  const link = list.querySelector(":scope > .following:not(.loading)");
+  const link = list.querySelector(":scope > .load-more:not(.loading)");
   if (link) end.observe(link);
 }
 
 // Folders: what is in one is loaded when it is opened; which ones are open is kept.
 
-function opened() {
-  return new Set(JSON.parse(localStorage.getItem(OPEN_FOLDERS) ?? "[]"));
+function readOpenFolders() {
+  return new Set(JSON.parse(localStorage.getItem(FOLDERS_KEY) ?? "[]"));
 }
 
-function openFolders() {
-  const names = opened();
-  for (const folder of list.querySelectorAll("details")) folder.open ||= names.has(folder.dataset.folder);
+function restoreFolders() {
+  const names = readOpenFolders();
+  for (const folder of findAll("details", list)) folder.open ||= names.has(folder.dataset.folder);
 }
 
-list.addEventListener(
+on(
+  list,
   "toggle",
   ({ target: folder }) => {
-    const names = opened();
+    const names = readOpenFolders();
     names[folder.open ? "add" : "delete"](folder.dataset.folder);
-    localStorage.setItem(OPEN_FOLDERS, JSON.stringify([...names]));
-    const unopened = folder.querySelector(":scope > .unopened:not(.loading)");
-    if (folder.open && unopened) loadOn(unopened);
+    localStorage.setItem(FOLDERS_KEY, JSON.stringify([...names]));
+    const loadLink = folder.querySelector(":scope > .load-folder:not(.loading)");
+    if (folder.open && loadLink) loadMore(loadLink);
   },
   true,
 );
 
-sidebar.addEventListener("click", (event) => {
+on(sidebar, "click", (event) => {
   const button = event.target.closest(".more");
-  const link = event.target.closest(".following, .unopened");
-  if (button) actions.menu(button.closest("li"), button);
+  const link = event.target.closest(".load-more, .load-folder");
+  if (button) actions.openMenu(button.closest("li"), button);
   else if (link && list.contains(link)) {
     event.preventDefault();
-    loadOn(link);
+    loadMore(link);
   }
 });
 
 // Search
 
 let timer = 0;
-let asked = 0;
+let searches = 0;
 
 async function search() {
   const text = field.value.trim();
-  const mine = ++asked;
-  const fresh = text ? await piece(new URLSearchParams({ part: "search", q: field.value })).catch((error) => element("p", { class: "none" }, error.message)) : null;
-  if (mine !== asked) return;
-  found.hidden = !text;
+  const mine = ++searches;
+  const fresh = text ? await fetchPart(new URLSearchParams({ part: "search", q: field.value })).catch((error) => element("p", { class: "none" }, error.message)) : null;
+  if (mine !== searches) return;
+  results.hidden = !text;
   list.hidden = Boolean(text);
-  found.replaceChildren(...(fresh?.childNodes ?? []));
-  const hits = found.querySelectorAll("li").length;
-  document.getElementById("found-count").textContent = text ? say("hits", { count: found.querySelector(".following") ? `${hits}+` : hits }) : "";
+  results.replaceChildren(...(fresh?.childNodes ?? []));
+  const hits = findAll("li", results).length;
+  byId("search-count").textContent = text ? say("hits", { count: results.querySelector(".load-more") ? `${hits}+` : hits }) : "";
 }
 
-field.addEventListener("input", () => {
+on(field, "input", () => {
   clearTimeout(timer);
-  timer = setTimeout(search, PAUSE);
+  timer = setTimeout(search, SEARCH_DELAY_MS);
 });
-field.form.addEventListener("keydown", (event) => {
-  const first = found.querySelector("a");
+on(field.form, "keydown", (event) => {
+  const first = results.querySelector("a");
   if (event.key === "Escape" && field.value) {
     event.stopPropagation();
     event.preventDefault();
@@ -267,14 +267,14 @@ field.form.addEventListener("keydown", (event) => {
     first.focus();
   }
 });
-field.form.addEventListener("submit", (event) => {
-  const first = found.querySelector("a");
-  if (!first || found.hidden) return; // the page of all conversations searches too
+on(field.form, "submit", (event) => {
+  const first = results.querySelector("a");
+  if (!first || results.hidden) return; // the page of all conversations searches too
   event.preventDefault();
   first.click();
 });
-found.addEventListener("keydown", (event) => {
-  const links = [...found.querySelectorAll("a")];
+on(results, "keydown", (event) => {
+  const links = findAll("a", results);
   const at = links.indexOf(document.activeElement);
   if (event.key === "ArrowDown") links[Math.min(at + 1, links.length - 1)].focus();
   else if (event.key === "ArrowUp") (links[at - 1] ?? field).focus();
@@ -298,7 +298,7 @@ export function showVersion(socket) {
   if (message && socket.send({ type: "show", message })) delete data.toShow;
 }
 
-openFolders();
-mark();
+restoreFolders();
+markAll();
 watchEnd();
 actions.offerUndo();

@@ -1,8 +1,8 @@
 // A socket that comes back by itself, with growing pauses, and says what has become of it.
 
-const PAUSES = [250, 500, 1000, 2000, 4000, 8000];
-const QUIET = 20_000; // milliseconds without a frame after which the connection is tried
-const PATIENCE = 8_000;
+const DELAYS_MS = [250, 500, 1000, 2000, 4000, 8000];
+const QUIET_MS = 20_000; // without a frame, before the connection is checked
+const PONG_TIMEOUT_MS = 8_000;
 const SIGNED_OUT = 4401;
 
 export class Socket extends EventTarget {
@@ -10,17 +10,17 @@ export class Socket extends EventTarget {
   #socket = null;
   #failures = 0;
   #timer = 0;
-  #heard = 0;
-  #asked = 0;
+  #lastFrameAt = 0;
+  #pingedAt = 0;
 
   constructor(path) {
     super();
     this.#path = path;
-    addEventListener("online", () => this.#again(0));
-    addEventListener("offline", () => this.#lost());
-    addEventListener("pageshow", (event) => event.persisted && this.#again(0));
-    addEventListener("visibilitychange", () => document.visibilityState === "visible" && this.#probe());
-    setInterval(() => this.#watch(), 2_000);
+    addEventListener("online", () => this.#reconnect(0));
+    addEventListener("offline", () => this.#handleLoss());
+    addEventListener("pageshow", (event) => event.persisted && this.#reconnect(0));
+    addEventListener("visibilitychange", () => document.visibilityState === "visible" && this.#ping());
+    setInterval(() => this.#check(), 2_000);
   }
 
   get isOpen() {
@@ -35,19 +35,19 @@ export class Socket extends EventTarget {
     this.#socket = socket;
     socket.onopen = () => {
       this.#failures = 0;
-      this.#heard = Date.now();
-      this.#asked = 0;
-      this.#tell("open");
+      this.#lastFrameAt = Date.now();
+      this.#pingedAt = 0;
+      this.#emit("open");
     };
     socket.onmessage = (event) => {
-      this.#heard = Date.now();
-      this.#asked = 0;
-      if (socket === this.#socket) this.#tell("frame", JSON.parse(event.data));
+      this.#lastFrameAt = Date.now();
+      this.#pingedAt = 0;
+      if (socket === this.#socket) this.#emit("frame", JSON.parse(event.data));
     };
     socket.onclose = (event) => {
       if (socket !== this.#socket) return;
-      if (event.code === SIGNED_OUT) this.#tell("signed-out");
-      else this.#lost();
+      if (event.code === SIGNED_OUT) this.#emit("signed-out");
+      else this.#handleLoss();
     };
   }
 
@@ -58,19 +58,19 @@ export class Socket extends EventTarget {
     return true;
   }
 
-  #tell(type, detail) {
+  #emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 
-  #lost() {
-    this.#drop();
-    this.#tell("lost");
-    const pause = PAUSES[Math.min(this.#failures, PAUSES.length - 1)];
+  #handleLoss() {
+    this.#discard();
+    this.#emit("lost");
+    const pause = DELAYS_MS[Math.min(this.#failures, DELAYS_MS.length - 1)];
     this.#failures += 1;
-    this.#again(pause * (0.75 + Math.random() / 2));
+    this.#reconnect(pause * (0.75 + Math.random() / 2));
   }
 
-  #drop() {
+  #discard() {
     const socket = this.#socket;
     this.#socket = null;
     if (!socket) return;
@@ -78,25 +78,25 @@ export class Socket extends EventTarget {
     socket.close();
   }
 
-  #again(pause) {
+  #reconnect(pause) {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       if (this.isOpen) return;
-      this.#drop();
+      this.#discard();
       this.open();
     }, pause);
   }
 
-  #probe() {
-    if (!this.isOpen || this.#asked) return;
-    this.#asked = Date.now();
+  #ping() {
+    if (!this.isOpen || this.#pingedAt) return;
+    this.#pingedAt = Date.now();
     this.send({ type: "ping" });
   }
 
-  #watch() {
+  #check() {
     const now = Date.now();
     if (!this.isOpen) return;
-    if (this.#asked && now - this.#asked > PATIENCE) this.#lost();
-    else if (now - this.#heard > QUIET) this.#probe();
+    if (this.#pingedAt && now - this.#pingedAt > PONG_TIMEOUT_MS) this.#handleLoss();
+    else if (now - this.#lastFrameAt > QUIET_MS) this.#ping();
   }
 }

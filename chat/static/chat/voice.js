@@ -1,15 +1,15 @@
 // The browser's own speech: answers are read aloud, questions are spoken. For who has asked for it, where there is any.
 
-import { iconButton, say } from "./words.js";
+import { iconButton, say } from "./dom.js";
 
-const { speak, listen: listens } = document.body.dataset;
+const { speak, listen } = document.body.dataset;
 const Recognition = window.SpeechRecognition ?? window.webkitSpeechRecognition;
 const language = document.documentElement.lang;
 
 if (speak !== undefined) addEventListener("pagehide", () => window.speechSynthesis?.cancel());
 
 // A button that reads a text aloud, and stops again.
-export function speaker(text) {
+export function speakButton(text) {
   if (speak === undefined || !window.speechSynthesis) return [];
   const button = iconButton("speak", say("read_aloud"), () => {
     const speaks = button.hasAttribute("aria-pressed");
@@ -25,9 +25,9 @@ export function speaker(text) {
 }
 
 // The button that takes a question by voice, which is added to what is typed.
-export function listen(composer) {
+export function enableDictation(composer) {
   const button = document.getElementById("listen");
-  if (listens === undefined || !Recognition || !button) return;
+  if (listen === undefined || !Recognition || !button) return;
   button.hidden = false;
   let recognition = null;
   button.addEventListener("click", () => {

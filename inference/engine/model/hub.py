@@ -102,8 +102,9 @@ def check_disk(name: str, folder: Path, missing: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < missing + DISK_MARGIN_BYTES:
         raise EngineError(
-            f"{name} needs {missing / GB_BYTES:.1f} GB more on the disk and a margin of {DISK_MARGIN_BYTES / GB_BYTES:.1f} GB, "
-            f"but {folder} has {free / GB_BYTES:.1f} GB free; free some, or set JARVIS_VAR to a folder on another disk."
+            f"{name} needs {missing / GB_BYTES:.1f} GB more on the disk and a margin of "
+            f"{DISK_MARGIN_BYTES / GB_BYTES:.1f} GB, but {folder} has {free / GB_BYTES:.1f} GB free; "
+            "free some, or set JARVIS_VAR to a folder on another disk."
         )
 
 

@@ -10,12 +10,13 @@ from inference.engine import processes
 from inference.engine.errors import EngineError
 from inference.engine.process import state_file
 from inference.engine.process.handle import EngineHandle, state_path
-from inference.engine.processes import Process
+from inference.engine.processes import EngineProcess
+from jarvis.lib.processes import group_members, process_name, resident_bytes
 
 log = structlog.get_logger(__name__)
 
 
-def find_leftovers(home: Path) -> tuple[EngineHandle | None, list[Process]]:
+def find_leftovers(home: Path) -> tuple[EngineHandle | None, list[EngineProcess]]:
     """The engine on record, if its first process lives, and every other process that bears this directory's mark."""
     found, known = processes.find_marked(home), state_file.read_record(state_path(home))
     if known is None:
@@ -59,12 +60,10 @@ async def adopt_engine(
     return fit, False
 
 
-def _describe_leftovers(held: EngineHandle | None, others: list[Process], fault: str) -> str:
+def _describe_leftovers(held: EngineHandle | None, others: list[EngineProcess], fault: str) -> str:
     groups = sorted({process.group for process in others} | ({held.pid} if held is not None else set()))
-    memory = sum(processes.resident_bytes(pid) for group in groups for pid in processes.group_members(group)) // 2**20
-    named = ", ".join(
-        f"pid {group} ({processes.process_name(group) or 'its first process is gone'})" for group in groups
-    )
+    memory = sum(resident_bytes(pid) for group in groups for pid in group_members(group)) // 2**20
+    named = ", ".join(f"pid {group} ({process_name(group) or 'its first process is gone'})" for group in groups)
     kill = " ".join(f"-- -{group}" for group in groups)
     return (
         f"An engine that an earlier worker started is still there: {named}. "

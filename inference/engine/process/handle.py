@@ -11,8 +11,9 @@ import msgspec
 
 from inference.engine import processes
 from inference.engine.process import state_file as record
-from inference.engine.process.state_file import EngineRecord
-from inference.engine.processes import Process
+from inference.engine.process.state_file import EngineRecord, sockets_path
+from inference.engine.processes import EngineProcess
+from jarvis.lib.processes import Identity, is_alive, reap_child
 
 
 @dataclass
@@ -23,7 +24,7 @@ class EngineHandle:
     record: EngineRecord
     adopted: bool = False
     status: int | None = None
-    processes: list[Process] = field(default_factory=list)
+    processes: list[EngineProcess] = field(default_factory=list)
 
     @property
     def pid(self) -> int:
@@ -32,8 +33,8 @@ class EngineHandle:
     def alive(self) -> bool:
         """Whether its first process lives; if it was our child, its exit status is kept."""
         if self.status is None:
-            self.status = processes.reap_child(self.pid)
-        return processes.start_ticks(self.pid) == self.record.started
+            self.status = reap_child(self.pid)
+        return is_alive(Identity(self.pid, self.record.started))
 
     def write_record(self, **changes: object) -> None:
         """Note a change in the record, for the next worker."""
@@ -44,7 +45,7 @@ class EngineHandle:
         """End all its processes, and remove what it leaves: record and sockets."""
         await processes.end_marked(self.home, {self.record.token}, grace_seconds)
         if self.status is None:
-            self.status = processes.reap_child(self.pid)
+            self.status = reap_child(self.pid)
         record.remove_record(state_path(self.home))
         remove_sockets(self.home)
 
@@ -67,7 +68,7 @@ class EngineHandle:
 
     def count_ended(self) -> int:
         """How many of the processes that it had when `bell` began have ended."""
-        return sum(processes.start_ticks(process.pid) != process.started for process in self.processes)
+        return sum(not is_alive(process.identity) for process in self.processes)
 
 
 def _ring_once(loop: asyncio.AbstractEventLoop, descriptor: int, ring: Callable[[], None]) -> None:
@@ -77,11 +78,6 @@ def _ring_once(loop: asyncio.AbstractEventLoop, descriptor: int, ring: Callable[
 
 def state_path(home: Path) -> Path:
     return home / "engine.json"
-
-
-def sockets_path(home: Path) -> Path:
-    """Folder of the sockets between the engine's own processes."""
-    return home / "engine"
 
 
 def remove_sockets(home: Path) -> None:

@@ -1,49 +1,18 @@
 """The engine's own log: a file apart, kept short, and read for how far the engine has come."""
 
-import contextlib
-import os
 import re
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from jarvis.lib.log_file import LogFile
+
 MAX_KEPT_LOGS = 5
-MAX_LOG_BYTES = 50 * 1024 * 1024  # bytes
-TAIL_BYTES = 64 * 1024  # bytes; a traceback of vLLM fits several times
+MAX_LOG_BYTES = 50 * 1024 * 1024
 
 
-def rotate_logs(log: Path, kept: int = MAX_KEPT_LOGS) -> None:
-    """Make room for a new log: engine.log becomes engine.log.1, and so on; the oldest goes."""
-    if not log.exists() or not log.stat().st_size:
-        return
-    for number in range(kept - 1, 0, -1):
-        with contextlib.suppress(FileNotFoundError):
-            os.replace(f"{log}.{number}", f"{log}.{number + 1}")
-    os.replace(log, f"{log}.1")
-
-
-def shorten_log(log: Path, largest: int = MAX_LOG_BYTES) -> bool:
-    """Move what a running engine has written to engine.log.1 once it is long. It appends, so it writes on at 0."""
-    if not log.exists() or log.stat().st_size <= largest:
-        return False
-    shutil.copyfile(log, f"{log}.1")
-    os.truncate(log, 0)
-    return True
-
-
-def read_tail(log: Path, size: int = TAIL_BYTES, after: int = 0) -> str:
-    """The last `size` bytes, as far as they come after byte `after`; empty where there is no log."""
-    try:
-        with log.open("rb") as file:
-            whole = os.fstat(file.fileno()).st_size
-            file.seek(max(after if after <= whole else 0, whole - size))
-            return file.read().decode(errors="replace")
-    except FileNotFoundError:
-        return ""
-
-
-def log_bytes(log: Path) -> int:
-    return log.stat().st_size if log.exists() else 0
+def engine_log(path: Path) -> LogFile:
+    """The log of an engine, of which each start begins a new one."""
+    return LogFile(path, MAX_LOG_BYTES, MAX_KEPT_LOGS)
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,6 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from inference.engine import processes
-
 ISOLATE = Path(__file__).with_name("isolate.py")
 
 
@@ -32,8 +30,6 @@ def spawn_process(command: list[str], environment: Mapping[str, str], log: Path,
 def is_isolated(pid: int) -> bool:
     """Whether a process has a network of its own."""
     try:
-        return os.readlink(processes.PROC / str(pid) / "ns" / "net") != os.readlink(
-            processes.PROC / "self" / "ns" / "net"
-        )
+        return os.readlink(f"/proc/{pid}/ns/net") != os.readlink("/proc/self/ns/net")
     except OSError:
         return False

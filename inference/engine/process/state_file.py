@@ -23,6 +23,11 @@ class EngineRecord(msgspec.Struct, frozen=True):
     created: str = msgspec.field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
 
+def sockets_path(home: Path) -> Path:
+    """Folder of the sockets between the engine's own processes."""
+    return home / "engine"
+
+
 def write_record(path: Path, record: EngineRecord) -> None:
     """Replace the file in one step: a reader sees the old record or the new one."""
     draft = path.with_suffix(".new")

@@ -1,4 +1,4 @@
-"""Errors of the REST resources in the one shape that all doors share."""
+"""Errors of the REST resources in the one shape that all interfaces share."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from django.http import Http404, HttpResponse
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
 
-from inference.api.http import UNSTORABLE, error_response
 from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
+from jarvis.lib.http import UNSTORABLE, error_response
 
 log = structlog.get_logger(__name__)
 

@@ -13,7 +13,7 @@ ADMIN_READ = "admin-read"
 
 
 def has_scope(request: Request, scope: str) -> bool:
-    """Whether a key has a scope; who is signed in on the page is not held back by scopes."""
+    """Whether a key has a scope; scopes do not restrict who is signed in on the page."""
     caller: Any = request.auth
     return caller is None or scope in getattr(caller, "scopes", ())
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document with the errors that each operation can answer, in the one shape that all doors share."""
+"""The OpenAPI document with the errors that each operation can answer, in the one shape that all interfaces share."""
 
 from typing import Any
 

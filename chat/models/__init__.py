@@ -1,0 +1,16 @@
+"""Conversations, what was said in them, and the links that show them."""
+
+from chat.models.conversation import MAX_FOLDER_CHARS, Conversation, ConversationQuerySet
+from chat.models.message import Message, MessageQuerySet
+from chat.models.share import Share, ShareQuerySet, new_token
+
+__all__ = [
+    "MAX_FOLDER_CHARS",
+    "Conversation",
+    "ConversationQuerySet",
+    "Message",
+    "MessageQuerySet",
+    "Share",
+    "ShareQuerySet",
+    "new_token",
+]

@@ -1,0 +1,72 @@
+// The text of one answer, in blocks of HTML that the server has rendered and sanitised. A finished block is put in
+// once and never touched again; only the open one, the last, is replaced while it grows.
+
+import { copyButton } from "./copy.js";
+import { element, findAll } from "./dom.js";
+
+// Where words that are not rendered yet go: the innermost of these at the end of the open block.
+const TEXT_PLACES = "p, ul, ol, li, blockquote, .code, pre, pre > code, h3, h4, h5, h6";
+
+export class Blocks {
+  #box;
+  #finished = []; // {html, nodes}
+  #open = element("div", { class: "open" });
+
+  constructor(box) {
+    this.#box = box;
+  }
+
+  apply({ first = 0, blocks = [], open, tail = "" }) {
+    if (!this.#open.isConnected) this.#box.replaceChildren(this.#open);
+    blocks.forEach((html, index) => this.#setBlock(first + index, html));
+    if (open !== undefined) this.#truncate(first + blocks.length);
+    if (open !== undefined || blocks.length) this.#open.innerHTML = open ?? "";
+    if (tail) this.#appendText(tail);
+  }
+
+  clear() {
+    this.#truncate(0);
+    this.#open.replaceChildren();
+  }
+
+  // Nothing more comes.
+  finish() {
+    this.#open.remove();
+  }
+
+  #setBlock(index, html) {
+    if (this.#finished[index]?.html === html) return; // told again, after the connection was lost
+    this.#truncate(index);
+    const parsed = document.createElement("template");
+    parsed.innerHTML = html;
+    const { content } = parsed;
+    addCopyButtons(content);
+    this.#finished.push({ html, nodes: [...content.childNodes] });
+    this.#open.before(content);
+  }
+
+  #truncate(length) {
+    for (const { nodes } of this.#finished.splice(length)) nodes.forEach((node) => node.remove());
+  }
+
+  #appendText(text) {
+    let place = this.#open;
+    while (place.lastElementChild?.matches(TEXT_PLACES)) place = place.lastElementChild;
+    if (place.lastChild?.nodeType === Node.TEXT_NODE) place.lastChild.appendData(text);
+    else place.append(text);
+  }
+}
+
+// Gives each block of code its button.
+export function addCopyButtons(root) {
+  for (const head of findAll(".code > .head:not(:has(button))", root)) {
+    head.append(...copyButton(() => head.nextElementSibling.textContent));
+  }
+}
+
+// What somebody hears who does not see the page.
+export function readableText(box) {
+  const copy = box.cloneNode(true);
+  findAll(".head, .back", copy).forEach((node) => node.remove());
+  return copy.textContent.trim();
+}

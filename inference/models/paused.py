@@ -1,0 +1,23 @@
+"""The workers that an administrator has paused."""
+
+from typing import ClassVar
+
+from django.db import models
+
+
+class PausedPlaceQuerySet(models.QuerySet["PausedPlace"]):
+    def is_paused(self, place: str) -> bool:
+        return self.filter(place=place).exists()
+
+
+class PausedPlace(models.Model):
+    """A worker's place (its host and run directory) that takes nothing new until it is resumed, also after restarts."""
+
+    place = models.CharField(max_length=400, primary_key=True)
+    by = models.CharField(max_length=150, help_text="Who paused it.")
+    at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[PausedPlaceQuerySet] = PausedPlaceQuerySet.as_manager()  # type: ignore[assignment]
+
+    def __str__(self) -> str:
+        return self.place
