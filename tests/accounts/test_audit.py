@@ -65,8 +65,8 @@ def test_using_a_key_is_an_event_only_where_it_comes_from_a_new_address(client, 
     for _ in range(3):
         use("192.0.2.7")
     assert AuditEvent.objects.count() == before + 1
-    told = last("key.new_address")
-    assert (told.actor, told.address, told.object_name, told.details) == (
+    event = last("key.new_address")
+    assert (event.actor, event.address, event.object_name, event.details) == (
         alice, "192.0.2.7", str(key), {"owner": "alice"}
     )  # fmt: skip
     use("192.0.2.8")
@@ -121,8 +121,8 @@ def test_limits_of_a_group_and_their_end_are_told_too(alice):
     UserLimits.objects.create(user=alice, parallel=1)
     staff.delete()
     alice.delete()
-    told = AuditEvent.objects.filter(event__startswith="limits.").order_by("id")
-    assert list(told.values_list("event", "object_type", "details")) == [
+    event = AuditEvent.objects.filter(event__startswith="limits.").order_by("id")
+    assert list(event.values_list("event", "object_type", "details")) == [
         ("limits.made", "accounts.grouplimits", {"group": "staff"}),
         ("limits.changed", "accounts.grouplimits", {"group": "staff", "fields": ["priority"]}),
         ("limits.made", "accounts.userlimits", {"user": "alice"}),

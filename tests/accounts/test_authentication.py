@@ -138,8 +138,8 @@ def test_the_scheme_is_read_as_the_standard_says():
 
 
 def new_addresses(row):
-    told = AuditEvent.objects.filter(event="key.new_address", object_id=str(row.pk)).order_by("id")
-    return list(told.values_list("address", flat=True))
+    events = AuditEvent.objects.filter(event="key.new_address", object_id=str(row.pk)).order_by("id")
+    return list(events.values_list("address", flat=True))
 
 
 async def test_a_new_address_is_told_once_also_while_the_look_up_is_remembered(key):

@@ -84,9 +84,9 @@ def test_a_new_address_is_asked_to_be_confirmed_and_the_old_one_told(client, ali
     link = next(word for word in mailoutbox[0].body.split() if "/confirm-email/" in word)
     assert "The account alice at testserver has been given this address." in mailoutbox[0].body
     client.post(link.removeprefix("http://testserver"))
-    told = mailoutbox[-1]
-    assert told.to == ["alice@example.com"]
-    assert told.subject == "Jarvis: The e-mail address was changed from alice@example.com to new@example.com"
+    mail = mailoutbox[-1]
+    assert mail.to == ["alice@example.com"]
+    assert mail.subject == "Jarvis: The e-mail address was changed from alice@example.com to new@example.com"
 
 
 def test_its_owner_is_told_of_a_change_when_from_where_and_what_to_do(client, alice, mail, mailoutbox):

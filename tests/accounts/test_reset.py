@@ -33,7 +33,7 @@ def test_a_link_by_mail_sets_the_password_once(client, alice, mail, mailoutbox):
     assert set_password(Client(), link)["location"] == "/reset/done/"
     assert sign_in(client, "alice", "another long word")["location"] == "/"
     assert "This link was used" in Client().get(link).content.decode()
-    assert "password" in mailoutbox[1].body  # its owner is told
+    assert "password" in mailoutbox[1].body  # its owner hears of it
 
 
 def test_whether_an_address_is_known_is_not_told(client, alice, mail, mailoutbox):
@@ -165,7 +165,7 @@ def test_what_holds_secrets_is_not_in_the_admin(client, carol, model):
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "server"),
     [
         ("smtp://mail.example", MailServer("mail.example", 587, "", "", "upgraded")),
         (
@@ -175,5 +175,5 @@ def test_what_holds_secrets_is_not_in_the_admin(client, carol, model):
         ("smtp+plain://127.0.0.1", MailServer("127.0.0.1", 25, "", "", "none")),
     ],
 )
-def test_the_address_of_a_mail_server_is_read(url, told):
-    assert parse_mail_url(url) == told
+def test_the_address_of_a_mail_server_is_read(url, server):
+    assert parse_mail_url(url) == server

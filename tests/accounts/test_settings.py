@@ -229,7 +229,7 @@ def test_what_is_said_of_sessions_that_are_over_is_removed_at_night(client, alic
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("said", "device"),
     [
         (FIREFOX, "Firefox, Linux"),
         (
@@ -244,5 +244,5 @@ def test_what_is_said_of_sessions_that_are_over_is_removed_at_night(client, alic
         ("<script>", ""),
     ],
 )
-def test_a_device_is_told_from_what_its_browser_says(said, told):
-    assert describe_device(said) == told
+def test_a_device_is_recognised_by_what_its_browser_says(said, device):
+    assert describe_device(said) == device

@@ -71,12 +71,14 @@ async def test_a_call_can_be_followed_by_its_id_and_no_line_tells_a_secret(live,
         assert response.status == 401
     row = await in_database(Generation.objects.get)
     assert row.request_id == "follow-me-1"
-    told = [record.msg if isinstance(record.msg, dict) else {"event": record.getMessage()} for record in caplog.records]
-    assert {line["event"] for line in told if line.get("request_id") == "follow-me-1"} >= {
+    records = [
+        record.msg if isinstance(record.msg, dict) else {"event": record.getMessage()} for record in caplog.records
+    ]
+    assert {line["event"] for line in records if line.get("request_id") == "follow-me-1"} >= {
         "request",
         "generation.ended",
     }
-    everything = json.dumps(told, default=str)
+    everything = json.dumps(records, default=str)
     assert not [secret for secret in (live.key, "canary", "t0 t1", "hunter2") if secret in everything]
 
 
