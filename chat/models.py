@@ -107,7 +107,7 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         return Conversation.objects.filter(id__in=chosen).delete()[1]
 
     def with_words(self, query: str) -> "ConversationQuerySet":
-        """Those in whose title or texts a tsquery finds something (`chat.search.compiled`)."""
+        """Those in whose title or texts a tsquery finds something (`chat.search.compile_query`)."""
         if not query:
             return self.none()
         return self.filter(RawSQL(WITH_WORDS_SQL, [query, query], models.BooleanField()))
