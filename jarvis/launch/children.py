@@ -16,7 +16,7 @@ from jarvis.lib.config import BASE, Config
 CELERY_CONCURRENCY = 2
 # Children write their logs to files, line by line; the command line decides where they are, not the terminal.
 COMMON = {"PYTHONUNBUFFERED": "1", "DJANGO_SETTINGS_MODULE": "jarvis.settings"}
-DEV_SETTINGS = {"DJANGO_SETTINGS_MODULE": "jarvis.dev_settings"}
+DEV_SETTINGS = {"DJANGO_SETTINGS_MODULE": "jarvis.launch.dev_settings"}
 CODE_FOLDERS = [str(app.parent) for app in sorted(BASE.glob("*/__init__.py")) if app.parent.name != "tests"]
 
 

@@ -9,8 +9,8 @@ import urllib.request
 import psutil
 import pytest
 
-from jarvis import dev_settings, settings
-from jarvis.launch import children, port
+from jarvis import settings
+from jarvis.launch import children, dev_settings, port
 from jarvis.lib.config import BASE, config
 from tests.support.launched import until
 
@@ -18,7 +18,7 @@ from tests.support.launched import until
 def get(number, path):
     """Status, policy and text of a page."""
     try:
-        answer = urllib.request.urlopen(f"http://127.0.0.1:{number}{path}", timeout=20)
+        answer = urllib.request.urlopen(f"http://127.0.0.1:{number}{path}", timeout=100)
     except urllib.error.HTTPError as error:
         answer = error
     with answer:
@@ -48,6 +48,7 @@ def serving(process):
 
 
 @pytest.mark.processes
+@pytest.mark.timeout(300)
 def test_a_change_of_the_code_starts_it_anew_and_errors_are_shown(web, tmp_path):
     code = tmp_path / "code.py"
     code.write_text("")
@@ -64,7 +65,7 @@ def test_a_change_of_the_code_starts_it_anew_and_errors_are_shown(web, tmp_path)
 
     before = serving(process)
     os.utime(code, (time.time() + 5, time.time() + 5))
-    until(lambda: serving(process) and not serving(process) & before)
+    until(lambda: serving(process) and not serving(process) & before, 100)
     assert get(number, "/health")[0] == 200  # the port was open all the while
 
 
