@@ -3,10 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(PYTHON) jarvis/launch/install.py
 PYTEST := $(BIN)/python -m pytest -rs -n 2
+SPANISH := templates/locale/es/LC_MESSAGES/django.po
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock" $(ARGS)
 
-.PHONY: help run install test test-fast lint format lock bench bench-page guide screenshots soak clean
+.PHONY: help run dev install test test-fast lint format migrations messages lock bench bench-page guide screenshots soak \
+	clean
 .DEFAULT_GOAL := help
 unexport PYTHONDONTWRITEBYTECODE  # bytecode halves the start of every process
 
@@ -17,6 +19,10 @@ run: ## Install what is missing and start everything; the page is at http://127.
 	@$(INSTALL) worker
 	@exec $(BIN)/python manage.py run $(ARGS)
 
+dev: ## The same for who works on the code: the web starts anew when it changes, and errors show on the page.
+	@$(INSTALL) worker development
+	@exec $(BIN)/python manage.py run --dev $(ARGS)
+
 install: ## Install everything, for running and for development.
 	@$(INSTALL) worker development
 
@@ -26,16 +32,29 @@ test: install ## Run all tests, also the slow ones with the real engine, real pr
 test-fast: install ## Run the tests that need no engine, no browser and no killing of processes.
 	$(PYTEST) -m "not vllm and not processes and not browser and not gpu" $(ARGS)
 
-lint: install ## Check style, types, migrations and the direction of imports.
+lint: install ## Check style, types, migrations, the direction of imports, and names.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
 	$(BIN)/python -m tests.support.services $(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/lint-imports
+	$(BIN)/python .ci/check_names.py
 
 format: install ## Format the code.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+migrations: install ## Write the migrations of changed models (ARGS="chat --name words" names one).
+	$(BIN)/python -m tests.support.services $(BIN)/python manage.py makemigrations $(ARGS)
+
+messages: install ## Gather the words to be translated, compile those that are; prints what has no Spanish (needs gettext).
+	@for tool in xgettext msgmerge msgfmt msgattrib; do command -v $$tool >/dev/null || \
+		{ echo "$$tool is missing: make messages needs GNU gettext (apt-get install gettext)."; exit 1; }; done
+	$(BIN)/python manage.py makemessages --locale es --no-location --no-obsolete --no-wrap \
+		--ignore .venv --ignore var --ignore tests --ignore benchmarks
+	$(BIN)/python manage.py compilemessages --locale es --ignore .venv --ignore var
+	@msgattrib --untranslated --no-wrap $(SPANISH)
+	@msgattrib --only-fuzzy --no-wrap $(SPANISH)
 
 bench: install ## Measure Jarvis beside the bare engine and write docs/benchmarks.md (ARGS=--no-write to only look).
 	$(BIN)/python benchmarks/bench.py $(ARGS)

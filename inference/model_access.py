@@ -1,7 +1,7 @@
 """Who may use a model: the section of its page in the admin that shows every list of models, and changes the groups'.
 
 A key, an account and a group may each name the models that are open to it; who names none may use all, and a call
-needs every list that there is to name its model (`accounts.authentication.all_allow`). So a model is not given to a
+needs every list that there is to name its model (`accounts.authentication.intersect_models`). So a model is not given to a
 group, it is named in the group's list; and a list is never emptied here, for that would open everything.
 """
 

@@ -1,4 +1,4 @@
-"""Addresses of the REST resources: each app has its own in its `resources.py`."""
+"""Addresses of the REST resources, which each app has in its `resources.py`."""
 
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.utils import extend_schema

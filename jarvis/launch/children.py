@@ -20,6 +20,8 @@ COMMON = {
     "PYTHONDONTWRITEBYTECODE": "",  # empty is off: bytecode halves the time of a start
     "DJANGO_SETTINGS_MODULE": "jarvis.settings",
 }
+DEV_SETTINGS = {"DJANGO_SETTINGS_MODULE": "jarvis.launch.dev_settings"}
+CODE_FOLDERS = [str(app.parent) for app in sorted(BASE.glob("*/__init__.py")) if app.parent.name != "tests"]
 
 
 def _log(config: Config, name: str) -> LogFile:
@@ -58,10 +60,16 @@ def service_plan(service: Service, log: LogFile) -> ChildPlan:
     )
 
 
-def web_plans(config: Config, fd: int | None) -> list[ChildPlan]:
-    """The web processes. `fd` is the listening socket; without one the server opens the port itself."""
+def web_plans(config: Config, fd: int | None, *, dev: bool = False) -> list[ChildPlan]:
+    """The web processes. `fd` is the listening socket; without one the server opens the port itself.
+
+    `dev`: they start anew when the code changes, and show their errors.
+    """
     own_port = fd is None
     count = 1 if own_port else config.web_processes
+    arguments = [] if own_port else ["--fd", str(fd)]
+    if dev:
+        arguments += ["--reload", *CODE_FOLDERS]
 
     async def ready(_: int) -> bool:
         return await port.answers(config.web_host, config.web_port)
@@ -69,13 +77,13 @@ def web_plans(config: Config, fd: int | None) -> list[ChildPlan]:
     return [
         ChildPlan(
             name="web" if count == 1 else f"web {number}",
-            command=lambda: _python("-m", "jarvis.launch.web", *([] if own_port else ["--fd", str(fd)])),
+            command=lambda: _python("-m", "jarvis.launch.web", *arguments),
             log=_log(config, "web" if count == 1 else f"web-{number}"),
             ready=ready,
             stop_seconds=8,
             is_essential=True,
             pass_fds=() if fd is None else (fd,),
-            environment=COMMON,
+            environment=COMMON | (DEV_SETTINGS if dev else {}),
         )
         for number in range(1, count + 1)
     ]

@@ -31,11 +31,13 @@ class Instance:
         self.display = display
         self.address = port.local_address(config.web_host, config.web_port)
         self.supervisor = Supervisor(InstanceLock(config.run_dir, self.address), display, STOP_ORDER)
+        self.dev = False
         self._listener: socket.socket | None = None
 
-    async def run(self, *, services_only: bool = False) -> None:
-        """Everything, or Postgres and Redis alone, until a stop signal."""
+    async def run(self, *, services_only: bool = False, dev: bool = False) -> None:
+        """Everything, or Postgres and Redis alone, until a stop signal. `dev`: for who works on the code."""
         raise_file_limit()
+        self.dev = dev
         try:
             await self.supervisor.run(self._run_services if services_only else self._run_all)
         finally:
@@ -58,7 +60,7 @@ class Instance:
         await self.supervisor.start_children(children.service_plans(self.config))
         link = await asyncio.to_thread(database.migrate)
         await asyncio.to_thread(database.collect_static, self.config)
-        await self.supervisor.start_children(children.web_plans(self.config, fd))
+        await self.supervisor.start_children(children.web_plans(self.config, fd, dev=self.dev))
         self.display.add_note(f"Jarvis is at {self.address}  (Ctrl-C stops it; logs are in {self.config.var / 'log'})")
         if link:
             self.display.add_note(f"Make the first administrator: {self.address}{link}")

@@ -2,6 +2,8 @@
 
 The socket belongs to the supervisor, so the port stays open while a killed web process is replaced. Granian opens the
 port itself, and has web processes of its own: `python -m jarvis.launch.web`.
+
+For development, `--reload FOLDER …` serves with uvicorn and starts anew when a Python file in one of these changes.
 """
 
 import argparse
@@ -13,7 +15,7 @@ APPLICATION = "jarvis.asgi:application"
 MAX_SHUTDOWN_SECONDS = 4  # open streams are cut after so long at a stop; their answers go on and can be followed again
 
 
-def uvicorn(listener: socket.socket) -> None:
+def uvicorn(listener: socket.socket, reload_dirs: list[str]) -> None:
     from uvicorn import Config, Server
 
     from jarvis.launch.uvicorn_protocol import BoundedHeadProtocol
@@ -29,8 +31,15 @@ def uvicorn(listener: socket.socket) -> None:
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=MAX_SHUTDOWN_SECONDS,
+        reload=bool(reload_dirs),
+        reload_dirs=reload_dirs,
     )
-    Server(settings).run(sockets=[listener])
+    if reload_dirs:
+        from uvicorn.supervisors.statreload import StatReload
+
+        StatReload(settings, Server(settings).run, [listener]).run()
+    else:
+        Server(settings).run(sockets=[listener])
 
 
 def daphne(listener: socket.socket) -> None:
@@ -66,13 +75,15 @@ def granian() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fd", type=int, help="number of the file descriptor of the listening socket")
-    fd = parser.parse_args().fd
-    if config.web_server == "granian":
+    parser.add_argument("--reload", nargs="+", default=[], metavar="FOLDER", help="start anew when code in it changes")
+    options = parser.parse_args()
+    server = "uvicorn" if options.reload else config.web_server
+    if server == "granian":
         granian()
-    elif config.web_server == "daphne":
-        daphne(socket.socket(fileno=fd))
+    elif server == "daphne":
+        daphne(socket.socket(fileno=options.fd))
     else:
-        uvicorn(socket.socket(fileno=fd))
+        uvicorn(socket.socket(fileno=options.fd), options.reload)
 
 
 if __name__ == "__main__":

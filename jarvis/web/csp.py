@@ -23,6 +23,9 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     ]
 )
+POLICY_OF_DEBUG_PAGES = POLICY.replace("script-src", "script-src 'unsafe-inline'").replace(
+    "style-src", "style-src 'unsafe-inline'"
+)
 
 
 @sync_and_async_middleware
@@ -40,6 +43,18 @@ def content_security_policy(get_response: Callable[[HttpRequest], Any]) -> Calla
         return with_policy(get_response(request))
 
     return in_sync
+
+
+def relax_policy_of_errors(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[HttpRequest], Any]:
+    """Middleware of `make dev` alone: Django's debug pages carry their style and script in themselves."""
+
+    def relax(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        if response.status_code >= 400:
+            response.headers["Content-Security-Policy"] = POLICY_OF_DEBUG_PAGES
+        return response
+
+    return relax
 
 
 def with_policy(response: HttpResponseBase) -> HttpResponseBase:

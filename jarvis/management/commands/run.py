@@ -12,6 +12,9 @@ from jarvis.launch.errors import LaunchError
 from jarvis.launch.run import Instance
 from jarvis.lib.config import config
 
+# One process is enough to follow, only uvicorn is reloaded, and debug pages are nothing for the network.
+DEV = {"web_processes": 1, "web_server": "uvicorn", "web_host": "127.0.0.1"}
+
 
 class Command(BaseCommand):
     help = "Start everything: Postgres and Redis (unless given), web, worker and Celery. Ctrl-C stops it."
@@ -19,10 +22,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--services-only", action="store_true", help="only Postgres and Redis")
+        parser.add_argument("--dev", action="store_true", help="start anew when code changes; show errors")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            asyncio.run(self._run(options["services_only"]))
+            asyncio.run(self._run(services_only=options["services_only"], dev=options["dev"]))
         except LaunchError as error:
             sys.exit(f"Jarvis cannot start. {error}.")
         except OSError as error:
@@ -31,5 +35,6 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             sys.exit(130)
 
-    async def _run(self, services_only: bool) -> None:
-        await Instance(config, Display()).run(services_only=services_only)
+    async def _run(self, *, services_only: bool, dev: bool) -> None:
+        settings = config.model_copy(update=DEV) if dev else config
+        await Instance(settings, Display()).run(services_only=services_only, dev=dev)
