@@ -1,16 +1,18 @@
 """Small pieces that the API's views share."""
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import structlog
+from django.contrib.auth.models import User
 from django.db import DataError
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from rest_framework.request import Request
 
-from accounts.authentication import Caller, Unauthenticated, authenticate, session_caller
+from accounts.authentication import Caller, Unauthenticated, authenticate, build_caller, session_caller
 from accounts.models import Scope
 from inference.queue.submit import QueueFull, Unavailable
 from jarvis.lib import api_errors
@@ -80,6 +82,11 @@ async def authenticate_request(request: HttpRequest) -> Caller:
         return await session_caller(request.COOKIES, address)
     except Unauthenticated as error:
         raise api_errors.invalid_api_key(str(error)) from None
+
+
+def request_caller(request: Request) -> Caller:
+    """The caller of a REST resource: of the key that it came with, else who is signed in."""
+    return request.auth if isinstance(request.auth, Caller) else build_caller(cast(User, request.user))
 
 
 def is_same_origin(request: HttpRequest) -> bool:
