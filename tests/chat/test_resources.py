@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import ApiKey
+from accounts.models import ApiKey, UserLimits
 from chat.models import Conversation, Message
 from inference.models import Generation, LanguageModel
 
@@ -118,6 +118,18 @@ def test_what_is_unknown_privileged_or_out_of_range_is_refused_by_name(mine, ali
 
 def test_a_model_that_is_not_offered_is_refused(mine, alice):
     assert fault(patch(mine, made(alice, "hello"), model="nobody")) == (404, "model_not_found", "model")
+
+
+def test_models_that_are_closed_to_who_is_signed_in_are_not_told(mine, alice):
+    for name in ("open", "hidden"):
+        LanguageModel.objects.create(name=name, source="x")
+    UserLimits.objects.update_or_create(user=alice, defaults={"allowed_models": ["open"]})
+    conversation = made(alice, "hello")
+    hidden, unknown = (patch(mine, conversation, model=name) for name in ("hidden", "nobody"))
+    assert hidden.status_code == unknown.status_code == 404
+    assert hidden.content.replace(b"hidden", b"") == unknown.content.replace(b"nobody", b"")
+    assert patch(mine, conversation, model="open").status_code == 200
+    assert [model["name"] for model in mine.get("/api/v1/models/").json()["results"]] == ["open"]
 
 
 def test_lists_are_filtered(mine, alice):
