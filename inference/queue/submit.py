@@ -83,17 +83,17 @@ def count_waiting() -> Counter[int]:
         return Counter(dict(cursor.fetchall()))
 
 
-class Accepted(NamedTuple, Generic[T]):
+class Acceptance(NamedTuple, Generic[T]):
     """What was written. `is_new` is False where the same had been accepted before, and nothing was written."""
 
     value: T
     is_new: bool = True
 
 
-Write = Callable[[], Coroutine[Any, Any, Accepted[T]]]
+Write = Callable[[], Coroutine[Any, Any, Acceptance[T]]]
 
 
-async def accept(reservation: Reservation, write: Write[T]) -> Accepted[T]:
+async def accept(reservation: Reservation, write: Write[T]) -> Acceptance[T]:
     """The one way into the queue: write, then ring for a worker; give back what is reserved where nothing was written.
 
     `write` is made by `in_batch` or `in_transaction`, which raise QueueFull. A caller that is cancelled in between
@@ -102,7 +102,7 @@ async def accept(reservation: Reservation, write: Write[T]) -> Accepted[T]:
     return await asyncio.shield(start_accepting(reservation, write))
 
 
-def start_accepting(reservation: Reservation, write: Write[T]) -> "asyncio.Task[Accepted[T]]":
+def start_accepting(reservation: Reservation, write: Write[T]) -> "asyncio.Task[Acceptance[T]]":
     """The same as a task, for who has to know later what became of it."""
     task = asyncio.create_task(write_and_ring(reservation, write))
     _accepting.add(task)
@@ -116,7 +116,7 @@ def forget_accepted(task: "asyncio.Task[Any]") -> None:
         task.exception()  # whoever asked may have left
 
 
-async def write_and_ring(reservation: Reservation, write: Write[T]) -> Accepted[T]:
+async def write_and_ring(reservation: Reservation, write: Write[T]) -> Acceptance[T]:
     try:
         accepted = await write()
     except BaseException:
@@ -135,9 +135,9 @@ def in_batch(generation: Generation) -> Write[Generation]:
     It raises QueueFull, Unavailable, and what Postgres says of a row that cannot be stored.
     """
 
-    async def write() -> Accepted[Generation]:
+    async def write() -> Acceptance[Generation]:
         await Submitter.for_this_loop().submit(generation)
-        return Accepted(generation)
+        return Acceptance(generation)
 
     return write
 
@@ -149,12 +149,12 @@ def in_transaction(owner_id: int, write: Callable[[], T], find_before: Callable[
     and what the two and Postgres raise.
     """
 
-    def run() -> Accepted[T]:
+    def run() -> Acceptance[T]:
         with transaction.atomic():
             if (before := find_before()) is not None:
-                return Accepted(before, is_new=False)
+                return Acceptance(before, is_new=False)
             check_queue(owner_id)
-            return Accepted(write())
+            return Acceptance(write())
 
     return partial(in_database, run)
 
