@@ -7,6 +7,7 @@ from celery import shared_task
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.authentication import build_caller
 from chat.frames import Changed
 from chat.models import Conversation
 from chat.notify import announce_change, announce_frame_sync
@@ -90,6 +91,10 @@ def ask_titles() -> None:
 
 def ask_title(conversation: Conversation) -> bool:
     """Queue the generation that makes a title, unless somebody has: one row claims the conversation."""
+    if not build_caller(conversation.owner).can_use_model(conversation.model):  # any more: its first words stay
+        untitled = Conversation.objects.filter(pk=conversation.pk, title_source=Conversation.TitleSource.WORDS)
+        untitled.update(title_source=Conversation.TitleSource.MODEL)
+        return False
     with transaction.atomic():
         row = Generation.objects.create(
             owner_id=conversation.owner_id,

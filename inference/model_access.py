@@ -1,8 +1,8 @@
 """Who may use a model: the section of its page in the admin that shows every list of models, and changes the groups'.
 
 A key, an account and a group may each name the models that are open to it; who names none may use all, and a call
-needs every list that there is to name its model (`accounts.authentication.intersect_models`). So a model is not given to a
-group, it is named in the group's list; and a list is never emptied here, for that would open everything.
+needs every list that there is to name its model (`accounts.authentication.intersect_models`). So a model is not given
+to a group, it is named in the group's list; and a list is never emptied here, for that would open everything.
 """
 
 from collections.abc import Iterable

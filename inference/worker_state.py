@@ -21,6 +21,7 @@ class EngineState(msgspec.Struct):
     slots: int = 0
     since: float = msgspec.field(default_factory=time.time)
     adopted: bool = False
+    given_up: bool = False  # its start has failed for good: nobody tries again
     goes_on: bool = True  # with a text that was begun, as vLLM does; others begin anew without a word
 
 

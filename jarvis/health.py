@@ -82,7 +82,7 @@ async def status(request: HttpRequest, caller: Caller) -> HttpResponse:
 
 def count_calls(caller: Caller) -> tuple[list[dict[str, Any]], int, int]:
     fields = ("name", "source", "kind", "default", "max_model_len")
-    models: list[dict[str, Any]] = [dict(row) for row in LanguageModel.objects.offered(caller.models).values(*fields)]
+    models: list[dict[str, Any]] = [dict(row) for row in LanguageModel.objects.open_to(caller).values(*fields)]
     open_rows = Generation.objects.open()
     queued = open_rows.queued().count()
     return models, queued, open_rows.count() - queued

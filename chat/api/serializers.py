@@ -8,8 +8,8 @@ from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 
 from chat.models import MAX_FOLDER_CHARS, Conversation, Message, Share
-from inference.models import LanguageModel
-from jarvis.lib import api_errors
+from inference.api.http import request_caller
+from inference.models import find_model
 from jarvis.lib.config import MAX_SYSTEM_PROMPT_CHARS
 from jarvis.lib.drf.strict import Strict
 
@@ -59,9 +59,7 @@ class ConversationSerializer(Strict, serializers.ModelSerializer[Conversation]):
         return title
 
     def validate_model(self, name: str) -> str:
-        if name and not LanguageModel.objects.offered().filter(name=name).exists():
-            raise api_errors.model_not_found(name)
-        return name
+        return find_model(request_caller(self.context["request"]), name) if name else name
 
     def update(self, conversation: Conversation, given: dict[str, Any]) -> Conversation:
         conversation.arrange(**given)

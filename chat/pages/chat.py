@@ -106,7 +106,7 @@ def format_plain_number(value: float | None) -> str:
 
 def render_page(request: HttpRequest, shown: Conversation | None) -> HttpResponse:
     assert isinstance(request.user, User)
-    models = list(LanguageModel.objects.offered(build_caller(request.user).models))
+    models = list(LanguageModel.objects.open_to(build_caller(request.user)))
     preferences = request.preferences  # type: ignore[attr-defined]
     offered = [model.name for model in models]
     wanted = shown.model if shown and shown.model else preferences.model

@@ -47,7 +47,7 @@ class DefaultsForm(forms.ModelForm[Preferences]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        names = [model.name for model in LanguageModel.objects.offered(build_caller(self.instance.user).models)]
+        names = [model.name for model in LanguageModel.objects.open_to(build_caller(self.instance.user))]
         chosen = self.instance.model
         gone = (
             [(chosen, chosen)] if chosen and chosen not in names else []

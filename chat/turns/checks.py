@@ -1,7 +1,8 @@
-"""Whether a question may be asked, and whether an answer can be continued. Each raises ApiError 400 where not."""
+"""Whether a question may be asked, and whether an answer can be continued. Each raises ApiError where not."""
 
+from accounts.authentication import Caller
 from chat.models import Message
-from inference.models import Generation, LanguageModel
+from inference.models import Generation, LanguageModel, find_model
 from jarvis.lib import api_errors
 from jarvis.lib.config import config
 
@@ -18,8 +19,8 @@ def check_text(text: str) -> None:
         raise api_errors.invalid_request("The message has a NUL character. Remove it.", "message")
 
 
-def check_continuable(answer: Message) -> None:
-    """Raise ApiError where an answer cannot be continued, with advice on what can be done instead."""
+def check_continuable(caller: Caller, answer: Message) -> str:
+    """The model that continues an answer. Raises ApiError where none can, with advice on what to do instead."""
     row = answer.generation
     advice = "Ask for another answer instead."
     if row is None or not (row.status in CONTINUABLE_STATUSES or row.finish_reason == "length"):
@@ -32,6 +33,8 @@ def check_continuable(answer: Message) -> None:
         raise api_errors.make_error(
             400, "cannot_continue", "Only the last answer can be continued. Ask for the rest of it."
         )
-    if not LanguageModel.objects.offered().filter(name=row.model, goes_on=True).exists():
-        fault = f"`{row.model}` is not there, or its server cannot go on with a text that was begun. {advice}"
+    model = find_model(caller, row.model)
+    if not LanguageModel.objects.filter(name=model, goes_on=True).exists():
+        fault = f"`{model}` cannot do this: its server cannot go on with a text that was begun. {advice}"
         raise api_errors.make_error(400, "cannot_continue", fault)
+    return model

@@ -8,9 +8,8 @@ from typing import Any
 from accounts.authentication import Caller
 from accounts.models import Preferences
 from chat.models import Conversation, Message
-from inference.models import LanguageModel
+from inference.models import find_model
 from inference.openai.request import check_chat_request
-from jarvis.lib import api_errors
 from jarvis.lib.config import config
 
 MAX_HISTORY_CHARS = 400_000  # of a conversation; the worker cuts it to the model's window, in tokens
@@ -22,17 +21,9 @@ def get_preferences(user_id: int) -> Preferences:
     return Preferences.objects.filter(user_id=user_id).first() or Preferences(user_id=user_id)
 
 
-def choose_model(caller: Caller, wanted: str | None) -> str:
-    """The wanted model, else the person's, else the site's. Raises ApiError 404, or 503 where none has been loaded."""
-    offered = list(LanguageModel.objects.offered(caller.models).values_list("name", flat=True))
-    if wanted:
-        if wanted not in offered:
-            raise api_errors.model_not_found(wanted)
-        return wanted
-    if not offered:
-        raise api_errors.model_loading("default")
-    preferred = get_preferences(caller.user_id).model
-    return preferred if preferred in offered else offered[0]
+def choose_model(caller: Caller, wanted: str | None, current: str = "") -> str:
+    """The wanted model, else the current one, else the person's, else the site's. Raises ApiError as `find_model`."""
+    return find_model(caller, wanted, current, "" if wanted else get_preferences(caller.user_id).model)
 
 
 def build_request(conversation: Conversation, question: Message, model: str, prefix: str = "") -> dict[str, Any]:

@@ -6,10 +6,11 @@ takes the place of whatever was shown after the message that it follows; what wa
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import F, Func, IntegerField, Sum
 from django.utils import timezone
 
@@ -23,7 +24,8 @@ from inference.models import Generation, LanguageModel
 from inference.openai.request import ChatRequest
 from inference.queue import rate_limits
 from inference.queue.rate_limits import Reservation
-from inference.queue.submit import check_queue, ring_doorbell
+from inference.queue.submit import accept as accept_work
+from inference.queue.submit import in_transaction
 from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.config import MAX_SYSTEM_PROMPT_CHARS
@@ -87,11 +89,7 @@ async def continue_answer(origin: Origin, message: int) -> Submission:
 
     def accept(origin: Origin) -> Submission:
         answer, conversation = get_message_for_update(origin.caller, message, Message.Role.ASSISTANT)
-        check_continuable(answer)
-        assert answer.generation is not None
-        model = answer.generation.model
-        if not origin.caller.can_use_model(model):
-            raise api_errors.model_not_found(model)
+        model = check_continuable(origin.caller, answer)
         return create_generation(origin, conversation, get_question(answer), model, continues=answer)
 
     return await submit_once(origin, accept, conversation__messages=message)
@@ -100,8 +98,8 @@ async def continue_answer(origin: Origin, message: int) -> Submission:
 async def submit_once(
     origin: Origin, accept: Callable[[Origin], Submission], text: str = "", **said: Any
 ) -> Submission:
-    """Reserve what it may use and accept it in one transaction, unless it was before; then ring for a worker and tell
-    the person's windows. `said`: which messages may be sent along with the text."""
+    """Reserve what it may use and accept it in one transaction, unless it was before; then tell the person's
+    windows. `said`: which messages may be sent along with the text."""
     try:
         held = await reserve_tokens(origin, text, **said)
     except ApiError:  # what was accepted before is not refused when it is sent again
@@ -109,16 +107,11 @@ async def submit_once(
         if before is None:
             raise
         return before
-    try:
-        asked = await in_database(accept_in_transaction, replace(origin, reservation=held), accept)
-    except Exception:
-        await held.release()
-        raise
-    if asked.new:
-        await ring_doorbell()
+    origin = replace(origin, reservation=held)
+    write = in_transaction(origin.caller.user_id, partial(accept, origin), partial(find_or_lock, origin))
+    asked, is_new = await accept_work(held, write)
+    if is_new:
         await announce_frame(origin.caller.user_id, asked.frame_for_windows())
-    else:
-        await held.release()
     return replace(asked, reservation=held)
 
 
@@ -137,18 +130,16 @@ def measure_prompt(caller: Caller, **said: Any) -> tuple[int, int]:
     """Bytes that are sent along at most, and the largest window of a model that may answer; 0 where one is unknown."""
     bytes = Func(F("text"), function="octet_length", output_field=IntegerField())
     size = Message.objects.for_user(caller.user_id).filter(**said).aggregate(size=Sum(bytes))["size"] or 0
-    windows = LanguageModel.objects.offered(caller.models).values_list("max_model_len", flat=True)
+    windows = LanguageModel.objects.open_to(caller).values_list("max_model_len", flat=True)
     return size + MAX_SYSTEM_PROMPT_BYTES, max(windows, default=0) if all(windows) else 0
 
 
-def accept_in_transaction(origin: Origin, accept: Callable[[Origin], Submission]) -> Submission:
-    with transaction.atomic():
-        if origin.client_key is not None:
-            lock_client_key(origin.client_key)
-            if before := find_submission(origin):
-                return before
-        check_queue(origin.caller.user_id)
-        return accept(origin)
+def find_or_lock(origin: Origin) -> Submission | None:
+    """What was made of the same key before; where nothing was, nobody else makes it until the transaction ends."""
+    if origin.client_key is None:
+        return None
+    lock_client_key(origin.client_key)
+    return find_submission(origin)
 
 
 def lock_client_key(client_key: UUID) -> None:
@@ -203,11 +194,8 @@ def get_or_create_conversation(
 
 
 def resolve_model(caller: Caller, conversation: Conversation, model: str | None) -> str:
-    """The model that answers now: the wanted one, else the conversation's, else the default."""
-    offered = LanguageModel.objects.offered(caller.models)
-    if not model and offered.filter(name=conversation.model).exists():
-        return conversation.model
-    return choose_model(caller, model)
+    """The model that answers now: the wanted one, else the conversation's, else the person's or the site's."""
+    return choose_model(caller, model, conversation.model)
 
 
 def get_message_for_update(caller: Caller, message: int, role: str) -> tuple[Message, Conversation]:

@@ -1,14 +1,16 @@
 """One route of the API: its methods, its caller, and its errors as answers."""
 
-from typing import Any
+from typing import Any, cast
 
 import structlog
+from django.contrib.auth.models import User
 from django.db import DataError
 from django.db import Error as DatabaseError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from rest_framework.request import Request
 
-from accounts.authentication import Caller, Unauthenticated, authenticate, session_caller
+from accounts.authentication import Caller, Unauthenticated, authenticate, build_caller, session_caller
 from accounts.models import Scope
 from inference.queue.submit import QueueFull, Unavailable
 from jarvis.lib import api_errors
@@ -67,3 +69,8 @@ async def authenticate_request(request: HttpRequest) -> Caller:
         return await session_caller(request.COOKIES, address)
     except Unauthenticated as error:
         raise api_errors.invalid_api_key(str(error)) from None
+
+
+def request_caller(request: Request) -> Caller:
+    """The caller of a REST resource: of the key that it came with, else who is signed in."""
+    return request.auth if isinstance(request.auth, Caller) else build_caller(cast(User, request.user))

@@ -8,10 +8,10 @@ import msgspec
 from django.db import Error as DatabaseError
 
 from accounts.authentication import Caller
-from inference.models import LanguageModel
+from inference.models import LanguageModel, open_models, resolve_model
 from inference.openai.chunks import model_object
 from inference.redis.client import UNAVAILABLE_ERRORS
-from inference.redis.workers import worker_states
+from inference.redis.workers import find_ready_lately, worker_states
 from inference.worker_state import EngineState
 from jarvis.lib import api_errors
 from jarvis.lib.database import in_database
@@ -21,32 +21,40 @@ MAX_AGE_SECONDS = 0.5  # seconds that a look at Postgres and Redis serves all ca
 
 
 class Catalogue(msgspec.Struct):
-    """`offered`: model objects by name, the default first. `engines`: what live workers say of theirs."""
+    """`offered`: model objects by name, the default first. `engines`: what live workers say of theirs.
+
+    `ready_lately`: names of models that were ready within the last `model_wait_seconds`.
+    """
 
     offered: dict[str, dict[str, Any]]
     engines: list[EngineState]
+    ready_lately: set[str]
     seen: float
 
     def models_for(self, caller: Caller) -> list[dict[str, Any]]:
         """The models that a caller may know of."""
-        return [model for name, model in self.offered.items() if caller.can_use_model(name)]
+        return [self.offered[name] for name in open_models(caller, self.offered)]
 
     def get_model(self, name: str, caller: Caller) -> dict[str, Any]:
         """Raises ApiError 404 for a model that is not offered, and in the same words for one that is hidden."""
-        if name not in self.offered or not caller.can_use_model(name):
-            raise api_errors.model_not_found(name)
-        return self.offered[name]
+        return self.offered[resolve_model(caller, self.offered, name)]
 
     def context_window(self, name: str) -> int:
         """The model's context in tokens; 0 where it is not known."""
         return int(self.offered[name].get("max_model_len", 0))
 
-    def check_model(self, name: str) -> None:
-        """Raise ApiError 404 for a model that is not offered, 503 for one that cannot answer yet."""
+    def check_ready(self, name: str) -> None:
+        """Raise ApiError 404 for a model that is not offered, 503 for one that does not take calls.
+
+        A model that was ready lately takes them into the queue: its engine is being taken over or started again. It
+        does not where all workers that have it say that its start has failed for good.
+        """
         if name not in self.offered:
             raise api_errors.model_not_found(name)
-        phases = {engine.phase for engine in self.engines if engine.model == name}
-        if "ready" not in phases:
+        engines = [engine for engine in self.engines if engine.model == name]
+        if any(engine.phase == "ready" for engine in engines):
+            return
+        if name not in self.ready_lately or (engines and all(engine.given_up for engine in engines)):
             raise api_errors.model_loading(name)
 
 
@@ -75,7 +83,8 @@ def is_stale(task: "asyncio.Task[Catalogue]") -> bool:
 
 async def load_catalogue() -> Catalogue:
     states, offered = await asyncio.gather(worker_states(), in_database(read_models))
-    return Catalogue(offered, [state.engine for state in states], time.monotonic())
+    ready_lately = await find_ready_lately(list(offered))
+    return Catalogue(offered, [state.engine for state in states], ready_lately, time.monotonic())
 
 
 def read_models() -> dict[str, dict[str, Any]]:

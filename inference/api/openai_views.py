@@ -35,7 +35,7 @@ async def create(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     asked = parse_chat_request(request.body, limits=LIMITS)
     known = await get_catalogue()
     known.get_model(asked.model, caller)
-    known.check_model(asked.model)
+    known.check_ready(asked.model)
     id = uuid4()
     likely, most = rate_limits.estimate_tokens(asked, len(request.body), known.context_window(asked.model))
     held = await rate_limits.reserve_call(caller, id, likely, most)
@@ -52,7 +52,7 @@ async def create(request: HttpRequest, caller: Caller) -> HttpResponseBase:
         reserved=held.reserved,
     )
     created = int(time.time())
-    accepting = asyncio.create_task(submit.submit_generation(generation, held))
+    accepting = submit.start_accepting(held, submit.in_batch(generation))
     try:
         await asyncio.shield(accepting)
         if asked.stream:

@@ -19,6 +19,7 @@ from rest_framework.viewsets import GenericViewSet, ViewSet
 
 from accounts.audit import record_event
 from inference import workers as operate
+from inference.api.http import request_caller
 from inference.api.serializers import (
     GenerationSerializer,
     ModelSerializer,
@@ -73,9 +74,7 @@ class ModelViewSet(
             return models
         if may_read_all(self.request, "inference.languagemodel"):
             return models
-        names = getattr(self.request.auth, "models", None)  # those that are open to a key, None for all
-        models = models.filter(enabled=True)
-        return models if names is None else models.filter(name__in=names)
+        return models.filter(pk__in=LanguageModel.objects.open_to(request_caller(self.request)).values("pk"))
 
     def perform_update(self, serializer: BaseSerializer[LanguageModel]) -> None:
         model = serializer.save()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -76,14 +77,14 @@ class StreamBody:
             cancel_in_background(self.id)
 
 
-def cancel_in_background(id: UUID, accepting: "asyncio.Task[None] | None" = None) -> None:
+def cancel_in_background(id: UUID, accepting: "asyncio.Task[Any] | None" = None) -> None:
     """Stop a generation whose client has left, without making anybody wait for it."""
     task = asyncio.create_task(cancel_when_accepted(id, accepting))
     _leaving.add(task)
     task.add_done_callback(_leaving.discard)
 
 
-async def cancel_when_accepted(id: UUID, accepting: "asyncio.Task[None] | None") -> None:
+async def cancel_when_accepted(id: UUID, accepting: "asyncio.Task[Any] | None") -> None:
     try:
         if accepting is not None:
             await accepting  # what is not in the queue yet cannot be stopped

@@ -174,6 +174,7 @@ class VllmEngine:
                 failures += 0 if fault.blocked else 1
             await self.end_engine(fault)
             if fault.permanent and failures >= self.timeouts.max_failures:
+                self.state.given_up = True
                 self._set_phase("failed", str(fault))
                 log.error("engine.given_up", reason=str(fault))
                 await asyncio.Event().wait()

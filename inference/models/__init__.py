@@ -1,6 +1,13 @@
 """The tables of inference: the catalogue of models, calls with their results, usage by day, paused workers."""
 
-from inference.models.catalogue import LanguageModel, LanguageModelQuerySet, usable_arguments
+from inference.models.catalogue import (
+    LanguageModel,
+    LanguageModelQuerySet,
+    find_model,
+    open_models,
+    resolve_model,
+    usable_arguments,
+)
 from inference.models.generation import (
     MAX_ATTEMPTS,
     MAX_ENGINE_DEATHS,
@@ -22,5 +29,8 @@ __all__ = [
     "PausedPlace",
     "UsageDay",
     "UsageDayQuerySet",
+    "find_model",
+    "open_models",
+    "resolve_model",
     "usable_arguments",
 ]

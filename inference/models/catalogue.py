@@ -1,6 +1,6 @@
 """The catalogue: which models there are, which of them are offered, and what they cost."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
@@ -8,8 +8,10 @@ from django.core.validators import MinValueValidator
 from django.db import models, transaction
 from django.db.models import Q
 
+from accounts.authentication import Caller
 from inference.engine import arguments
 from inference.engine.errors import EngineError
+from jarvis.lib import api_errors
 from jarvis.lib.config import config
 
 
@@ -29,11 +31,41 @@ def price(what: str, empty: str = "no price") -> "models.DecimalField[Any, Any]"
     )
 
 
+def open_models(caller: Caller, offered: Iterable[str]) -> list[str]:
+    """Which of the offered models a caller may use, and know of; `LanguageModelQuerySet.open_to` says the same."""
+    return [name for name in offered if caller.can_use_model(name)]
+
+
+def resolve_model(caller: Caller, offered: Collection[str], wanted: str | None = None, *preferred: str) -> str:
+    """The wanted model; where none is named the first of the preferred that is open to the caller, else the default.
+
+    Raises ApiError 404 for a model that is not offered, in the same words for one that is hidden from the caller; 403
+    where none is wanted and none is open to the caller; 503 where none has been offered yet.
+    """
+    names = open_models(caller, offered)
+    if wanted:
+        if wanted not in names:
+            raise api_errors.model_not_found(wanted)
+        return wanted
+    if not names:
+        raise api_errors.no_model_allowed() if offered else api_errors.model_loading("default")
+    return next((name for name in preferred if name in names), names[0])
+
+
+def find_model(caller: Caller, wanted: str | None = None, *preferred: str) -> str:
+    """The same of what is offered now, for sync code."""
+    offered = list(LanguageModel.objects.offered().values_list("name", flat=True))
+    return resolve_model(caller, offered, wanted, *preferred)
+
+
 class LanguageModelQuerySet(models.QuerySet["LanguageModel"]):
-    def offered(self, open_to: Collection[str] | None = None) -> "LanguageModelQuerySet":
-        """Models that people may choose, the default first; of those named alone, where some are."""
-        offered = self.filter(enabled=True).order_by("-default", "name")
-        return offered if open_to is None else offered.filter(name__in=open_to)
+    def offered(self) -> "LanguageModelQuerySet":
+        """Models that people may choose, the default first."""
+        return self.filter(enabled=True).order_by("-default", "name")
+
+    def open_to(self, caller: Caller) -> "LanguageModelQuerySet":
+        """The offered models that a caller may use, the default first."""
+        return self.offered() if caller.models is None else self.offered().filter(name__in=caller.models)
 
     @transaction.atomic
     def register_served(

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from functools import partial
+from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 import structlog
@@ -25,12 +27,16 @@ from jarvis.lib.event_loops import PerLoop
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
 # The log of what never ran.
 STOPPED_EVENTS: Sequence[tuple[Cursor, Event]] = [(Cursor(0, 1), Begin()), (Cursor(0, 2), End("stopped", "stop"))]
 
 WAITING_SQL = "SELECT owner_id, count(*) FROM inference_generation WHERE status = %s GROUP BY owner_id"
 
 _submitters: "PerLoop[Submitter]" = PerLoop(lambda: Submitter())
+_bells: "PerLoop[Bell]" = PerLoop(lambda: Bell())
+_accepting: set["asyncio.Task[Any]"] = set()
 
 
 class QueueFull(Exception):
@@ -77,25 +83,97 @@ def count_waiting() -> Counter[int]:
         return Counter(dict(cursor.fetchall()))
 
 
-async def submit_generation(generation: Generation, reservation: Reservation | None = None) -> None:
-    """Write one generation to the queue and ring the doorbell. Raises QueueFull or Unavailable.
+class Acceptance(NamedTuple, Generic[T]):
+    """What was written. `is_new` is False where the same had been accepted before, and nothing was written."""
 
-    Calls that come at the same time share one transaction, so that a burst costs a few commits and not one a call.
+    value: T
+    is_new: bool = True
+
+
+Write = Callable[[], Coroutine[Any, Any, Acceptance[T]]]
+
+
+async def accept(reservation: Reservation, write: Write[T]) -> Acceptance[T]:
+    """The one way into the queue: write, then ring for a worker; give back what is reserved where nothing was written.
+
+    `write` is made by `in_batch` or `in_transaction`, which raise QueueFull. A caller that is cancelled in between
+    leaves work that is accepted or refused as a whole.
     """
-    await _submitters.get().submit(generation, reservation)
+    return await asyncio.shield(start_accepting(reservation, write))
+
+
+def start_accepting(reservation: Reservation, write: Write[T]) -> "asyncio.Task[Acceptance[T]]":
+    """The same as a task, for who has to know later what became of it."""
+    task = asyncio.create_task(write_and_ring(reservation, write))
+    _accepting.add(task)
+    task.add_done_callback(forget_accepted)
+    return task
+
+
+def forget_accepted(task: "asyncio.Task[Any]") -> None:
+    _accepting.discard(task)
+    if not task.cancelled():
+        task.exception()  # whoever asked may have left
+
+
+async def write_and_ring(reservation: Reservation, write: Write[T]) -> Acceptance[T]:
+    try:
+        accepted = await write()
+    except BaseException:
+        await reservation.release()
+        raise
+    if accepted.is_new:
+        _bells.get().ring()
+    else:
+        await reservation.release()
+    return accepted
+
+
+def in_batch(generation: Generation) -> Write[Generation]:
+    """Write one row. Calls that come at the same time share a transaction: a burst costs a few commits, not one a call.
+
+    It raises QueueFull, Unavailable, and what Postgres says of a row that cannot be stored.
+    """
+
+    async def write() -> Acceptance[Generation]:
+        await _submitters.get().submit(generation)
+        return Acceptance(generation)
+
+    return write
+
+
+def in_transaction(owner_id: int, write: Callable[[], T], find_before: Callable[[], T | None]) -> Write[T]:
+    """Run `write`, which writes the row and whatever belongs to it, in one transaction with the look at the queue.
+
+    `find_before` gives what had been written of the same before, for which there is always room. It raises QueueFull,
+    and what the two and Postgres raise.
+    """
+
+    def run() -> Acceptance[T]:
+        with transaction.atomic():
+            if (before := find_before()) is not None:
+                return Acceptance(before, is_new=False)
+            check_queue(owner_id)
+            return Acceptance(write())
+
+    return partial(in_database, run)
+
+
+async def submit_generation(generation: Generation, reservation: Reservation | None = None) -> None:
+    """Accept one row. Raises as `in_batch`."""
+    await accept(reservation or Reservation(), in_batch(generation))
 
 
 class Submitter:
     """Group commit: whatever arrives while one batch is being written makes up the next."""
 
     def __init__(self) -> None:
-        self.waiting: list[tuple[Generation, asyncio.Future[None], Reservation | None]] = []
+        self.waiting: list[tuple[Generation, asyncio.Future[None]]] = []
         self.task: asyncio.Task[None] | None = None
-        self.ringing: set[asyncio.Task[None]] = set()
 
-    async def submit(self, generation: Generation, reservation: Reservation | None) -> None:
+    async def submit(self, generation: Generation) -> None:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.waiting.append((generation, done, reservation))
+        self.waiting.append((generation, done))
         if self.task is None:
             self.task = asyncio.create_task(self.write_batches())
         await done
@@ -104,12 +182,10 @@ class Submitter:
         """Write until nothing waits. Whatever goes wrong is told to those who wait, and stops nobody after them."""
         while self.waiting:
             batch, self.waiting = self.waiting, []
-            results = await self.write_batch([generation for generation, _, _ in batch])
-            for result, (_, done, held) in zip(results, batch, strict=True):
-                if result is not None and held is not None:
-                    await held.release()
+            results = await self.write_batch([generation for generation, _ in batch])
+            for result, (_, done) in zip(results, batch, strict=True):
                 if done.done():
-                    continue  # its caller has left
+                    continue
                 if result is None:
                     done.set_result(None)
                 else:
@@ -119,7 +195,7 @@ class Submitter:
     async def write_batch(self, generations: list[Generation]) -> list[Exception | None]:
         """What became of each."""
         try:
-            accepted = await in_database(insert_generations, generations)
+            return [*await in_database(insert_generations, generations)]
         except DatabaseError as error:
             # One of them is at fault, not the others: it cannot be stored, or its owner was deleted meanwhile.
             if isinstance(error, DataError | IntegrityError) and len(generations) > 1:
@@ -128,11 +204,26 @@ class Submitter:
             return [Unavailable("Postgres cannot be reached") for _ in generations]
         except Exception as error:  # noqa: BLE001 - a task that died would leave all who come after it waiting
             return [error] * len(generations)
-        if None in accepted:
-            task = asyncio.create_task(ring_doorbell())  # nobody waits for a Redis that does not answer
-            self.ringing.add(task)
-            task.add_done_callback(self.ringing.discard)
-        return [*accepted]
+
+
+class Bell:
+    """Rings for workers without making anybody wait for a Redis that does not answer; once for all of one moment."""
+
+    def __init__(self) -> None:
+        self.about_to_ring = False
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    def ring(self) -> None:
+        if self.about_to_ring:
+            return
+        self.about_to_ring = True
+        task = asyncio.create_task(self.ring_now())
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def ring_now(self) -> None:
+        self.about_to_ring = False
+        await ring_doorbell()
 
 
 def insert_generations(generations: Sequence[Generation]) -> list[QueueFull | None]:

@@ -5,6 +5,7 @@
 | `jarvis:log:{generation}` | stream | the generation's log, see `inference.log.events` |
 | `jarvis:wake:{process}` | stream | wakes a web process's reader when it has one more log to follow |
 | `jarvis:worker:{name}` | string | a worker's state as JSON, gone when the worker is |
+| `jarvis:ready:{model}` | string | there for a while after a worker could last say that its engine serves the model |
 | `jarvis:workers` | set | names of the workers that have told a state lately |
 | `jarvis:doorbell` | channel | "new work", or "stop this one", for all workers |
 | `jarvis:rate:{subject}:requests`, `:tokens` | hash | what somebody has used in the last minute, by second |
@@ -25,6 +26,10 @@ HOLDS, HOLDS_KNOWN = "jarvis:holds", "jarvis:holds:known"
 
 def worker_key(name: str) -> str:
     return f"jarvis:worker:{name}"
+
+
+def ready_key(model: str) -> str:
+    return f"jarvis:ready:{model}"
 
 
 def log_key(generation: UUID) -> str:

@@ -1,13 +1,15 @@
 """The commands to and from workers: the doorbell, and the state that each publishes."""
 
-from collections.abc import AsyncIterator
+import math
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
 
 from inference.redis.client import limit_reply_time, open_client, open_sync_client, shared_client
-from inference.redis.keys import DOORBELL, WORKERS, worker_key
+from inference.redis.keys import DOORBELL, WORKERS, ready_key, worker_key
 from inference.worker_state import WorkerState
+from jarvis.lib.config import config
 
 STATE_SECONDS = 5  # after which the state of a worker that is gone has vanished
 WORKERS_SECONDS = 3600
@@ -51,6 +53,8 @@ async def publish_state(state: WorkerState) -> None:
     pipeline.execute_command("SET", worker_key(state.name), msgspec.json.encode(state), "EX", STATE_SECONDS)
     pipeline.execute_command("SADD", WORKERS, state.name)
     pipeline.execute_command("EXPIRE", WORKERS, WORKERS_SECONDS)
+    if state.engine.phase == "ready" and config.model_wait_seconds:
+        pipeline.execute_command("SET", ready_key(state.engine.model), 1, "EX", math.ceil(config.model_wait_seconds))
     await pipeline.execute()
 
 
@@ -73,6 +77,13 @@ async def worker_states() -> list[WorkerState]:
     if gone:
         await shared_client().srem(WORKERS, *gone)
     return [msgspec.json.decode(value, type=WorkerState) for value in values if value is not None]
+
+
+@limit_reply_time
+async def find_ready_lately(models: Sequence[str]) -> set[str]:
+    """Those of the models that were ready within the last `model_wait_seconds`, whatever became of their workers."""
+    values = await shared_client().mget([ready_key(model) for model in models]) if models else []
+    return {model for model, value in zip(models, values, strict=True) if value is not None}
 
 
 def worker_states_sync() -> list[WorkerState]:

@@ -1,7 +1,6 @@
 """One generation: from the claimed row to an outcome, whatever happens to the engine on the way."""
 
 import asyncio
-import io
 import random
 import time
 from collections.abc import AsyncGenerator, Sequence
@@ -18,32 +17,37 @@ from django.utils import timezone
 from inference.engine.base import Engine
 from inference.log.events import Begin, Choices, Cursor, Fence, Finish, Problem, Prompt, Usage
 from inference.models import MAX_ENGINE_DEATHS, MAX_LOST_WORKERS, Generation
-from inference.openai.engine_errors import error_from_engine
 from inference.openai.engine_events import EngineChunk, EventReader
-from inference.openai.engine_values import Counts, UnreadableEvent, parse_json, read_count
+from inference.openai.engine_values import Counts, read_count
 from inference.openai.request import ChatRequest
 from inference.queue.outcome import Outcome
 from inference.redis.client import UNAVAILABLE_ERRORS
 from inference.redis.log import publish_events, read_log
-from inference.worker.context_window import Message, estimate_prompt_tokens, fit_messages, max_prompt_tokens
+from inference.worker.context_window import Message, estimate_prompt_tokens, fit_messages
+from inference.worker.engine_call import (
+    EngineAway,
+    EngineLost,
+    RequestRefused,
+    post,
+    raise_refusal,
+    read_json,
+    request_abort,
+)
+from inference.worker.failures import WorkerEnded, explain_failure
 from inference.worker.partial_answer import EventBuffer, PartialAnswer
 from inference.worker.publisher import Publisher
 from inference.worker.quarantine import Quarantine
-from jarvis.lib import api_errors
+from inference.worker.usage import count_usage
 from jarvis.lib.config import config
 from jarvis.lib.database import in_database, log_failure
 
 log = structlog.get_logger(__name__)
 
 MAX_FENCE_SECONDS = 5.0  # how long a taken-over row waits for Redis, to read what its log holds
-MAX_INLINE_BODY_BYTES = 1 << 20  # bytes of a body
-MAX_CONNECT_TRIES = 3
-BUSY_STATUSES = (429, 503)  # statuses by which a server elsewhere says that it cannot take more now
 UNKNOWN_WINDOW_TOKENS = 1_000_000  # tokens; for a server that does not tell its window
 CONVERSATION_SOURCES = ("chat", "api")  # doors whose prompt is a conversation, which may be cut to the window
 LAST_TOKENS = 4  # tokens before the limit
 ENDLESS = 8  # times the limit in pieces of text; an engine that goes on beyond does not know of the limit
-MAX_TEMPLATE = 100_000  # tokens that a server may put around the messages by itself
 MAX_ABORT_SECONDS = 2.0  # how long a stopped call has to tell what it has made
 ABORT_RETRY_SECONDS = 0.1  # seconds: an engine that did not know the call yet is told again
 CANNOT_CONTINUE = Problem(
@@ -51,26 +55,6 @@ CANNOT_CONTINUE = Problem(
 )
 ABORTED = "abort"  # vLLM's finish reason of a call that was ended by its id
 MAX_TOKENS_PER_CHARACTER = 4  # tokens that one character may be made of, in a byte-level vocabulary
-
-
-class EngineLost(Exception):
-    """The engine broke off, or failed on this request."""
-
-
-class WorkerEnded(Exception):
-    """A worker ended with this request while there was nothing else that could have ended it."""
-
-
-class EngineAway(Exception):
-    """The engine did not take the request: nothing was asked, nothing is lost."""
-
-
-class RequestRefused(Exception):
-    """The engine refuses this request, and would again."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.message)
-        self.problem = problem
 
 
 class Relay:
@@ -133,19 +117,12 @@ class Relay:
         """
         try:
             async with asyncio.timeout(MAX_ABORT_SECONDS):
-                while self.call_name and await self.request_abort():
+                while self.call_name and await request_abort(self.engine, self.call_name):
                     if (await asyncio.wait([read_task], timeout=ABORT_RETRY_SECONDS))[0]:
                         return
         except (aiohttp.ClientError, OSError):  # TimeoutError is one of these
             log.warning("abort.failed", generation=str(self.row.id))
         read_task.cancel()
-
-    async def request_abort(self) -> bool:
-        body = msgspec.json.encode({"request_ids": [self.call_name]})
-        headers = {"content-type": "application/json"}
-        url = self.engine.base_url + "/inference/v1/abort_requests"
-        async with self.engine.session().post(url, data=body, headers=headers) as response:
-            return response.status == 200
 
     async def run(self) -> Outcome:
         self.publisher.open_buffer(self.row.id, self.buffer)
@@ -303,7 +280,7 @@ class Relay:
         self.last_read_at = time.monotonic()
         self.call_name = f"cmpl-{id}-0" if going_on else f"chatcmpl-{id}"  # as vLLM names them
         try:
-            response = await self.post(path, msgspec.json.encode(body), id)
+            response = await post(self.engine, path, msgspec.json.encode(body), id)
             try:
                 await self.read_stream(response, going_on)
             except (aiohttp.ClientError, OSError) as error:
@@ -325,8 +302,8 @@ class Relay:
         text = answer.text
         for cut in range(min(MAX_TOKENS_PER_CHARACTER, len(answer.ids))):
             ids = answer.ids[: len(answer.ids) - cut]
-            response = await self.post("/detokenize", msgspec.json.encode({"tokens": ids}))
-            said = await self.read_json(response)
+            response = await post(self.engine, "/detokenize", msgspec.json.encode({"tokens": ids}))
+            said = await read_json(response)
             if isinstance(said, dict) and said.get("prompt") == text:
                 answer.ids, answer.tokens, answer.count = ids, len(ids), len(ids)
                 return True
@@ -337,58 +314,12 @@ class Relay:
         """The tokens of a prompt, as the engine's own template and tokenizer make it; an estimate where it has none."""
         try:
             body = {"messages": messages, "add_generation_prompt": True}
-            response = await self.post("/tokenize", msgspec.json.encode(body))
-            said = await self.read_json(response)
+            response = await post(self.engine, "/tokenize", msgspec.json.encode(body))
+            said = await read_json(response)
         except (EngineLost, RequestRefused):
             return estimate_prompt_tokens(messages)
         count = read_count(said.get("count")) if isinstance(said, dict) else None
         return estimate_prompt_tokens(messages) if count is None else count
-
-    async def read_json(self, response: aiohttp.ClientResponse) -> Any:
-        """What a short answer says; None for what is not JSON. Raises EngineAway where it breaks off."""
-        try:
-            return parse_json(await response.read())
-        except UnreadableEvent:
-            return None
-        except (aiohttp.ClientError, OSError) as error:
-            raise EngineAway(f"{type(error).__name__}: {error}") from error
-
-    async def post(self, path: str, body: bytes, id: str = "") -> aiohttp.ClientResponse:
-        """The engine's answer, status 200. Tried again only while no byte of it has come.
-
-        An engine that takes the request and closes the connection may only have closed an idle one, or may die of it:
-        where it cannot be had again, it counts as lost, not as away.
-        """
-        headers = {"content-type": "application/json"} | ({"x-request-id": id} if id else {})
-        taken = False
-        for attempt in range(MAX_CONNECT_TRIES):
-            try:
-                # aiohttp writes bytes at once, which holds up every other answer where they are many.
-                data = body if len(body) < MAX_INLINE_BODY_BYTES else io.BytesIO(body)
-                response = await self.engine.session().post(self.engine.base_url + path, data=data, headers=headers)
-            except (aiohttp.ClientError, OSError) as error:
-                taken = taken or not isinstance(error, aiohttp.ClientConnectorError)
-                if attempt == MAX_CONNECT_TRIES - 1:
-                    fault = f"{type(error).__name__}: {error}"
-                    raise (EngineLost(fault) if taken else EngineAway(fault)) from error
-                await asyncio.sleep(random.uniform(0.05, 0.1) * 2**attempt)
-                continue
-            if response.status == 200:
-                return response
-            if response.status in BUSY_STATUSES:
-                raise EngineAway(f"status {response.status}")
-            try:
-                refusal = await response.read()
-            except (aiohttp.ClientError, OSError) as error:
-                raise EngineAway(f"{type(error).__name__}: {error}") from error
-            self.raise_refusal(response.status, refusal)
-        raise AssertionError
-
-    def raise_refusal(self, status: int, body: bytes | dict[str, Any] | str) -> None:
-        error = error_from_engine(status, body)
-        if error.status >= 500:
-            raise EngineLost(error.message)
-        raise RequestRefused(Problem(error.code, error.message))
 
     async def read_stream(self, response: aiohttp.ClientResponse, is_continuation: bool) -> None:
         """Take the engine's answer in to its end. Raises EngineLost where it breaks off, and UnreadableEvent."""
@@ -404,7 +335,7 @@ class Relay:
             self.last_read_at = time.monotonic()
             for chunk in events.feed(data) if data else events.close():
                 if chunk.error:
-                    self.raise_refusal(200, {"error": chunk.error})
+                    raise_refusal(200, {"error": chunk.error})
                 counts = chunk.counts or counts
                 reason = self.add_chunk(chunk) or reason
             self.publisher.mark_changed(self.row.id, urgent=not begun and not self.answer.is_empty)
@@ -475,23 +406,7 @@ class Relay:
         self.aborted_usage = self.count_usage(counts, is_continuation)
 
     def count_usage(self, counts: Counts | None, is_continuation: bool) -> Usage:
-        """The engine's own count; of a continued answer the token ids, since each call counts only its own part.
-
-        What the engine does not count, or counts in a way that cannot be, is counted by what came. The prompt of a call
-        that ended before its first token is not counted by the engine, and not by us.
-        """
-        ours = self.answer.count_usage()
-        if is_continuation or (counts is None and (self.answer.prompt_ids or not ours.completion_tokens)):
-            return ours
-        counts = counts or Counts()
-        made, prompt = counts.completion, counts.prompt
-        if made is None or made > self.most_pieces:
-            made = ours.completion_tokens
-        if prompt is None or (
-            prompt > MAX_TEMPLATE and prompt > MAX_TEMPLATE + max_prompt_tokens(self.request.messages)
-        ):
-            prompt = ours.prompt_tokens or estimate_prompt_tokens(self.request.messages)
-        return Usage(prompt, made, min(counts.cached, prompt)) if made else Usage()
+        return count_usage(self.answer, self.request, counts, is_continuation, self.most_pieces)
 
     def make_outcome(self) -> Outcome:
         answer, finish = self.answer, self.answer.finish
@@ -509,7 +424,7 @@ class Relay:
         )
 
     def make_failed_outcome(self, error: BaseException) -> Outcome:
-        problem = self.explain(error)
+        problem = explain_failure(self.row, error)
         try:
             outcome = self.make_outcome()
         except Exception as another:
@@ -517,20 +432,3 @@ class Relay:
             outcome = Outcome(self.row.id, self.row.attempt, "", finished_at=timezone.now())
         outcome.status, outcome.finish_reason, outcome.problem = Generation.Status.FAILED.value, "error", problem
         return outcome
-
-    def explain(self, error: BaseException) -> Problem:
-        """What is told of an error."""
-        match error:
-            case RequestRefused(problem=problem):
-                return problem
-            case UnreadableEvent():
-                log.warning("engine.unreadable", generation=str(self.row.id), reason=str(error))
-                failure = api_errors.engine_error(f"The engine gave an answer that cannot be read: {error}.")
-            case EngineLost():
-                failure = api_errors.engine_error("The engine broke off twice while it made this answer.")
-            case WorkerEnded():
-                failure = api_errors.engine_error("Every worker that took this on ended at it.")
-            case _:
-                log.error("relay.died", generation=str(self.row.id), exc_info=error)
-                failure = api_errors.internal_error()
-        return Problem(failure.code, failure.message)

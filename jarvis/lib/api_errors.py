@@ -118,6 +118,12 @@ def model_not_found(model: str) -> ApiError:
     return make_error(404, "model_not_found", message, param="model")
 
 
+def no_model_allowed() -> ApiError:
+    """403 for a caller whose lists of models leave out every model that is offered."""
+    message = "None of the models here is open to you. Ask an administrator to add one to your list of models."
+    return make_error(403, "no_model_allowed", message, "permission_error", param="model")
+
+
 def not_found(path: str) -> ApiError:
     message = (
         f"There is nothing at {path[:200]}. The routes are /v1/chat/completions and /v1/models, without a final slash."

@@ -217,6 +217,12 @@ class QueueSection(Section):
     queue_limit: int = Field(1000, ge=1, description="Generations waiting at most; beyond that new ones get 503.")
     queue_limit_per_user: int = Field(100, ge=1, description="The same for each user; beyond that new ones get 429.")
     lease_seconds: float = Field(6.0, ge=0.5, le=600, description="A worker not heard of for so long loses its work.")
+    model_wait_seconds: float = Field(
+        120.0,
+        ge=0,
+        le=86_400,
+        description="So long a model that is started again after it was ready takes calls into the queue; then 503.",
+    )
     drain_seconds: float = Field(20.0, ge=0, le=3600, description="Time that a stopping worker gives running answers.")
     max_answer_tokens: int = Field(
         4096, ge=1, description="Largest max_tokens, and the default where a call names none."

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import ApiKey
+from accounts.models import ApiKey, UserLimits
 from chat.models import Conversation, Message
 from inference.models import Generation, LanguageModel
 
@@ -122,6 +122,18 @@ def test_a_model_that_is_not_offered_is_refused(alice_client, alice):
         "model_not_found",
         "model",
     )
+
+
+def test_models_that_are_closed_to_who_is_signed_in_are_not_told(alice_client, alice):
+    for name in ("open", "hidden"):
+        LanguageModel.objects.create(name=name, source="x")
+    UserLimits.objects.update_or_create(user=alice, defaults={"allowed_models": ["open"]})
+    conversation = create_conversation(alice, "hello")
+    hidden, unknown = (patch(alice_client, conversation, model=name) for name in ("hidden", "nobody"))
+    assert hidden.status_code == unknown.status_code == 404
+    assert hidden.content.replace(b"hidden", b"") == unknown.content.replace(b"nobody", b"")
+    assert patch(alice_client, conversation, model="open").status_code == 200
+    assert [model["name"] for model in alice_client.get("/api/v1/models/").json()["results"]] == ["open"]
 
 
 def test_lists_are_filtered(alice_client, alice):

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from accounts.models import Preferences
+from accounts.models import Preferences, UserLimits
 from chat.models import Conversation, Message
 from chat.ws.replay import add_prefix
 from inference.log.events import START, Begin, Cursor, End, Text
@@ -257,6 +257,41 @@ async def test_a_person_has_a_model_of_their_own_and_a_conversation_one_of_its_o
     assert (await socket.receive_frame("error"))["code"] == "model_not_found"
     await in_database(Preferences.objects.update, model="gone")
     assert await model_of(await socket.ask()) == "fake"
+
+
+async def test_the_socket_hides_a_model_in_the_words_for_one_that_is_unknown(open_as, alice, worker):
+    socket = await open_as(alice)
+    first = await socket.ask()
+    await socket.answer(first["generation"])
+    await in_database(LanguageModel.objects.create, name="open")
+    await in_database(UserLimits.objects.update_or_create, user=alice, defaults={"allowed_models": ["open"]})
+    await asyncio.sleep(1)  # so long a caller is trusted
+    told = []
+    for name in ("fake", "none"):
+        await in_database(Generation.objects.filter(id=first["generation"]).update, model=name, finish_reason="length")
+        frames = [
+            {"type": "ask", "text": "hi", "model": name},
+            {"type": "ask", "text": "hi", "model": name, "conversation": first["conversation"]},
+            {"type": "edit", "message": first["question"], "text": "again", "model": name},
+            {"type": "regenerate", "message": first["answer"], "model": name},
+            {"type": "continue", "message": first["answer"]},
+            {"type": "configure", "conversation": first["conversation"], "model": name},
+        ]
+        told.append([])
+        for frame in frames:
+            if frame["type"] != "configure":
+                frame["client_key"] = str(uuid.uuid4())
+            await socket.tell(**frame)
+            error = await socket.frame("error", "accepted", "configured")
+            told[-1].append((error.get("code"), error.get("message", "").replace(name, "…")))
+    assert told[0] == told[1]
+    assert {code for code, _ in told[0]} == {"model_not_found"}
+
+
+async def test_who_may_use_no_model_is_told_so(open_as, alice, model):
+    await in_database(UserLimits.objects.update_or_create, user=alice, defaults={"allowed_models": ["another"]})
+    socket = await open_as(alice)
+    assert (await socket.ask())["code"] == "no_model_allowed"
 
 
 async def test_an_answers_figures_can_be_had_on_demand(open_as, alice, worker, fake):

@@ -110,8 +110,42 @@ async def test_a_conversation_whose_model_is_closed_to_its_owner_goes_on_with_an
         assert (response.status, (await response.json())["model_used"]) == (200, "fake")
     await change(live.row, allowed_models=["none of these"])
     async with live.http.post("/api/chat", json={"message": "hi"}) as response:
-        assert response.status in (404, 503)
-        assert "secret" not in await response.text()
+        assert response.status == 403
+        text = await response.text()
+    assert "secret" not in text
+    error = json.loads(text)["error"]
+    assert (error["code"], "Ask an administrator" in error["message"]) == ("no_model_allowed", True)
+
+
+async def test_every_door_hides_a_model_in_the_words_for_one_that_is_unknown(live):
+    """Where the default is what is hidden, nothing tells that it exists."""
+    await in_database(LanguageModel.objects.create, name="open", source="x")
+    mine = await in_database(Conversation.objects.create, owner_id=live.row.owner_id, model="open")
+    await change(live.row, allowed_models=["open"], scopes=["chat", "models", "history"])
+    answers = []
+    for name in ("fake", "nothing"):
+        calls = [
+            live.http.get(f"/v1/models/{name}"),
+            live.http.post("/v1/chat/completions", json=asked(model=name)),
+            live.http.post("/v1/chat/completions", json=asked(model=name, stream=True)),
+            live.http.post("/api/chat", json={"message": "hi", "model": name}),
+            live.http.post("/api/chat/stream", json={"message": "hi", "model": name}),
+            live.http.patch(f"/api/v1/conversations/{mine.id}/", json={"model": name}),
+        ]
+        answers.append([])
+        for call in calls:
+            async with call as response:
+                answers[-1].append((response.status, (await response.text()).replace(name, "…")))
+    assert answers[0] == answers[1]
+    assert {status for status, _ in answers[0]} == {404}
+    await in_database(mine.refresh_from_db)
+    assert mine.model == "open"
+    for path in ("/v1/models", "/api/v1/models/", "/api/status"):
+        async with live.http.get(path) as response:
+            assert response.status == 200, path
+            models = await response.json()
+        listed = models.get("data") or models.get("results") or models["models"]
+        assert [model["id" if path == "/v1/models" else "name"] for model in listed] == ["open"], path
 
 
 # Limits

@@ -5,6 +5,11 @@ import json
 
 import pytest
 
+from inference.api import responses
+from inference.api.model_list import get_catalogue
+from inference.redis.client import shared_client
+from inference.redis.keys import ready_key
+from inference.redis.workers import remove_state, worker_states
 from tests.support.away import postgres_away, redis_away
 from tests.support.fake_engine import numbered
 from tests.support.gateway import asked, events, post
@@ -31,15 +36,58 @@ async def refused(live, **fields):
     return json.loads(body)["error"]["code"]
 
 
-async def test_a_model_that_is_being_loaded_is_a_503(live):
-    live.held.state.phase = "loading"
+async def until_phase(phase):
+    """Until web processes know that the engine is in that phase."""
     async with asyncio.timeout(10):
-        while (await post(live, asked()))[0] != 503:
-            await asyncio.sleep(0.2)
+        while [engine.phase for engine in (await get_catalogue()).engines] != [phase]:
+            await asyncio.sleep(0.1)
+
+
+async def forget_that_it_was_ready():
+    await shared_client().delete(ready_key("fake"))
+    async with asyncio.timeout(10):
+        while (await get_catalogue()).ready_lately:
+            await asyncio.sleep(0.1)
+
+
+async def test_a_model_that_is_loaded_for_the_first_time_is_a_503(live):
+    live.held.state.phase = "loading"
+    await until_phase("loading")
+    await forget_that_it_was_ready()
     assert await refused(live) == "model_loading"
     assert await refused(live, stream=True) == "model_loading"
     live.held.state.phase = "ready"
     await until_answered(live)
+
+
+async def test_a_model_that_was_ready_lately_takes_calls_into_the_queue(live, monkeypatch):
+    """A stream opens meanwhile, with comments that keep it alive."""
+    monkeypatch.setattr(responses, "KEEP_ALIVE_SECONDS", 0.2)
+    live.held.up.clear()
+    live.held.state.phase = "starting"
+    await until_phase("starting")
+    whole = asyncio.create_task(post(live, asked()))
+    async with live.http.post("/v1/chat/completions", json=asked(stream=True)) as response:
+        assert response.status == 200
+        assert (await response.content.readline()).startswith(b":")
+        assert not whole.done()
+        live.held.state.phase = "ready"
+        live.held.up.set()
+        streamed = await response.text()
+    assert streamed.endswith("data: [DONE]\n\n")
+    assert (await whole)[0] == 200
+
+
+async def test_a_model_whose_last_worker_has_gone_takes_calls_for_a_while(live):
+    states = await worker_states()
+    await remove_state(states[0].name)  # published again within a second, as by a worker that takes its place
+    assert (await post(live, asked()))[0] == 200
+
+
+async def test_a_model_whose_start_has_failed_for_good_is_a_503_at_once(live):
+    live.held.state.phase, live.held.state.given_up = "failed", True
+    await until_phase("failed")
+    assert await refused(live) == "model_loading"
 
 
 async def test_without_redis_new_work_is_refused_and_comes_back(live):

@@ -195,6 +195,30 @@ async def test_the_death_of_a_web_process_takes_no_answer_with_it(stack, note):
         assert 0 < len(cut) < CALLS
 
 
+@pytest.mark.parametrize("victims", [["worker"], ["engine"], ["engine", "worker"]], ids=" and ".join)
+async def test_calls_that_come_while_the_model_is_taken_over_or_started_again_are_not_refused(stack, victims):
+    streams, calls = [], []
+
+    async def keep_calling(http):
+        while True:
+            streams.append(Stream(stack, http, max_tokens=5))
+            calls.append(asyncio.create_task(streams[-1].run()))
+            await asyncio.sleep(0.1)
+
+    async with scene(stack) as all:
+        calling = asyncio.create_task(keep_calling(all.http))
+        await asyncio.sleep(1)
+        for name in victims:
+            stack.kill(name)
+        called = len(calls)
+        async with asyncio.timeout(PATIENCE):
+            while len(calls) < called + 50 or not await asyncio.to_thread(stack.ready):
+                await asyncio.sleep(0.2)
+            calling.cancel()
+            await asyncio.gather(*calls)  # each asserts that its status is 200
+    assert {(stream.text, stream.reason, stream.fault) for stream in streams} == {(numbered(5), "length", None)}
+
+
 async def test_worker_and_engine_die_together(stack, note):
     async with scene(stack) as all:
         await all.begin()

@@ -45,7 +45,7 @@ async def until_ready(name="fake"):
     async with asyncio.timeout(15):
         while True:
             with contextlib.suppress(ApiError):
-                (await get_catalogue()).check_model(name)
+                (await get_catalogue()).check_ready(name)
                 return
             await asyncio.sleep(0.05)
 

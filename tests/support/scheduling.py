@@ -17,7 +17,7 @@ LONGEST_FIRST = ("vllm", "processes", "browser")  # markers; so no process is le
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     from xdist.scheduler import LoadScopeScheduling
 
-    class ByFile(LoadScopeScheduling):
+    class ByFile(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
             path = nodeid.partition("::")[0]
             return TOGETHER.get(path, path)
