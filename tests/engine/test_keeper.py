@@ -23,7 +23,7 @@ async def test_an_engine_is_started_warmed_and_ready(bench):
     assert (state.phase, state.model, state.max_model_len, state.slots) == ("ready", "tiny", 2048, 64)
     assert not state.adopted
     assert state.pid in bench.marked()
-    assert await engine.running() == 3
+    assert await engine.count_running() == 3
     assert (await engine.fetch_counters()).prompt_tokens == 41
 
 
@@ -136,7 +136,7 @@ async def test_a_foreign_process_with_the_recorded_pid_is_never_touched(bench):
     engine = await bench.started()
     known = engine.handle.record
     await bench.lose_worker()
-    await engine.handle.end(1)
+    await engine.handle.end_processes(1)
     sleeper = [sys.executable, "-c", "import time; time.sleep(60)"]
     with subprocess.Popen(sleeper, start_new_session=True) as foreign:  # noqa: ASYNC220 - it comes back at once
         state_file.write_record(state_path(engine.home), replace_record(known, pid=foreign.pid))
@@ -188,7 +188,7 @@ async def test_the_session_serves_across_a_restart_of_the_engine(bench):
     await until(lambda: engine.deaths)
     await asyncio.wait_for(engine.wait_ready(), 10)
     assert engine.session() is session
-    assert await engine.running() == 3
+    assert await engine.count_running() == 3
 
 
 @pytest.mark.alone

@@ -50,7 +50,7 @@ async def test_a_server_that_is_there_is_ready_with_its_first_model():
         assert (engine.state.phase, engine.state.model, engine.state.goes_on) == ("ready", "llama3", False)
         assert engine.state.slots > 0
         assert server.key == "Bearer secret"
-        assert await engine.running() == 0
+        assert await engine.count_running() == 0
 
 
 async def test_a_model_that_is_asked_for_by_name_is_taken_or_missed():

@@ -104,11 +104,11 @@ async def test_closing_the_connection_frees_the_engine_within_a_second(engine):
         seen = 0
         async for _ in response.content.iter_any():
             seen += 1
-            if seen % 20 == 0 and await engine.running() == 1:
+            if seen % 20 == 0 and await engine.count_running() == 1:
                 break
         response.close()
     left = time.monotonic()
-    while await engine.running():
+    while await engine.count_running():
         assert time.monotonic() - left < 1
         await asyncio.sleep(0.02)
     assert (await engine.fetch_counters()).generation_tokens < 900
