@@ -174,7 +174,7 @@ async def test_a_core_that_is_killed_is_replaced_with_the_front(left_behind):
     task = asyncio.create_task(engine.run())
     await asyncio.wait_for(engine.wait_ready(), 300)
     first = engine.state.pid
-    [core] = [p.pid for p in processes.find_marked(engine.home) if "EngineCore" in processes.process_name(p.pid)]
+    [core] = [p.pid for p in processes.find_marked(engine.home) if "EngineCore" in process_name(p.pid)]
     os.kill(core, signal.SIGKILL)
     assert not await asyncio.wait_for(engine.verify(), 5)
     assert engine.deaths == 1
