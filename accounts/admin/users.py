@@ -1,6 +1,5 @@
 """People in the admin: reset links, second factors, invitations. Only a superuser touches superusers and rights."""
 
-from datetime import date, time
 from importlib import import_module
 from typing import Any
 
@@ -11,18 +10,14 @@ from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from allauth.usersessions.models import UserSession
 from django.contrib import admin, messages
-from django.contrib.admin.options import FORMFIELD_FOR_DBFIELD_DEFAULTS
-from django.contrib.admin.widgets import AdminSplitDateTime
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group, User
-from django.db import models
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -32,25 +27,6 @@ from jarvis.lib.config import config
 
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
-
-class LabelledMoment(AdminSplitDateTime):
-    """Django's two fields for a moment, each with a name of its own: their common label names neither for a reader."""
-
-    def decompress(self, value: Any) -> tuple[date | None, time | None]:
-        """Of what a link fills in, which may be any text, only a moment is taken."""
-        try:
-            return super().decompress(parse_datetime(value) if isinstance(value, str) else value)
-        except ValueError:
-            return None, None
-
-    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
-        context = super().get_context(name, value, attrs)
-        day, hour = context["widget"]["subwidgets"]
-        day["attrs"]["aria-label"], hour["attrs"]["aria-label"] = _("Date"), _("Time")
-        return context
-
-
-FORMFIELD_FOR_DBFIELD_DEFAULTS[models.DateTimeField]["widget"] = LabelledMoment
 
 # What allauth shows by itself holds secrets, or is settled elsewhere: in the configuration, by its owner, by an action.
 for app in ("account", "mfa", "socialaccount", "usersessions"):

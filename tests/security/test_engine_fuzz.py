@@ -137,5 +137,5 @@ MAY_REACH = {
     *(f"inference/engine/{name}.py" for name in ("base", "connection", "vllm", "probes", "remote")),
     "inference/engine/model/hub.py",  # the model that JARVIS_MODEL names
     "inference/guide/measure.py",  # a program for developers
-    "inference/worker/relay.py",
+    *(f"inference/worker/{name}.py" for name in ("engine_call", "relay")),
 }
