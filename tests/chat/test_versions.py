@@ -262,7 +262,7 @@ async def test_a_person_has_a_model_of_their_own_and_a_conversation_one_of_its_o
 async def test_the_socket_hides_a_model_in_the_words_for_one_that_is_unknown(open_as, alice, worker):
     socket = await open_as(alice)
     first = await socket.ask()
-    await socket.answer(first["generation"])
+    await socket.receive_answer(first["generation"])
     await in_database(LanguageModel.objects.create, name="open")
     await in_database(UserLimits.objects.update_or_create, user=alice, defaults={"allowed_models": ["open"]})
     await asyncio.sleep(1)  # so long a caller is trusted
@@ -281,8 +281,8 @@ async def test_the_socket_hides_a_model_in_the_words_for_one_that_is_unknown(ope
         for frame in frames:
             if frame["type"] != "configure":
                 frame["client_key"] = str(uuid.uuid4())
-            await socket.tell(**frame)
-            error = await socket.frame("error", "accepted", "configured")
+            await socket.send_frame(**frame)
+            error = await socket.receive_frame("error", "accepted", "configured")
             told[-1].append((error.get("code"), error.get("message", "").replace(name, "…")))
     assert told[0] == told[1]
     assert {code for code, _ in told[0]} == {"model_not_found"}

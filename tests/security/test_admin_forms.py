@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from inference.models import Generation
+from jarvis import urls  # noqa: F401  the pages of the admin come with them
 from jarvis.web.bad_requests import is_unfit_value
 from tests.support.live import static_files
 from tests.support.world import MAKERS

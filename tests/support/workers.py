@@ -19,6 +19,7 @@ from inference.worker.worker import Worker
 from inference.worker_state import EngineState
 from jarvis.lib.database import in_database
 from tests.support.fake_engine import FakeEngine
+from tests.support.waiting import end_tasks
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +28,7 @@ async def clean_redis(request):
     with contextlib.suppress(*UNAVAILABLE_ERRORS):
         await shared_client().flushdb()
     await close_client()
+    await end_tasks()
 
 
 class FakeKeptEngine:
