@@ -87,7 +87,8 @@ async def test_an_answer_whose_engine_is_killed_goes_on_from_the_next_one(whole,
         await said(stream, len(text) // 2)
         whole.kill("engine")
     check(whole, stream, text, attempt=1)
-    assert whole.engine() not in (0, engine)
+    # On a busy machine the rest of the answer may have come before the engine died.
+    await asyncio.to_thread(until, lambda: whole.engine() not in (0, engine), START)
     record_property("silence", stream.silence)
     print(f"\nengine killed, real vLLM: next token after {stream.silence:.2f} s")
 
@@ -95,6 +96,16 @@ async def test_an_answer_whose_engine_is_killed_goes_on_from_the_next_one(whole,
 async def counted(stack: Stack) -> Counters:
     async with open_session(socket=str(stack.var / "run" / "engine.sock")) as session:
         return await fetch_counters(session, "http://engine")
+
+
+async def count_when_up(stack: Stack) -> Counters:
+    """The same, of an engine that may just be started again."""
+    async with asyncio.timeout(START):
+        while True:
+            try:
+                return await counted(stack)
+            except (aiohttp.ClientError, OSError):
+                await asyncio.sleep(0.1)
 
 
 async def leave(stack: Stack, http: aiohttp.ClientSession, dice: random.Random) -> bool:
@@ -123,7 +134,7 @@ async def test_with_random_disconnects_the_ledger_is_what_vllm_counted(whole, re
     until(whole.ready, START)
     until(lambda: whole.ended(0), 60)
     whole.clear()
-    before, dice = await counted(whole), random.Random(3)
+    before, dice = await count_when_up(whole), random.Random(3)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True)) as http:
         left = 0
         for _ in range(6):
