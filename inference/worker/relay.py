@@ -47,7 +47,8 @@ MAX_FENCE_SECONDS = 5.0  # how long a taken-over row waits for Redis, to read wh
 UNKNOWN_WINDOW_TOKENS = 1_000_000  # tokens; for a server that does not tell its window
 CONVERSATION_SOURCES = ("chat", "api")  # doors whose prompt is a conversation, which may be cut to the window
 LAST_TOKENS = 4  # tokens before the limit
-ENDLESS = 8  # times the limit in pieces of text; an engine that goes on beyond does not know of the limit
+MAX_PIECES_PER_TOKEN = 8  # of the limit; an engine that goes on beyond does not know of the limit
+SPARE_PIECES = 1024  # for small limits
 MAX_ABORT_SECONDS = 2.0  # how long a stopped call has to tell what it has made
 ABORT_RETRY_SECONDS = 0.1  # seconds: an engine that did not know the call yet is told again
 CANNOT_CONTINUE = Problem(
@@ -92,7 +93,7 @@ class Relay:
     def most_pieces(self) -> int:
         """Pieces of text, or tokens, that no engine needs which knows how long the answer may be."""
         limit = self.request.max_tokens or config.max_answer_tokens
-        return int(self.request.fields.get("n", 1)) * limit * ENDLESS + 1024
+        return int(self.request.fields.get("n", 1)) * limit * MAX_PIECES_PER_TOKEN + SPARE_PIECES
 
     def stop(self) -> None:
         self.stopped = True
@@ -130,7 +131,7 @@ class Relay:
             if self.row.on_probation:  # still: it was alone with the worker that took it before
                 raise WorkerEnded
             await self.open_log()
-            if not self.stopped:
+            if not self.stopped and self.fault is None:
                 self.read_task = asyncio.create_task(self.generate_answer())
                 await asyncio.wait([self.read_task])
             fault: BaseException | None = self.fault
@@ -263,9 +264,8 @@ class Relay:
             path = "/v1/completions"
             body = self.request.continuation_body(prompt, ids, model) | {"max_tokens": left}
         else:
-            if (
-                self.request.is_continuation and not self.engine.state.goes_on
-            ):  # it would begin anew, in the middle of a text
+            if self.request.is_continuation and not self.engine.state.goes_on:
+                # It would begin anew, in the middle of a text.
                 raise RequestRefused(CANNOT_CONTINUE)
             path, body = "/v1/chat/completions", self.request.engine_body(model, config.max_answer_tokens)
             if self.row.door in CONVERSATION_SOURCES:

@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 
 from inference.log.events import Choices, Text
 from inference.models import Generation
+from inference.worker.publisher import Publisher
+from inference.worker.quarantine import Quarantine
+from inference.worker.relay import Relay
 from inference.worker.worker import Worker
 from jarvis.lib.api_errors import error_from_code
 from jarvis.lib.database import in_database
@@ -173,6 +176,15 @@ async def test_what_nobody_thought_of_fails_its_row_alone(alice, held, odd, fake
     ended = await stored(row)
     assert ended.status == "failed"
     assert ended.text == "".join(entry.text for _, entry in entries if isinstance(entry, Text))
+
+
+async def test_a_fault_that_is_found_before_the_engine_is_asked_ends_the_call_without_it(alice, held, fake):
+    row = await ask(alice, 20)
+    relay = Relay(row, held, Publisher(lambda *_: None), Quarantine())
+    relay.fail(ValueError("odd"))
+    outcome = await relay.run()
+    assert (outcome.status, outcome.problem.code) == ("failed", "internal_error")
+    assert fake.counters.requests == 0
 
 
 async def test_an_answer_that_cannot_be_put_together_fails_alone(alice, held, odd, fake):
