@@ -115,32 +115,32 @@ class Publisher:
         except UNAVAILABLE_ERRORS:
             raise
         except Exception as error:  # noqa: BLE001 - one of them has something in it that nobody thought of
-            self.set_aside(batch, error)
+            self.set_aside(buffers, error)
             return
         for id, told in batch.items():
             if isinstance(told[-1][1], End):
                 self.close_buffer(id, buffers[id])
 
-    def set_aside(self, batch: Mapping[UUID, object], error: Exception) -> None:
+    def set_aside(self, buffers: Mapping[UUID, EventBuffer], error: Exception) -> None:
         """Find the buffers that cannot be published, leave out what is odd in them, and tell all others again.
 
         Raises `error` where it is nobody's.
         """
-        odd = [id for id in batch if not all(is_fit(entry) for _, entry in self.buffers[id].events)]
+        odd = [id for id, buffer in buffers.items() if not all(is_fit(event) for _, event in buffer.events)]
         if not odd:
             raise error
         for id in odd:
-            self.buffers[id].keep_only(is_fit)
+            buffers[id].keep_only(is_fit)
             self.on_fault(id, error)
-        for id in batch:
-            self.buffers[id].rewind()
+        for id, buffer in buffers.items():
+            buffer.rewind()
             self.mark_changed(id)
 
 
-def is_fit(entry: Event) -> bool:
-    """Whether an entry can be written to a log."""
+def is_fit(event: Event) -> bool:
+    """Whether an event can be written to a log."""
     try:
-        encode_event(entry).decode()
+        encode_event(event).decode()
     except Exception:  # noqa: BLE001 - that is the question
         return False
     return True
