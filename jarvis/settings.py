@@ -89,7 +89,13 @@ DATABASES = {
         "PORT": str(_postgres.pop("port", "")),
         # Threads come and go under ASGI, so connections are pooled by the process, not kept by the thread.
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {**_postgres, "connect_timeout": 3, "pool": {"min_size": 3, "max_size": 12, "timeout": 3}},
+        # A pool waits twice as long after each failed attempt. One that gives up soon begins anew with the next caller,
+        # so that nobody waits for long once Postgres is back.
+        "OPTIONS": {
+            **_postgres,
+            "connect_timeout": 3,
+            "pool": {"min_size": 3, "max_size": 12, "timeout": 3, "reconnect_timeout": 2},
+        },
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
