@@ -77,6 +77,10 @@ class Stack(Jarvis):
         children = self.children()
         return all(name in children for name in names) and children[names[-1]].pid
 
+    def web_of(self, local: int) -> int:
+        """The pid of the web process that serves the connection from this port, 0 where none does."""
+        return server_of(local, [who.pid for name, who in self.children().items() if name.startswith("web")])
+
     def engine(self) -> int:
         """The engine's pid, 0 while there is none."""
         with contextlib.suppress(FileNotFoundError, msgspec.DecodeError):
@@ -167,9 +171,7 @@ class Watcher:
                 self.socket = await self.http.ws_connect(url, headers={"x-api-key": self.stack.key})
                 break
             await asyncio.sleep(0.1)
-        local = self.socket.get_extra_info("sockname")[1]
-        children = self.stack.children()
-        self.web = server_of(local, [who.pid for name, who in children.items() if name.startswith("web")])
+        self.web = self.stack.web_of(self.socket.get_extra_info("sockname")[1])
 
     async def close(self) -> None:
         if self.socket is not None:
@@ -243,6 +245,7 @@ class Stream:
         self.usage: dict[str, Any] | None = None
         self.reason: str | None = None
         self.fault: str | None = None
+        self.local = 0  # the port that it calls from
         self.times: list[float] = []  # when text came
 
     @property
@@ -259,6 +262,8 @@ class Stream:
         try:
             async with self.http.post(url, json=self.body, headers=headers) as response:
                 assert response.status == 200, await response.text()
+                if response.connection is not None and response.connection.transport is not None:
+                    self.local = response.connection.transport.get_extra_info("sockname")[1]
                 async for line in response.content:
                     self.take(line)
         except (aiohttp.ClientError, OSError) as error:
