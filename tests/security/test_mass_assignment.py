@@ -61,8 +61,11 @@ async def test_no_address_lets_anybody_write_what_is_not_theirs(http, cast):
         row = MATRIX.get(route.path)
         for verb in (verb for verb in VERBS if verb in ("POST", "PUT", "PATCH")):
             body = row.bodies.get(verb, {}) if isinstance(row, Owned) else BODIES.get((route.path, verb), {})
+            allowed = True
             for door in headers if api else headers[:1]:  # no key opens a page
                 for form in (False, True) if api else (True,):
+                    if not allowed:
+                        continue  # whoever asks, and however
                     values = row.values(await in_database(row.make, cast.alice)) if isinstance(row, Owned) else {}
                     url = route.url({name: values.get(name, 1) for name in route.parameters})
                     before = await in_database(guarded)
@@ -71,6 +74,7 @@ async def test_no_address_lets_anybody_write_what_is_not_theirs(http, cast):
                     kind = {} if form else {"content-type": "application/json"}
                     response = await http.request(verb, url, headers=door | kind, **sent)
                     assert response.status_code != 500, (verb, url)
+                    allowed = response.status_code != 405
                     after = await in_database(guarded)
                     check(before, after, cast, (verb, url, form))
 
