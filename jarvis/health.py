@@ -14,6 +14,7 @@ from inference.redis.client import UNAVAILABLE_ERRORS
 from inference.redis.workers import worker_states
 from inference.worker_state import WorkerState
 from jarvis.lib.database import in_database
+from jarvis.lib.disk import is_data_full
 from jarvis.lib.http import json_response
 from jarvis.lib.timestamps import now_iso
 
@@ -38,7 +39,7 @@ async def ready(request: HttpRequest) -> HttpResponse:
 
 
 async def find_missing_parts() -> list[str]:
-    missing = []
+    missing = ["disk"] if is_data_full() else []
     try:
         await in_database(ping)
     except DatabaseError:

@@ -17,6 +17,7 @@ from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.client_address import client_address
 from jarvis.lib.database import log_failure
+from jarvis.lib.disk import explain_outage
 from jarvis.lib.http import SAFE_METHODS, UNSTORABLE, View, error_response, is_same_origin
 
 log = structlog.get_logger(__name__)
@@ -49,7 +50,7 @@ def api_route(scope: Scope, /, **methods: View) -> View:
             response = error_response(api_errors.invalid_request(UNSTORABLE))
         except (Unavailable, DatabaseError) as error:
             log_failure(log, error)
-            response = error_response(api_errors.server_overloaded("The database cannot be reached."))
+            response = error_response(api_errors.server_overloaded(explain_outage("The database cannot be reached.")))
         for name, value in getattr(request, "more_headers", {}).items():
             response.headers[name] = value
         return response

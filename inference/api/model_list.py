@@ -15,6 +15,7 @@ from inference.redis.workers import find_ready_lately, worker_states
 from inference.worker_state import EngineState
 from jarvis.lib import api_errors
 from jarvis.lib.database import in_database
+from jarvis.lib.disk import explain_outage
 from jarvis.lib.event_loops import PerLoop
 
 MAX_AGE_SECONDS = 0.5  # seconds that a look at Postgres and Redis serves all calls of this process
@@ -72,9 +73,9 @@ async def get_catalogue() -> Catalogue:
     try:
         return await asyncio.shield(task)
     except DatabaseError:
-        raise api_errors.server_overloaded("The database cannot be reached.") from None
+        raise api_errors.server_overloaded(explain_outage("The database cannot be reached.")) from None
     except UNAVAILABLE_ERRORS:
-        raise api_errors.server_overloaded("Redis cannot be reached.") from None
+        raise api_errors.server_overloaded(explain_outage("Redis cannot be reached.")) from None
 
 
 def is_stale(task: "asyncio.Task[Catalogue]") -> bool:

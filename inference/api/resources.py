@@ -36,6 +36,7 @@ from inference.redis.client import UNAVAILABLE_ERRORS
 from inference.worker_state import WorkerState
 from jarvis.lib import api_errors
 from jarvis.lib.config import config
+from jarvis.lib.disk import explain_outage
 from jarvis.lib.drf.pagination import LimitedPagination, NewestPagination
 from jarvis.lib.drf.permissions import Scoped, SignedInToChange, may_read_all
 
@@ -137,7 +138,7 @@ class WorkerViewSet(ViewSet):
         try:
             return operate.list_workers()
         except UNAVAILABLE_ERRORS:
-            raise api_errors.server_overloaded("Redis cannot be reached.") from None
+            raise api_errors.server_overloaded(explain_outage("Redis cannot be reached.")) from None
 
     def get_worker(self, id: str) -> WorkerState:
         for found in self.list_workers():

@@ -14,6 +14,7 @@ from inference.openai import chunks
 from inference.openai.stream import AnswerCollector, StreamEncoder
 from inference.queue import submit
 from jarvis.lib import api_errors
+from jarvis.lib.api_errors import ApiError
 
 log = structlog.get_logger(__name__)
 
@@ -89,7 +90,7 @@ async def cancel_when_accepted(id: UUID, accepting: "asyncio.Task[Any] | None") 
         if accepting is not None:
             await accepting  # what is not in the queue yet cannot be stopped
         await submit.stop_generation(id)
-    except submit.QueueFull:
+    except (submit.QueueFull, ApiError):  # it was not accepted
         return
     except submit.Unavailable as error:
         log.warning("stop.failed", generation=str(id), error=str(error))

@@ -37,6 +37,7 @@ from inference.redis.limits import (
 from jarvis.lib import api_errors
 from jarvis.lib.config import config
 from jarvis.lib.database import in_database, log_failure
+from jarvis.lib.disk import explain_outage
 from jarvis.lib.event_loops import PerLoop
 
 log = structlog.get_logger(__name__)
@@ -98,10 +99,10 @@ async def reserve_call(caller: Caller, id: UUID, likely: int = 0, most: int = 0)
                 raise_refusal(verdict, limit, wait, shown, likely, most)
     except DatabaseError as error:
         log_failure(log, error)
-        raise api_errors.server_overloaded("The database cannot be reached.") from None
+        raise api_errors.server_overloaded(explain_outage("The database cannot be reached.")) from None
     except UNAVAILABLE_ERRORS as error:
         log.warning("redis.away", error=str(error))
-        raise api_errors.server_overloaded("Redis cannot be reached.") from None
+        raise api_errors.server_overloaded(explain_outage("Redis cannot be reached.")) from None
     raise api_errors.server_overloaded("The limits could not be looked up.")
 
 

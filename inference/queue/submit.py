@@ -23,6 +23,7 @@ from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.config import config
 from jarvis.lib.database import in_database, log_failure
+from jarvis.lib.disk import FULL_DISK, FULL_DISK_WAIT_SECONDS, is_data_full
 from jarvis.lib.event_loops import PerLoop
 
 log = structlog.get_logger(__name__)
@@ -96,7 +97,8 @@ Write = Callable[[], Coroutine[Any, Any, Acceptance[T]]]
 async def accept(reservation: Reservation, write: Write[T]) -> Acceptance[T]:
     """The one way into the queue: write, then ring for a worker; give back what is reserved where nothing was written.
 
-    `write` is made by `in_batch` or `in_transaction`, which raise QueueFull. A caller that is cancelled in between
+    `write` is made by `in_batch` or `in_transaction`, which raise QueueFull. Raises ApiError where the disk with
+    Postgres and Redis is full: what there is left belongs to answers under way. A caller that is cancelled in between
     leaves work that is accepted or refused as a whole.
     """
     return await asyncio.shield(start_accepting(reservation, write))
@@ -118,6 +120,8 @@ def forget_accepted(task: "asyncio.Task[Any]") -> None:
 
 async def write_and_ring(reservation: Reservation, write: Write[T]) -> Acceptance[T]:
     try:
+        if is_data_full():
+            raise api_errors.server_overloaded(FULL_DISK, FULL_DISK_WAIT_SECONDS)
         accepted = await write()
     except BaseException:
         await reservation.release()

@@ -1,12 +1,13 @@
 """What a person sees of a running Jarvis: a line of state per process, redrawn on a terminal, appended elsewhere."""
 
+import contextlib
 import os
 import shutil
 import sys
 from dataclasses import dataclass
 from typing import TextIO
 
-COLOURS = {"ready": 32, "running": 32, "failed": 31, "restarting": 33, "stopped": 2}
+COLOURS = {"ready": 32, "running": 32, "failed": 31, "full": 31, "restarting": 33, "low": 33, "stopped": 2}
 OTHER_COLOUR = 36
 PROGRESS_STEP = 0.25  # without a terminal, progress is printed this often
 
@@ -49,7 +50,7 @@ class Display:
         if self.live:
             self._draw()
         elif before is None or before.announcement_key() != row.announcement_key():
-            print(f"{name:<9} {row.format_text()}", file=self.out, flush=True)
+            self._write(f"{name:<9} {row.format_text()}\n")
 
     def add_note(self, line: str) -> None:
         """A line for people that stays below the rows."""
@@ -57,19 +58,24 @@ class Display:
         if self.live:
             self._draw()
         else:
-            print(line, file=self.out, flush=True)
+            self._write(f"{line}\n")
 
     def clear_notes(self) -> None:
         """Take the lines away that are no longer true."""
         self._notes.clear()
+
+    def _write(self, text: str) -> None:
+        """Nobody may be looking: a terminal that is gone, or a file on a full disk, ends nothing."""
+        with contextlib.suppress(OSError):
+            self.out.write(text)
+            self.out.flush()
 
     def _draw(self) -> None:
         width = shutil.get_terminal_size().columns
         lines = [self._line(name, row, width) for name, row in self.rows.items()]
         lines += ["", *self._notes] if self._notes else []
         back = f"\x1b[{self._drawn}A" if self._drawn else ""
-        self.out.write(back + "".join(f"\r\x1b[2K{line}\n" for line in lines) + "\x1b[J")
-        self.out.flush()
+        self._write(back + "".join(f"\r\x1b[2K{line}\n" for line in lines) + "\x1b[J")
         # A note may be longer than the terminal is wide (the link is); then it takes several of its lines.
         self._drawn = sum(max(1, -(-len(line) // width)) for line in self._notes) + len(self.rows) + bool(self._notes)
 

@@ -11,6 +11,8 @@ from jarvis.launch.errors import LaunchError
 from jarvis.lib import processes
 from jarvis.lib.locks import LockTaken, ProcessLock
 
+RECORD_BYTES = 4096
+
 
 class InstanceLock:
     """Taken for as long as an instance runs. `end_leftovers` ends what an earlier instance that was killed left."""
@@ -32,16 +34,27 @@ class InstanceLock:
         self._lock.release()
 
     def record_children(self, children: Mapping[str, processes.Identity]) -> None:
-        """Write down who lives, so that a successor can end them."""
-        new = self.record_file.with_suffix(".new")
-        new.write_text(json.dumps(children))
-        new.replace(self.record_file)
+        """Write down who lives, so that a successor can end them. Raises OSError.
+
+        It is written over what was there, padded to a length that it keeps, so that a full disk has room for it.
+        """
+        record = json.dumps(children).encode().ljust(RECORD_BYTES)
+        file = os.open(self.record_file, os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            os.pwrite(file, record, 0)
+            os.truncate(file, len(record))
+        finally:
+            os.close(file)
 
     def read_children(self) -> dict[str, processes.Identity]:
         """Who was written down last, alive or not."""
         if not self.record_file.exists():
             return {}
-        return {name: processes.Identity(*who) for name, who in json.loads(self.record_file.read_text()).items()}
+        try:
+            record = json.loads(self.record_file.read_text())
+        except ValueError:  # it was cut off while it was made
+            return {}
+        return {name: processes.Identity(*who) for name, who in record.items()}
 
     def end_leftovers(self, grace_seconds: float = 6.0) -> list[str]:
         """End the children of a holder that was killed, and give their names.

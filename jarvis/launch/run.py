@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import resource
-import shutil
 import socket
 
 from inference.redis.client import UNAVAILABLE_ERRORS, close_client
@@ -15,6 +14,7 @@ from jarvis.launch.errors import LaunchError
 from jarvis.launch.instance_lock import InstanceLock
 from jarvis.launch.supervisor import Supervisor
 from jarvis.lib.config import Config
+from jarvis.lib.disk import free_bytes
 
 MIN_FREE_BYTES = 300_000_000
 MAX_OPEN_FILES = 65_536
@@ -51,7 +51,7 @@ class Instance:
         await self.supervisor.start_children(children.service_plans(self.config))
         self.display.add_note(f"DATABASE_URL={self.config.postgres}")
         self.display.add_note(f"REDIS_URL={self.config.redis}")
-        await self.supervisor.rotate_logs()
+        await asyncio.gather(self.supervisor.rotate_logs(), self.supervisor.watch_disk(self.config.var))
 
     async def _run_all(self) -> None:
         check_disk(self.config)
@@ -66,7 +66,9 @@ class Instance:
             self.display.add_note(f"Make the first administrator: {self.address}{link}")
         # Loading an engine takes every core there is, so it begins when the page answers.
         worker, *_ = [self.supervisor.keep_child(plan) for plan in children.background_plans(self.config)]
-        await asyncio.gather(self._show_engine(worker), self.supervisor.rotate_logs())
+        await asyncio.gather(
+            self._show_engine(worker), self.supervisor.rotate_logs(), self.supervisor.watch_disk(self.config.var)
+        )
 
     def _open_listener(self) -> int | None:
         """The file descriptor of the one listening socket, which stays open here while web processes come and go."""
@@ -105,7 +107,7 @@ def raise_file_limit() -> None:
 def check_disk(config: Config) -> None:
     """Raises LaunchError where there is too little space to begin with."""
     config.var.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(config.var).free
+    free = free_bytes(config.var)
     if free < MIN_FREE_BYTES:
         raise LaunchError(
             f"Only {free // 1_000_000} MB are free where {config.var} lies: make room for "

@@ -1,15 +1,20 @@
 """Keeps children up, shows how they are, and takes them down in order."""
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from jarvis.launch.child import Child, ChildPlan
 from jarvis.launch.display import Display, DisplayRow
 from jarvis.launch.instance_lock import InstanceLock
+from jarvis.lib.disk import FULL_BYTES, LOW_BYTES, DiskReserve, free_bytes
+from jarvis.lib.processes import Identity
 
 ROTATE_SECONDS = 10.0  # seconds
+DISK_POLL_SECONDS = 1.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 Work = Coroutine[Any, Any, None]
@@ -28,6 +33,7 @@ class Supervisor:
         self._lock = lock
         self._stop_order = stop_order
         self._tasks: dict[Child, asyncio.Task[None]] = {}
+        self._recorded: dict[str, Identity] = {}
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self, work: Callable[[], Work]) -> None:
@@ -70,7 +76,23 @@ class Supervisor:
         while True:
             await asyncio.sleep(ROTATE_SECONDS)
             for child in self.children:
-                await asyncio.to_thread(child.plan.log.rotate)
+                with contextlib.suppress(OSError):  # there is no room; the next round tries again
+                    await asyncio.to_thread(child.plan.log.rotate)
+            self._record_children()
+
+    async def watch_disk(self, folder: Path) -> None:
+        """Show how much room is left on the disk of a folder once that is little, and keep the reserve, for ever."""
+        reserve, shown = DiskReserve(folder), False
+        while True:
+            free = await asyncio.to_thread(free_bytes, folder)
+            await asyncio.to_thread(reserve.adjust, free)
+            if row := disk_row(free, folder):
+                self.display.show_row("disk", row)
+                shown = True
+            elif shown:
+                self.display.show_row("disk", DisplayRow("ready", f"{free // 1_000_000} MB are free again"))
+                shown = False
+            await asyncio.sleep(DISK_POLL_SECONDS)
 
     def _handle_task_end(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) and not self._failure.done():
@@ -98,10 +120,28 @@ class Supervisor:
             await asyncio.gather(*(child.stop() for child in some))
             await asyncio.gather(*(self._tasks[child] for child in some), return_exceptions=True)
 
+    def _record_children(self) -> None:
+        living = {each.plan.name: each.identity for each in self.children if each.identity}
+        if living == self._recorded:
+            return
+        with contextlib.suppress(OSError):  # a full disk must not end what still runs; `rotate_logs` tries again
+            self._lock.record_children(living)
+            self._recorded = living
+
     def _show_child(self, child: Child) -> None:
-        self._lock.record_children({each.plan.name: each.identity for each in self.children if each.identity})
+        self._record_children()
         if child.phase == "ready" and child.plan.tells_phase:
             return
         # One that is only seen to run is not called ready.
         state = "running" if child.phase == "ready" and child.plan.ready is None else child.phase
         self.display.show_row(child.plan.name, DisplayRow(state, child.detail))
+
+
+def disk_row(free: int, folder: Path) -> DisplayRow | None:
+    """What people are told of a disk with little room; None where there is plenty."""
+    if free >= LOW_BYTES:
+        return None
+    left = f"{free // 1_000_000} MB are free where {folder} lies"
+    if free >= FULL_BYTES:
+        return DisplayRow("low", f"{left}; below {FULL_BYTES // 1_000_000} MB nothing new is accepted")
+    return DisplayRow("full", f"{left}; nothing new is accepted until there is room: answers under way go on")

@@ -35,12 +35,17 @@ class LogFile:
     def rotate(self) -> bool:
         """Move the content to `.1` once it is longer than the limit, while a child writes to the file.
 
-        The few bytes written meanwhile may be lost.
+        The few bytes written meanwhile may be lost. Raises OSError, and leaves all as it is, where there is no room.
         """
         if self.size() <= self.limit:
             return False
-        self._shift_old()
-        shutil.copyfile(self.path, self._old(1))
+        copy = self.path.with_name(f"{self.path.name}.new")
+        try:
+            shutil.copyfile(self.path, copy)
+            self._shift_old()
+            copy.replace(self._old(1))
+        finally:
+            copy.unlink(missing_ok=True)
         os.truncate(self.path, 0)
         return True
 

@@ -7,9 +7,12 @@ import pytest
 
 from inference.api import responses
 from inference.api.model_list import get_catalogue
+from inference.models import Generation
 from inference.redis.client import shared_client
 from inference.redis.keys import ready_key
 from inference.redis.workers import remove_state, worker_states
+from jarvis.lib import disk
+from jarvis.lib.database import in_database
 from tests.support.away import postgres_away, redis_away
 from tests.support.fake_engine import numbered
 from tests.support.gateway import asked, events, post
@@ -129,3 +132,22 @@ async def test_a_stream_outlives_a_gap_of_postgres(live, postgres_away):
     deltas = [json.loads(event[6:])["choices"][0]["delta"] for event in told[:-1] if event.startswith("data: ")]
     assert "".join(delta.get("content") or "" for delta in deltas) == numbered(60)
     await until_answered(live)
+
+
+async def test_while_the_disk_is_full_nothing_new_is_accepted_and_what_runs_goes_on(live, configure, monkeypatch):
+    live.fake.settings.rate = 20
+    streaming = asyncio.create_task(events(live, max_tokens=20))
+    await until(lambda: live.fake.counters.generation_tokens > 3)
+    configure(database_url="")  # Postgres is an embedded one, with its data on this disk
+    with monkeypatch.context() as patch:
+        patch.setattr(disk, "free_bytes", lambda folder: disk.FULL_BYTES - 1)
+        for stream in (False, True):
+            status, headers, body = await post(live, asked(stream=stream))
+            error = json.loads(body)["error"]
+            assert (status, error["code"], headers["retry-after"]) == (503, "overloaded", "10")
+            assert error["message"].startswith(disk.FULL_DISK)
+        async with live.http.get("/health/ready") as ready:
+            assert (ready.status, (await ready.json())["missing"]) == (503, ["disk"])
+        assert (await streaming)[-1] == "data: [DONE]"
+    assert (await post(live, asked()))[0] == 200
+    assert await in_database(Generation.objects.count) == 2  # none of the others was written
