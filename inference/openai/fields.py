@@ -4,9 +4,14 @@ The three tables together name every field of vLLM's own request, so that a fiel
 is refused as unknown and fails a test until somebody has decided about it.
 """
 
+from inference.openai.answer_form import FORM_FIELDS
 from inference.openai.schemas import Fields
 
 ACCEPTED_FIELDS = frozenset(Fields.__struct_fields__)
+
+WHOLE_NUMBERS = frozenset(
+    ["top_k", "max_tokens", "max_completion_tokens", "min_tokens", "n", "seed", "top_logprobs", "priority"]
+)
 
 # Read by Jarvis alone; everything else that is accepted goes to the engine.
 OUR_FIELDS = frozenset(
@@ -21,6 +26,7 @@ OUR_FIELDS = frozenset(
         "metadata",
         "priority",
         "modalities",
+        *FORM_FIELDS,  # told in one way, whichever was used
     ]
 )
 
@@ -75,8 +81,6 @@ REFUSED_FIELDS = {
     "best_of": "Use `n`.",
     "use_beam_search": _SAMPLING,
     "length_penalty": _SAMPLING,
-    "ignore_eos": _SAMPLING,
-    "min_tokens": _SAMPLING,
     "bad_words": _SAMPLING,
     "include_stop_str_in_output": _SAMPLING,
     "skip_special_tokens": _SAMPLING,
@@ -85,10 +89,7 @@ REFUSED_FIELDS = {
     "thinking_token_budget": "Use `reasoning_effort`.",
     "include_reasoning": "Use `reasoning_effort`.",
     "watermarking": _ENGINE,
-    "structured_outputs": _SCHEMA,
-    "guided_json": _SCHEMA,
     "guided_regex": _SCHEMA,
-    "guided_choice": _SCHEMA,
     "guided_grammar": _SCHEMA,
     "guided_decoding_backend": _SCHEMA,
     "guided_whitespace_pattern": _SCHEMA,

@@ -5,7 +5,7 @@ either has taken engines down (CVE-2025-48944).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jarvis.lib.api_errors import ApiError, invalid_request
@@ -16,6 +16,7 @@ MAX_CHOICES = 1_000
 MAX_ITEMS = 1_000
 MAX_LENGTH_KEYWORD = 10_000
 MAX_PATTERN_CHARS = 512
+MAX_DEFINITION_DEPTH = 100  # of a schema that is only read
 MAX_REPEAT = 128  # beyond it xgrammar fails on the whole request
 
 MAPS = frozenset(("properties", "$defs", "definitions", "patternProperties", "dependentSchemas"))
@@ -43,12 +44,36 @@ COUNTS = {
 }
 COUNTS |= {"minProperties": MAX_ITEMS, "maxProperties": MAX_ITEMS, "minContains": MAX_ITEMS, "maxContains": MAX_ITEMS}
 REPEAT = re.compile(r"\{(\d+)(?:,(\d*))?\}")
+REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//")  # the beginning of an address
 NESTED = re.compile(r"[*+}]\)*\)[*+{]")
 
 
 def check_schema(schema: Mapping[str, Any], param: str) -> None:
     """Raise ApiError (400) for a schema beyond the limits; `param` names where it was sent."""
     SchemaChecker(param, schema).check_schema(schema, 0)
+
+
+def check_definition(schema: Mapping[str, Any], param: str) -> None:
+    """Raise ApiError (400) for a schema that no engine could read, though none makes a grammar of it.
+
+    Models are shown it as it is, so it may count, match and refer as it likes, but not to somewhere else.
+    """
+    level: list[Any] = [schema]
+    depth = 0
+    while level:
+        if (depth := depth + 1) > MAX_DEFINITION_DEPTH:
+            text = f"`{param}` is nested more than {MAX_DEFINITION_DEPTH} deep. Use a flatter one."
+            raise invalid_request(text, param)
+        for value in level:
+            if isinstance(value, Mapping) and isinstance(ref := value.get("$ref"), str) and REMOTE.match(ref):
+                raise invalid_request(f"`{param}` may only point into itself with `$ref`, as in #/$defs/name.", param)
+        level = [inner for value in level for inner in list_inner(value)]
+
+
+def list_inner(value: Any) -> Iterable[Any]:
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def resolve_pointer(root: Any, pointer: str) -> Any:

@@ -10,8 +10,10 @@ from typing import Any
 import msgspec
 
 from inference.openai import strict_json, validation
-from inference.openai.fields import ACCEPTED_FIELDS, IGNORED_FIELDS, OUR_FIELDS
-from inference.openai.schemas import Fields
+from inference.openai.answer_form import read_answer_form
+from inference.openai.fields import ACCEPTED_FIELDS, IGNORED_FIELDS, OUR_FIELDS, REFUSED_FIELDS, WHOLE_NUMBERS
+from inference.openai.messages import engine_messages
+from inference.openai.schemas import Fields, ToolChoice
 from inference.openai.validation import RequestLimits
 from inference.openai.validation_errors import explain_validation_error, refuse_field
 from jarvis.lib.api_errors import permission_denied
@@ -27,10 +29,14 @@ COMPLETION_FIELDS = frozenset(
         "presence_penalty",
         "frequency_penalty",
         "logit_bias",
+        "ignore_eos",
     ]
 )
 # With these the engine's text is not all of the answer, or lags behind the token ids, so ids alone cannot continue it.
-CONTINUATION_HINDRANCES = frozenset(("tools", "logprobs", "response_format", "stop"))
+CONTINUATION_HINDRANCES = frozenset(("tools", "logprobs", "response_format", "structured_outputs", "stop"))
+# Objects of strict shapes, in which a name with null is as good as absent.
+STRICT_OBJECTS = ("stream_options", "structured_outputs", "chat_template_kwargs")
+MIN_TOP_P = 1e-6  # for 0, which OpenAI takes and vLLM does not: only the likeliest token is left
 
 
 class ChatRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -43,6 +49,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     priority: int = 0
     user: str = ""
     metadata: dict[str, str] = {}
+    limit_name: str = "max_tokens"  # under which the caller has set a limit, if any
 
     @property
     def messages(self) -> list[dict[str, Any]]:
@@ -90,6 +97,8 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         """
         limit = self.max_tokens or max_tokens
         body = {name: value for name, value in self.fields.items() if name in COMPLETION_FIELDS}
+        if (least := self.fields.get("min_tokens", 0) - len(ids)) > 0:
+            body["min_tokens"] = least
         return body | {
             "model": model or self.model,
             "prompt": prompt_ids + ids,
@@ -129,23 +138,23 @@ def parse_chat_request(body: bytes, *, limits: RequestLimits = RequestLimits()) 
 
 def check_chat_request(value: dict[str, Any], *, limits: RequestLimits = RequestLimits()) -> ChatRequest:  # noqa: B008
     """As `parse_chat_request`, for a request that was made inside Jarvis or is decoded already."""
-    given = {name: item for name, item in value.items() if item is not None}
-    if not given.keys() <= ACCEPTED_FIELDS:
-        for name in [name for name in given if name not in ACCEPTED_FIELDS]:
-            if name not in IGNORED_FIELDS:
-                raise refuse_field(name)
-            del given[name]
+    given = select_fields(value)
     try:
         fields = msgspec.convert(given, Fields)
     except msgspec.ValidationError as error:
         raise explain_validation_error(str(error)) from None
-    validation.check_fields(fields, limits)
+    validation.check_fields(fields, given, limits)
+    form = read_answer_form(fields, limits.schema_bytes)
     if fields.priority and not limits.priority:
         raise permission_denied("set `priority`", "priority")
-    engine = {name: item for name, item in given.items() if name not in OUR_FIELDS}
-    engine["messages"] = validation.engine_messages(given["messages"])
+    engine = {name: item for name, item in given.items() if name not in OUR_FIELDS} | form
+    engine["messages"] = engine_messages(fields.messages)
     if (limit := fields.max_completion_tokens or fields.max_tokens) is not None:
         engine["max_tokens"] = limit
+    if fields.tools:
+        engine["tools"] = validation.engine_tools(fields.tools)
+    if isinstance(fields.tool_choice, ToolChoice):
+        engine["tool_choice"] = {"type": "function", "function": {"name": fields.tool_choice.function.name}}
     return ChatRequest(
         model=fields.model,
         fields=trim_fields(engine),
@@ -154,7 +163,25 @@ def check_chat_request(value: dict[str, Any], *, limits: RequestLimits = Request
         priority=fields.priority or 0,
         user=fields.user or "",
         metadata=fields.metadata or {},
+        limit_name="max_completion_tokens" if fields.max_completion_tokens else "max_tokens",
     )
+
+
+def select_fields(value: dict[str, Any]) -> dict[str, Any]:
+    """The fields that say something. Raises ApiError (400) for one that is not accepted."""
+    given = {name: item for name, item in value.items() if item is not None}
+    if not given.keys() <= ACCEPTED_FIELDS:
+        for name in [name for name in given if name not in ACCEPTED_FIELDS]:
+            if name not in IGNORED_FIELDS and not (given[name] == [] and name in REFUSED_FIELDS):
+                raise refuse_field(name)
+            del given[name]
+    for name in STRICT_OBJECTS:
+        if isinstance(inner := given.get(name), dict):
+            given[name] = {key: item for key, item in inner.items() if item is not None}
+    for name in WHOLE_NUMBERS & given.keys():
+        if isinstance(number := given[name], float) and number.is_integer():
+            given[name] = int(number)  # JSON does not tell 5 from 5.0
+    return given
 
 
 def trim_fields(engine: dict[str, Any]) -> dict[str, Any]:
@@ -162,11 +189,12 @@ def trim_fields(engine: dict[str, Any]) -> dict[str, Any]:
     if not engine.get("logprobs"):
         engine.pop("logprobs", None)
         engine.pop("top_logprobs", None)
-    if engine.get("response_format") == {"type": "text"}:
-        del engine["response_format"]
-    if not engine.get("stop"):
-        engine.pop("stop", None)
+    for name in ("stop", "logit_bias", "chat_template_kwargs", "tools", "min_tokens", "ignore_eos"):
+        if not engine.get(name):
+            engine.pop(name, None)
     if "tools" not in engine:
         engine.pop("tool_choice", None)
         engine.pop("parallel_tool_calls", None)
+    if engine.get("top_p") == 0:
+        engine["top_p"] = MIN_TOP_P
     return engine

@@ -1,13 +1,20 @@
-"""The shapes of a chat request: types, fixed ranges, and nothing that is not named here."""
+"""The shapes of a chat request: types and fixed ranges.
+
+Messages and tools are lenient: clients put things of their own into them, and what is not named here is passed over.
+Everything else is strict, since the engine would act on it.
+"""
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 INT64 = 2**63 - 1
+MAX_CALLS = 512  # tool calls in one message; as many as an answer may hold
+MAX_CALL_ID_CHARS = 4096  # some gateways keep a signature of the reasoning in it
 Number = Annotated[float, Meta(ge=-2, le=2)]
-Name = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"\A[A-Za-z0-9_.:-]+\Z")]
-FunctionName = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"\A[A-Za-z0-9_.-]+\Z")]
+Speaker = Annotated[str, Meta(max_length=256, pattern=r"\A[^\s<|\\/>\x00-\x1f\x7f]*\Z")]
+FunctionName = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"\A[\w.:/-]+\Z")]
+CallId = Annotated[str, Meta(min_length=1, max_length=MAX_CALL_ID_CHARS)]
 Label = Annotated[str, Meta(max_length=512)]
 
 
@@ -15,84 +22,114 @@ class StrictStruct(Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
     """A shape that refuses what it does not know."""
 
 
-class TextPart(StrictStruct, tag_field="type", tag="text"):
+class LenientStruct(Struct, kw_only=True, gc=False):
+    """A shape that passes over what it does not know."""
+
+
+class TextPart(LenientStruct, tag_field="type", tag="text"):
     text: str
 
 
-class RefusalPart(StrictStruct, tag_field="type", tag="refusal"):
+class InputTextPart(LenientStruct, tag_field="type", tag="input_text"):
+    """As /v1/responses names text that goes in."""
+
+    text: str
+
+
+class OutputTextPart(LenientStruct, tag_field="type", tag="output_text"):
+    """As /v1/responses names text that came out."""
+
+    text: str
+
+
+class RefusalPart(LenientStruct, tag_field="type", tag="refusal"):
     refusal: str
 
 
-Content = str | Annotated[list[TextPart], Meta(min_length=1, max_length=1000)]
+class ThinkingPart(LenientStruct, tag_field="type", tag="thinking"):
+    """Reasoning among the parts: a text, or Mistral's list of text parts."""
+
+    thinking: Any = None
 
 
-class System(StrictStruct, tag_field="role", tag="system"):
-    content: Content
-    name: Name | None = None
+class ReasoningPart(LenientStruct, tag_field="type", tag="reasoning"):
+    text: Any = None
 
 
-class Developer(StrictStruct, tag_field="role", tag="developer"):
-    content: Content
-    name: Name | None = None
+class RedactedPart(LenientStruct, tag_field="type", tag="redacted_thinking"):
+    """Reasoning that only the server can read which made it."""
 
 
-class User(StrictStruct, tag_field="role", tag="user"):
-    content: Content
-    name: Name | None = None
+SaidPart = TextPart | InputTextPart | OutputTextPart
+Content = str | Annotated[list[SaidPart], Meta(max_length=1000)]
+AnswerPart = SaidPart | RefusalPart | ThinkingPart | ReasoningPart | RedactedPart
 
 
-class CalledFunction(StrictStruct):
-    name: FunctionName
-    arguments: str
+class System(LenientStruct, tag_field="role", tag="system"):
+    content: Content | None
+    name: Speaker | None = None
 
 
-class ToolCall(StrictStruct):
-    id: Annotated[str, Meta(min_length=1, max_length=128)]
+class Developer(LenientStruct, tag_field="role", tag="developer"):
+    content: Content | None
+    name: Speaker | None = None
+
+
+class User(LenientStruct, tag_field="role", tag="user"):
+    content: str | Annotated[list[SaidPart], Meta(min_length=1, max_length=1000)]
+    name: Speaker | None = None
+
+
+class CalledFunction(LenientStruct):
+    """A call that was made: its name is whatever a model said, its arguments may be the object that they stand for."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=256)]
+    arguments: str | dict[str, Any] | None = None
+
+
+class ToolCall(LenientStruct):
+    id: CallId
     function: CalledFunction
-    type: Literal["function"] = "function"
-    index: int | None = None
+    type: Literal["function"] | None = None
 
 
-class Assistant(StrictStruct, tag_field="role", tag="assistant"):
-    """Takes what Jarvis itself answers, so that a client can send a message back as it came."""
+class Assistant(LenientStruct, tag_field="role", tag="assistant"):
+    """Takes what Jarvis and other servers answer, so that a client can send a message back as it came."""
 
-    content: str | Annotated[list[TextPart | RefusalPart], Meta(min_length=1, max_length=1000)] | None = None
-    name: Name | None = None
+    content: str | Annotated[list[AnswerPart], Meta(max_length=1000)] | UnsetType | None = UNSET
+    name: Speaker | None = None
     refusal: str | None = None
-    reasoning: str | None = None
-    reasoning_content: str | None = None
-    tool_calls: Annotated[list[ToolCall], Meta(min_length=1, max_length=128)] | None = None
-    annotations: Annotated[list[Any], Meta(max_length=0)] | None = None
-    audio: None = None
-    function_call: None = None
+    reasoning: Any = None
+    reasoning_content: Any = None
+    tool_calls: Annotated[list[ToolCall], Meta(max_length=MAX_CALLS)] | None = None
 
 
-class Tool(StrictStruct, tag_field="role", tag="tool"):
-    content: Content
-    tool_call_id: Annotated[str, Meta(min_length=1, max_length=128)]
-    name: Name | None = None
+class Tool(LenientStruct, tag_field="role", tag="tool"):
+    tool_call_id: CallId
+    content: Content | None = None
+    name: Speaker | None = None
 
 
 Message = System | Developer | User | Assistant | Tool
 
 
-class Function(StrictStruct):
+class Function(LenientStruct):
     name: FunctionName
-    description: Annotated[str, Meta(max_length=16_384)] | None = None
+    description: str | None = None
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
 
 
-class ToolDefinition(StrictStruct):
+class ToolDefinition(LenientStruct):
     function: Function
-    type: Literal["function"]
+    type: Literal["function"] = "function"
 
 
-class ChosenFunction(StrictStruct):
-    name: FunctionName
+class ChosenFunction(LenientStruct):
+    name: Annotated[str, Meta(max_length=128)]
 
 
-class ToolChoice(StrictStruct):
+class ToolChoice(LenientStruct):
     function: ChosenFunction
     type: Literal["function"]
 
@@ -105,8 +142,8 @@ class ObjectFormat(StrictStruct, tag_field="type", tag="json_object"):
     pass
 
 
-class NamedSchema(StrictStruct):
-    name: FunctionName
+class NamedSchema(StrictStruct, omit_defaults=True):
+    name: Annotated[str, Meta(min_length=1, max_length=128)]
     schema: dict[str, Any]
     description: Annotated[str, Meta(max_length=16_384)] | None = None
     strict: bool | None = None
@@ -116,9 +153,18 @@ class SchemaFormat(StrictStruct, tag_field="type", tag="json_schema"):
     json_schema: NamedSchema
 
 
+class StructuredOutputs(StrictStruct):
+    """vLLM's own way to ask for a form; one of the three."""
+
+    json: dict[str, Any] | str | None = None
+    choice: list[str] | None = None
+    json_object: bool | None = None
+
+
 class StreamOptions(StrictStruct):
     include_usage: bool | None = None
     include_obfuscation: bool | None = None  # padding against traffic analysis: accepted, not done
+    continuous_usage_stats: bool | None = None
 
 
 class TemplateArguments(StrictStruct):
@@ -132,11 +178,13 @@ class Fields(Struct, kw_only=True, gc=False):
     model: Annotated[str, Meta(min_length=1, max_length=200)]
     messages: Annotated[list[Message], Meta(min_length=1)]
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     top_k: Annotated[int, Meta(ge=-1, le=1_000_000)] | None = None
     min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     max_tokens: Annotated[int, Meta(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Meta(ge=1)] | None = None
+    min_tokens: Annotated[int, Meta(ge=0)] | None = None
+    ignore_eos: bool | None = None
     stop: str | list[str] | None = None
     n: Annotated[int, Meta(ge=1)] | None = None
     seed: Annotated[int, Meta(ge=-INT64, le=INT64)] | None = None
@@ -148,10 +196,13 @@ class Fields(Struct, kw_only=True, gc=False):
     top_logprobs: Annotated[int, Meta(ge=0)] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    tools: Annotated[list[ToolDefinition], Meta(min_length=1)] | None = None
+    tools: list[ToolDefinition] | None = None
     tool_choice: Literal["none", "auto", "required"] | ToolChoice | None = None
     parallel_tool_calls: bool | None = None
     response_format: TextFormat | ObjectFormat | SchemaFormat | None = None
+    structured_outputs: StructuredOutputs | None = None
+    guided_json: dict[str, Any] | str | None = None
+    guided_choice: list[str] | None = None
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
     chat_template_kwargs: TemplateArguments | None = None
     user: Label | None = None

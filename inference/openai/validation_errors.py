@@ -10,7 +10,18 @@ FAULT = re.compile(r"(?s)(.*?)(?: - at `(?:key in )?\$?\.?(.*)`)?")
 MISSING = re.compile(r"Object missing required field `(.*)`")
 UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
 PART = re.compile(r"messages\[\d+\]\.content(\[.*)?")
-TYPES = {"float": "number", "int": "whole number", "str": "string", "bool": "true or false", "array": "list"}
+TYPES = {
+    "float": "number",
+    "int": "whole number",
+    "str": "text",
+    "bool": "true or false",
+    "array": "list",
+    "object": "object",
+    "null": "null",
+}
+NAMED_TYPES = re.compile(r"`((?:\w+ \| )*\w+)`")
+SPEAKER = "may not hold blanks, control characters or any of < | \\ / >"
+FUNCTION_NAME = "may hold letters, digits and _ - . : / only, at least one of them"
 
 
 def refuse_field(name: str) -> ApiError:
@@ -29,8 +40,6 @@ def explain_validation_error(message: str) -> ApiError:
         return invalid_request(f"`{param}` is missing. Add it.", param)
     if unknown := UNKNOWN.fullmatch(text):
         param = f"{path}.{printable(unknown[1][:100])}".lstrip(".")
-        if PART.fullmatch(path) and param.endswith(("_url", "input_audio", "file")):
-            return invalid_request(f"`{param}` is not accepted: only text can be sent.", param)
         return invalid_request(f"Unknown parameter `{param}`. Remove it.", param)
     if PART.fullmatch(path.removesuffix(".type")) and text.startswith("Invalid value"):
         param = path.removesuffix(".type")
@@ -38,7 +47,15 @@ def explain_validation_error(message: str) -> ApiError:
         return invalid_request(f"`{param}` is not accepted. {advice}", param)
     if path.startswith("messages[") and path.endswith(".role"):
         return invalid_request(f"`{path}` must be system, developer, user, assistant or tool.", path)
-    for name, word in TYPES.items():
-        text = text.replace(f"`{name}`", word).replace(f"`{name} | null`", word)
-    text = re.sub(r"`([^`]*) \| null`", r"\1", text)
+    if "matching regex" in text:
+        rule = FUNCTION_NAME if path.endswith("function.name") else SPEAKER
+        return invalid_request(f"`{path}` {rule}. Change it, or leave it out.", path)
+    text = NAMED_TYPES.sub(name_types, text)
     return invalid_request(f"`{path}` is wrong: {text[0].lower()}{text[1:]}.", path)
+
+
+def name_types(found: re.Match[str]) -> str:
+    """Types in words; null goes without saying where something else is possible."""
+    names = found[1].split(" | ")
+    words = [TYPES.get(name, f"`{name}`") for name in names if name != "null" or len(names) == 1]
+    return " or ".join(words)

@@ -119,7 +119,8 @@ def test_anything_else_is_refused_by_name(name):
         ({"temperature": "hot"}, "temperature"),
         ({"temperature": True}, "temperature"),
         ({"temperature": [1]}, "temperature"),
-        ({"top_p": 0}, "top_p"),
+        ({"top_p": -0.1}, "top_p"),
+        ({"top_p": 1.1}, "top_p"),
         ({"top_k": 1.5}, "top_k"),
         ({"top_k": -2}, "top_k"),
         ({"min_p": 1.1}, "min_p"),
@@ -148,8 +149,8 @@ def test_anything_else_is_refused_by_name(name):
         ({"top_logprobs": 2}, "top_logprobs"),
         ({"stream": "yes"}, "stream"),
         ({"stream_options": {"include_usage": True}}, "stream_options"),
-        ({"stream": True, "stream_options": {"continuous_usage_stats": True}}, "stream_options.continuous_usage_stats"),
-        ({"tools": []}, "tools"),
+        ({"stream": True, "stream_options": {"surprise": True}}, "stream_options.surprise"),
+        ({"tools": {}}, "tools"),
         ({"tools": [TOOL, TOOL]}, "tools"),
         ({"tools": [{"type": "custom", "custom": {}}]}, "tools[0].type"),
         ({"tools": [{"type": "function", "function": {"name": "a b"}}]}, "tools[0].function.name"),
@@ -175,7 +176,7 @@ def test_anything_else_is_refused_by_name(name):
     ],
 )
 def test_a_value_out_of_range_is_refused_and_named(fields, param):
-    error = refused(raw(**fields), RequestLimits(vocabulary=100))
+    error = refused(raw(**fields), RequestLimits(vocabulary=100, max_tokens=4096))
     assert (error.status, error.code, error.param) == (400, "invalid_request_error", param)
 
 
@@ -248,7 +249,12 @@ def test_media_and_addresses_never_reach_the_engine(part):
 def test_a_schema_that_could_take_the_engine_down_is_refused(inner):
     assert "schema" in refused(raw(response_format=schema(inner))).message
     tool = {"type": "function", "function": {"name": "f", "parameters": inner}}
-    assert refused(raw(tools=[tool])).param == "tools[0].function.parameters"
+    named = {"type": "function", "function": {"name": "f"}}
+    for fields in ({"tools": [{"type": "function", "function": tool["function"] | {"strict": True}}]},
+                   {"tools": [tool], "tool_choice": "required"}, {"tools": [tool], "tool_choice": named}):  # fmt: skip
+        assert refused(raw(**fields)).param == "tools[0].function.parameters"
+    assert "schema" in refused(raw(guided_json=inner)).message
+    assert refused(raw(structured_outputs={"json": inner})).param == "structured_outputs.json"
 
 
 def test_an_ordinary_schema_passes():
