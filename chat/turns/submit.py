@@ -225,6 +225,7 @@ def create_generation(
 ) -> Submission:
     """Write the generation and the answer, which is what the conversation shows from now on."""
     prefix = continues.text.rstrip() if continues else ""
+    request = ChatRequest.from_row(build_request(conversation, question, model, prefix))
     generation = Generation.objects.create(
         id=origin.id,
         priority=origin.caller.priority,
@@ -234,7 +235,7 @@ def create_generation(
         model=model,
         door=origin.source,
         request_id=origin.request_id,
-        request=build_request(conversation, question, model, prefix),
+        request=rate_limits.limit_answer(request, origin.caller).to_row(),
     )
     marked = question.client_key == origin.client_key
     answer = conversation.messages.create(

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -24,10 +25,12 @@ MAX_AGE_SECONDS = 0.5  # seconds that a look at Postgres and Redis serves all ca
 class Catalogue(msgspec.Struct):
     """`offered`: model objects by name, the default first. `engines`: what live workers say of theirs.
 
-    `ready_lately`: names of models that were ready within the last `model_wait_seconds`.
+    `ready_lately`: names of models that were ready within the last `model_wait_seconds`. `fingerprints`: of the models
+    as they are set up, by name.
     """
 
     offered: dict[str, dict[str, Any]]
+    fingerprints: dict[str, str]
     engines: list[EngineState]
     ready_lately: set[str]
     seen: float
@@ -83,11 +86,18 @@ def is_stale(task: "asyncio.Task[Catalogue]") -> bool:
 
 
 async def load_catalogue() -> Catalogue:
-    states, offered = await asyncio.gather(worker_states(), in_database(read_models))
+    states, models = await asyncio.gather(worker_states(), in_database(read_models))
+    offered = {m.name: model_object(m.name, int(m.created_at.timestamp()), m.max_model_len or None) for m in models}
     ready_lately = await find_ready_lately(list(offered))
-    return Catalogue(offered, [state.engine for state in states], ready_lately, time.monotonic())
+    fingerprints = {m.name: make_fingerprint(m) for m in models}
+    return Catalogue(offered, fingerprints, [state.engine for state in states], ready_lately, time.monotonic())
 
 
-def read_models() -> dict[str, dict[str, Any]]:
-    models = LanguageModel.objects.offered()
-    return {m.name: model_object(m.name, int(m.created_at.timestamp()), m.max_model_len or None) for m in models}
+def read_models() -> list[LanguageModel]:
+    return list(LanguageModel.objects.offered())
+
+
+def make_fingerprint(model: LanguageModel) -> str:
+    """OpenAI's `system_fingerprint`: another one where the set-up differs, so that a seed may give another answer."""
+    setup = (model.name, model.source, model.kind, model.engine_args, model.max_model_len)
+    return f"fp_{sha256(msgspec.json.encode(setup)).hexdigest()[:10]}"

@@ -35,9 +35,12 @@ async def create(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     asked = parse_chat_request(request.body, limits=LIMITS)
     known = await get_catalogue()
     known.get_model(asked.model, caller)
+    window = known.context_window(asked.model)
+    asked.check_window(window)
     known.check_ready(asked.model)
+    asked = rate_limits.limit_answer(asked, caller)
     id = uuid4()
-    likely, most = rate_limits.estimate_tokens(asked, len(request.body), known.context_window(asked.model))
+    likely, most = rate_limits.estimate_tokens(asked, len(request.body), window)
     held = await rate_limits.reserve_call(caller, id, likely, most)
     request.more_headers = held.headers  # type: ignore[attr-defined]
     generation = Generation(
@@ -51,13 +54,13 @@ async def create(request: HttpRequest, caller: Caller) -> HttpResponseBase:
         priority=caller.priority,
         reserved=held.reserved,
     )
-    created = int(time.time())
+    created, fingerprint = int(time.time()), known.fingerprints[asked.model]
     accepting = submit.start_accepting(held, submit.in_batch(generation))
     try:
         await asyncio.shield(accepting)
         if asked.stream:
-            return await answer_streaming(generation.id, created, asked)
-        return await answer_whole(generation.id, created, asked)
+            return await answer_streaming(generation.id, created, asked, fingerprint)
+        return await answer_whole(generation.id, created, asked, fingerprint)
     except (ApiError, submit.QueueFull):
         raise
     except BaseException:  # the client has left, or nobody can tell it the answer
@@ -65,13 +68,13 @@ async def create(request: HttpRequest, caller: Caller) -> HttpResponseBase:
         raise
 
 
-async def answer_whole(id: UUID, created: int, asked: ChatRequest) -> HttpResponse:
+async def answer_whole(id: UUID, created: int, asked: ChatRequest, fingerprint: str) -> HttpResponse:
     collector = await collect_answer(id)
-    return json_response(collector.completion(completion_name(id), created, asked.model))
+    return json_response(collector.completion(completion_name(id), created, asked.model, fingerprint))
 
 
-async def answer_streaming(id: UUID, created: int, asked: ChatRequest) -> HttpResponseBase:
-    shape = OpenAIStreamFormat(completion_name(id), created, asked.model, asked.include_usage)
+async def answer_streaming(id: UUID, created: int, asked: ChatRequest, fingerprint: str) -> HttpResponseBase:
+    shape = OpenAIStreamFormat(completion_name(id), created, asked.model, asked.include_usage, fingerprint)
     return await stream_response(id, StreamEncoder(shape, asked.fields.get("n", 1), asked.include_usage))
 
 

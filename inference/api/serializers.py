@@ -156,8 +156,8 @@ class GenerationSerializer(serializers.ModelSerializer[Generation]):
         model = Generation
         fields = (
             "id", "owner", "key", "model", "door", "request_id", "status", "finish_reason", "error_code",
-            "error_message", "attempt", "prompt_tokens", "completion_tokens", "cached_tokens", "cost", "created_at",
-            "started_at", "first_token_at", "finished_at",
+            "error_message", "error_param", "attempt", "prompt_tokens", "completion_tokens", "cached_tokens",
+            "reasoning_tokens", "cost", "created_at", "started_at", "first_token_at", "finished_at",
         )  # fmt: skip
         read_only_fields = fields
 

@@ -42,13 +42,15 @@ class Usage(msgspec.Struct, omit_defaults=True):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
+    reasoning_tokens: int | None = None  # of the completion; None: the engine does not say
 
 
-class Problem(msgspec.Struct):
-    """Why a generation failed: a stable code word and a sentence that says what to do."""
+class Problem(msgspec.Struct, omit_defaults=True):
+    """Why a generation failed: a stable code word, a sentence that says what to do, and the parameter it belongs to."""
 
     code: str
     message: str
+    param: str | None = None
 
 
 class Fence(msgspec.Struct, tag="fence"):

@@ -138,10 +138,16 @@ class Generation(models.Model):
     finish_reason = models.CharField(max_length=20, blank=True)
     error_code = models.CharField(max_length=50, blank=True)
     error_message = models.TextField(blank=True)
+    error_param = models.CharField(
+        max_length=200, blank=True, help_text="The parameter of the request that it belongs to."
+    )
 
     prompt_tokens = models.PositiveIntegerField(default=0)
     completion_tokens = models.PositiveIntegerField(default=0)
     cached_tokens = models.PositiveIntegerField(default=0)
+    reasoning_tokens = models.PositiveIntegerField(
+        null=True, help_text="Of the completion tokens, as the engine counts them; none where it does not."
+    )
     cost = models.DecimalField(
         max_digits=24,
         decimal_places=12,

@@ -36,8 +36,11 @@ class OpenAIStreamFormat:
 
     __slots__ = ("_head", "_tail", "_text", "_text_tail")
 
-    def __init__(self, id: str, created: int, model: str, include_usage: bool = False) -> None:
+    def __init__(
+        self, id: str, created: int, model: str, include_usage: bool = False, fingerprint: str | None = None
+    ) -> None:
         base = {"id": id, "object": "chat.completion.chunk", "created": created, "model": model}
+        base["system_fingerprint"] = fingerprint
         self._head = b'data: %b,"choices":' % _encode(base)[:-1]
         self._tail = b',"usage":null}\n\n' if include_usage else b"}\n\n"
         self._text = self._head + b'[{"index":0,"delta":{"content":'
@@ -55,6 +58,7 @@ class OpenAIStreamFormat:
     @staticmethod
     def _public_choice(choice: Mapping[str, Any]) -> dict[str, Any] | None:
         delta = {name: value for name, value in choice["delta"].items() if name != "role" and value is not None}
+        name_reasoning_twice(delta)
         if calls := delta.get("tool_calls"):
             delta["tool_calls"] = [{"index": place, **call} for place, call in enumerate(calls)]
         logprobs, finish = choice.get("logprobs"), choice.get("finish_reason")
@@ -85,10 +89,23 @@ class OpenAIStreamFormat:
         return encode_sse(fault.body()) + DONE
 
 
+def name_reasoning_twice(message: dict[str, Any]) -> None:
+    """Give a message's reasoning under both names: vLLM's clients read `reasoning`, most others `reasoning_content`."""
+    if reasoning := message.get("reasoning"):
+        message["reasoning_content"] = reasoning
+
+
 def build_completion(
-    id: str, created: int, model: str, choices: list[dict[str, Any]], counts: Mapping[str, Any]
+    id: str,
+    created: int,
+    model: str,
+    choices: list[dict[str, Any]],
+    counts: Mapping[str, Any],
+    fingerprint: str | None = None,
 ) -> dict[str, Any]:
     """A whole answer; `choices` as `accumulate.Accumulator.choices` gives them."""
+    for choice in choices:
+        name_reasoning_twice(choice["message"])
     return {
         "id": id,
         "object": "chat.completion",
@@ -96,6 +113,7 @@ def build_completion(
         "model": model,
         "choices": choices,
         "usage": counts,
+        "system_fingerprint": fingerprint,
     }
 
 

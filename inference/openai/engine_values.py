@@ -36,6 +36,7 @@ class Counts(msgspec.Struct):
     prompt: int | None = None
     completion: int | None = None
     cached: int = 0
+    reasoning: int | None = None  # of the completion
 
 
 def name_kind(value: Any) -> str:
@@ -98,9 +99,18 @@ def read_counts(value: Any) -> Counts | None:
     prompt, completion = read_count(value.get("prompt_tokens")), read_count(value.get("completion_tokens"))
     if prompt is None and completion is None:
         return None
-    details = value.get("prompt_tokens_details")
-    cached = read_count(details.get("cached_tokens")) if isinstance(details, dict) else None
-    return Counts(prompt, completion, min(cached or 0, prompt or 0))
+    cached = read_detail(value, "prompt_tokens_details", "cached_tokens")
+    reasoning = read_detail(value, "completion_tokens_details", "reasoning_tokens")
+    if reasoning is None:  # where SGLang puts it
+        reasoning = read_count(value.get("reasoning_tokens"))
+    if reasoning is not None and completion is not None:
+        reasoning = min(reasoning, completion)
+    return Counts(prompt, completion, min(cached or 0, prompt or 0), reasoning)
+
+
+def read_detail(usage: dict[str, Any], name: str, count: str) -> int | None:
+    details = usage.get(name)
+    return read_count(details.get(count)) if isinstance(details, dict) else None
 
 
 def read_token_ids(value: Any) -> list[int] | None:

@@ -108,6 +108,16 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
             "return_token_ids": True,
         }
 
+    def check_window(self, window: int) -> None:
+        """Raise ApiError (400) for an answer that is to be longer than the model's context; 0: nobody knows that."""
+        for name, tokens in ((self.limit_name, self.max_tokens), ("min_tokens", self.fields.get("min_tokens"))):
+            if 0 < window < (tokens or 0):
+                raise validation.length_refusal(name, window, ", as many as this model's context holds")
+
+    def with_limit(self, max_tokens: int) -> "ChatRequest":
+        """The same with a limit of the answer, where the caller has set none."""
+        return msgspec.structs.replace(self, fields={"max_tokens": max_tokens} | self.fields)
+
     @property
     def is_continuation(self) -> bool:
         """Whether the answer goes on with the last message."""

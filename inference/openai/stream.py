@@ -14,12 +14,14 @@ from jarvis.lib.api_errors import ApiError
 def failure(end: End) -> ApiError | None:
     """Why a generation failed, if it did."""
     if end.problem is not None:
-        return api_errors.error_from_code(end.problem.code, end.problem.message)
+        return api_errors.error_from_code(end.problem.code, end.problem.message, end.problem.param)
     return api_errors.engine_error() if end.status == "failed" else None
 
 
 def usage_counts(usage: Usage) -> dict[str, Any]:
-    return chunks.usage_fields(usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens)
+    return chunks.usage_fields(
+        usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, usage.reasoning_tokens
+    )
 
 
 class AnswerCollector:
@@ -41,13 +43,13 @@ class AnswerCollector:
                 case End():
                     self.end = entry
 
-    def completion(self, id: str, created: int, model: str) -> dict[str, Any]:
+    def completion(self, id: str, created: int, model: str, fingerprint: str | None = None) -> dict[str, Any]:
         """The whole answer. Raises ApiError where the generation failed."""
         end = self.end or End("failed")
         if error := failure(end):
             raise error
         choices = self.accumulator.choices(end.finish_reason or "stop")
-        return chunks.build_completion(id, created, model, choices, usage_counts(end.usage))
+        return chunks.build_completion(id, created, model, choices, usage_counts(end.usage), fingerprint)
 
 
 class StreamFormat(Protocol):

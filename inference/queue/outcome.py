@@ -15,6 +15,7 @@ from inference.models import Generation
 from jarvis.lib.sql import read_sql
 
 NUL_IN_JSON = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")  # not the text `\u0000`, in which the backslash is escaped
+MAX_PARAM_CHARS = 200  # as long as the column
 STORE_SQL = read_sql(__file__, "store_outcomes")
 
 OutcomeKey = tuple[UUID, int]
@@ -72,8 +73,10 @@ def _row(outcome: Outcome) -> tuple[Any, ...]:
         usage.prompt_tokens,
         usage.completion_tokens,
         usage.cached_tokens,
+        usage.reasoning_tokens,
         problem.code,
         problem.message,
+        (problem.param or "")[:MAX_PARAM_CHARS],
         outcome.first_token_at,
         outcome.finished_at,
     )
@@ -91,8 +94,8 @@ def encode_json(value: Any) -> str:
 
 def events_of_row(row: Generation) -> list[Event]:
     """An ended row as the log would have told it, from a clean start."""
-    usage = Usage(row.prompt_tokens, row.completion_tokens, row.cached_tokens)
-    problem = Problem(row.error_code, row.error_message) if row.error_code else None
+    usage = Usage(row.prompt_tokens, row.completion_tokens, row.cached_tokens, row.reasoning_tokens)
+    problem = Problem(row.error_code, row.error_message, row.error_param or None) if row.error_code else None
     entries: list[Event] = [Begin(clear=True)]
     if row.choices is not None:
         # A finished choice's message has the fields of a delta, so it is told as one.

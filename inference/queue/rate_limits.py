@@ -46,6 +46,7 @@ PASSED, REQUESTS, TOKENS, PARALLEL, BUDGET, UNKNOWN, LOST = range(7)  # as reser
 MAX_CALLS_PER_SCRIPT = 64  # calls that one run of the script checks at most, so that Redis is not held up
 MAX_TRIES = 20
 BYTES_PER_TOKEN = 3  # of ordinary text, so that the estimate is rather high
+UNNAMED_ANSWER_TOKENS = 4096  # that an answer may have at most which is counted, where neither call nor site says
 TEMPLATE_TOKENS = 512  # tokens that a model's chat template may add around everything
 MAX_CACHED_REFUSALS = 10_000  # refusals remembered at most
 SUBJECT_WORDS = {"user": "You", "group": "Your group", "key": "This key", "environment": "This key"}
@@ -113,12 +114,24 @@ def estimate_tokens(request: ChatRequest, size: int, window: int = 0) -> tuple[i
     use many times what is left. Of the question the first is an estimate; the second is no less than it can be, since a
     token has a byte at least. `window`: the model's, which neither can exceed; 0 where it is not known.
     """
-    answer = request.max_tokens or config.max_answer_tokens
+    answer = request.max_tokens or default_answer_tokens()
     question = size + TEMPLATE_TOKENS
     if window:
         answer, question = min(answer, window), min(question, window)
     answers = answer * request.fields.get("n", 1)
     return min(question, size // BYTES_PER_TOKEN) + answers, question + answers
+
+
+def limit_answer(request: ChatRequest, caller: Caller) -> ChatRequest:
+    """The request with a limit of its answer where tokens are limited and it names none.
+
+    All that an answer may have is reserved: the whole window for each would leave room for nobody else.
+    """
+    return request.with_limit(default_answer_tokens()) if counts_tokens(caller) else request
+
+
+def default_answer_tokens() -> int:
+    return config.max_answer_tokens or UNNAMED_ANSWER_TOKENS
 
 
 def counts_tokens(caller: Caller) -> bool:

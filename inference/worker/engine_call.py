@@ -81,7 +81,7 @@ def raise_refusal(status: int, body: bytes | dict[str, Any] | str) -> NoReturn:
     error = error_from_engine(status, body)
     if error.status >= 500:
         raise EngineLost(error.message)
-    raise RequestRefused(Problem(error.code, error.message))
+    raise RequestRefused(Problem(error.code, error.message, error.param))
 
 
 async def request_abort(engine: Engine, call_name: str) -> bool:

@@ -30,4 +30,4 @@ def explain_failure(row: Generation, error: BaseException) -> Problem:
         case _:
             log.error("relay.died", generation=str(row.id), exc_info=error)
             failure = api_errors.internal_error()
-    return Problem(failure.code, failure.message)
+    return Problem(failure.code, failure.message, failure.param)

@@ -44,6 +44,7 @@ from jarvis.lib.database import in_database, log_failure
 log = structlog.get_logger(__name__)
 
 MAX_FENCE_SECONDS = 5.0  # how long a taken-over row waits for Redis, to read what its log holds
+UNKNOWN_ANSWER_TOKENS = 131_072  # tokens; of an answer without a limit, where the window is not known
 UNKNOWN_WINDOW_TOKENS = 1_000_000  # tokens; for a server that does not tell its window
 CONVERSATION_SOURCES = ("chat", "api")  # doors whose prompt is a conversation, which may be cut to the window
 LAST_TOKENS = 4  # tokens before the limit
@@ -90,9 +91,14 @@ class Relay:
         return self.request.can_continue
 
     @property
+    def most_tokens(self) -> int | None:
+        """The limit of the answer, where the caller or the site has set one; otherwise the model's window is."""
+        return self.request.max_tokens or config.max_answer_tokens or None
+
+    @property
     def most_pieces(self) -> int:
         """Pieces of text, or tokens, that no engine needs which knows how long the answer may be."""
-        limit = self.request.max_tokens or config.max_answer_tokens
+        limit = self.most_tokens or self.engine.state.max_model_len or UNKNOWN_ANSWER_TOKENS
         return int(self.request.fields.get("n", 1)) * limit * MAX_PIECES_PER_TOKEN + SPARE_PIECES
 
     def stop(self) -> None:
@@ -258,7 +264,7 @@ class Relay:
         if going_on:
             prompt, ids = self.answer.prompt_ids or [], self.answer.ids
             room = window - len(prompt)
-            left = min(self.request.max_tokens or config.max_answer_tokens, room) - len(ids)
+            left = min(self.most_tokens or room, room) - len(ids)
             if left < 1:
                 return self.record_finish("length", None, going_on)
             path = "/v1/completions"
@@ -267,7 +273,7 @@ class Relay:
             if self.request.is_continuation and not self.engine.state.goes_on:
                 # It would begin anew, in the middle of a text.
                 raise RequestRefused(CANNOT_CONTINUE)
-            path, body = "/v1/chat/completions", self.request.engine_body(model, config.max_answer_tokens)
+            path, body = "/v1/chat/completions", self.request.engine_body(model, self.most_tokens)
             if self.row.door in CONVERSATION_SOURCES:
                 body["messages"] = await fit_messages(
                     body["messages"], window, self.request.max_tokens, self.count_tokens

@@ -29,4 +29,7 @@ def count_usage(
         prompt > MAX_TEMPLATE_TOKENS and prompt > MAX_TEMPLATE_TOKENS + max_prompt_tokens(request.messages)
     ):
         prompt = ours.prompt_tokens or estimate_prompt_tokens(request.messages)
-    return Usage(prompt, made, min(counts.cached, prompt)) if made else Usage()
+    if not made:
+        return Usage()
+    reasoning = None if counts.reasoning is None else min(counts.reasoning, made)
+    return Usage(prompt, made, min(counts.cached, prompt), reasoning)

@@ -90,11 +90,11 @@ def invalid_request(message: str, param: str | None = None) -> ApiError:
 
 
 def context_length_exceeded(limit: int | None = None, requested: int | None = None) -> ApiError:
-    window = (
-        f"This model's context holds {limit} tokens" if limit else "The model's context is shorter than this request"
-    )
-    asked = f"; the messages and max_tokens ask for {requested}" if requested else ""
-    message = f"{window}{asked}. Shorten the messages or lower max_tokens."
+    """In words that clients look for, as OpenAI, vLLM and others say it."""
+    window = f"{limit} tokens" if limit else "shorter than this request"
+    asked = f". However, you requested {requested} tokens" if requested else ""
+    why = "the prompt is too long, or max_tokens too high. Shorten the messages or lower max_tokens."
+    message = f"This model's maximum context length is {window}{asked}: {why}"
     return make_error(400, "context_length_exceeded", message, param="messages")
 
 

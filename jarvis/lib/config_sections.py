@@ -225,7 +225,7 @@ class QueueSection(Section):
     )
     drain_seconds: float = Field(20.0, ge=0, le=3600, description="Time that a stopping worker gives running answers.")
     max_answer_tokens: int = Field(
-        4096, ge=1, description="Largest max_tokens, and the default where a call names none."
+        0, ge=0, description="Longest answer, in tokens. 0: as long as the model's context allows."
     )
     log_seconds: int = Field(600, ge=10, le=86_400, description="A finished answer's token log stays in Redis so long.")
 

@@ -38,7 +38,7 @@ def running(owner, attempt=1):
 
 
 def done(row, attempt=1, **fields):
-    given: dict[str, Any] = {"text": "t0 t1 ", "finish_reason": "stop", "usage": Usage(3, 2, 1)}
+    given: dict[str, Any] = {"text": "t0 t1 ", "finish_reason": "stop", "usage": Usage(3, 2, 1, 1)}
     return Outcome(row.id, attempt, "done", **given | fields)
 
 
@@ -47,7 +47,7 @@ def test_an_outcome_fills_the_row(row):
     assert store_outcomes([done(row, first_token_at=at, finished_at=at)]) == {(row.id, 1)}
     row.refresh_from_db()
     assert (row.status, row.text, row.choices, row.finish_reason) == ("done", "t0 t1 ", None, "stop")
-    assert (row.prompt_tokens, row.completion_tokens, row.cached_tokens) == (3, 2, 1)
+    assert (row.prompt_tokens, row.completion_tokens, row.cached_tokens, row.reasoning_tokens) == (3, 2, 1, 1)
     assert (row.first_token_at, row.finished_at, row.lease_until) == (at, at, None)
 
 
@@ -126,15 +126,17 @@ def test_a_row_tells_what_its_log_told(alice):
     row = running(alice)
     store_outcomes([done(row)])
     row.refresh_from_db()
-    end = End("done", "stop", Usage(3, 2, 1))
+    end = End("done", "stop", Usage(3, 2, 1, 1))
     assert events_of_row(row) == [Begin(clear=True), Text("t0 t1 ", 2), end]
 
 
-def test_a_failed_row_tells_its_problem(alice):
+@pytest.mark.parametrize("param", [None, "messages", "x" * 300])
+def test_a_failed_row_tells_its_problem(alice, param):
     row = running(alice)
-    problem = Problem("engine_error", "It broke.")
+    problem = Problem("invalid_request_error", "It is wrong.", param)
     store_outcomes([Outcome(row.id, 1, "failed", finish_reason="error", problem=problem)])
     row.refresh_from_db()
+    problem.param = param and param[:200]
     assert events_of_row(row) == [Begin(clear=True), End("failed", "error", problem=problem)]
 
 

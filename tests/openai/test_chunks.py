@@ -16,7 +16,7 @@ from jarvis.lib.api_errors import server_overloaded
 
 
 def shape(include_usage=False):
-    return OpenAIStreamFormat("chatcmpl-1", 1_700_000_000, 'a "model"', include_usage)
+    return OpenAIStreamFormat("chatcmpl-1", 1_700_000_000, 'a "model"', include_usage, "fp_1")
 
 
 def read_chunk(value) -> Any:
@@ -52,7 +52,9 @@ def test_a_stream_has_role_text_finish_and_usage():
     assert usage.choices == []
     assert (usage.usage.total_tokens, usage.usage.prompt_tokens_details.cached_tokens) == (7, 3)
     assert [value["usage"] for value in values[:3]] == [None] * 3
-    assert len({(value["id"], value["created"]) for value in values}) == 1
+    assert {(value["id"], value["created"], value["system_fingerprint"]) for value in values} == {
+        ("chatcmpl-1", 1_700_000_000, "fp_1")
+    }
 
 
 def test_usage_is_not_named_where_nobody_asked():

@@ -204,6 +204,26 @@ def test_what_was_cached_is_not_more_than_there_was():
     assert EventReader().read(json.dumps({"usage": usage}).encode()).counts == Counts(5, 3, 5)
 
 
+@pytest.mark.parametrize(
+    ("more", "reasoning"),
+    [
+        ({"completion_tokens_details": {"reasoning_tokens": 2}}, 2),
+        ({"completion_tokens_details": {"reasoning_tokens": 0}}, 0),
+        ({"completion_tokens_details": {"reasoning_tokens": 2.0}, "reasoning_tokens": 1}, 2),
+        ({"reasoning_tokens": "2"}, 2),
+        ({"completion_tokens_details": {"reasoning_tokens": 9}}, 3),
+        ({"completion_tokens_details": {"reasoning_tokens": -1}}, None),
+        ({"completion_tokens_details": {"audio_tokens": 1}}, None),
+        ({"completion_tokens_details": [2]}, None),
+        ({"completion_tokens_details": None, "reasoning_tokens": True}, None),
+        ({}, None),
+    ],
+)
+def test_tokens_of_reasoning_are_counted_where_the_engine_counts_them(more, reasoning):
+    usage = {"prompt_tokens": 5, "completion_tokens": 3, **more}
+    assert EventReader().read(json.dumps({"usage": usage}).encode()).counts == Counts(5, 3, 0, reasoning)
+
+
 @pytest.mark.parametrize("value", [None, "x", [-1], [1.5], ["1"], [True], [2**40], {"a": 1}, 5, [None]])
 def test_token_ids_that_are_none_are_left_out(value):
     choice = {"index": 0, "delta": {"content": "a"}, "token_ids": value, "prompt_token_ids": value}

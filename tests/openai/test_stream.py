@@ -9,7 +9,7 @@ from inference.openai.chunks import OpenAIStreamFormat
 from inference.openai.stream import AnswerCollector, StreamEncoder
 from jarvis.lib.api_errors import ApiError
 
-USAGE = Usage(5, 3, 1)
+USAGE = Usage(5, 3, 1, 2)
 DONE = End("done", "length", USAGE)
 FAILED = End("failed", "error", USAGE, Problem("engine_error", "The engine failed. Send it again."))
 
@@ -42,6 +42,7 @@ def test_text_that_comes_together_is_told_together():
     assert [value["choices"][0]["delta"].get("content") for value in told[:-1]] == ["", "ab", None]
     assert told[-2]["choices"][0]["finish_reason"] == "length"
     assert told[-1]["usage"]["prompt_tokens_details"] == {"cached_tokens": 1}
+    assert told[-1]["usage"]["completion_tokens_details"] == {"reasoning_tokens": 2}
     assert told[-1]["choices"] == []
     assert encoder.ended
 
@@ -65,6 +66,32 @@ def test_a_failure_before_any_event_is_left_to_the_status():
     encoder, events = stream([Begin(), FAILED])
     assert events == []
     assert (encoder.ended, encoder.failed.status, encoder.failed.code) == (True, 502, "engine_error")
+
+
+def test_a_failure_keeps_the_parameter_that_it_belongs_to():
+    failed = End("failed", "error", USAGE, Problem("context_length_exceeded", "Too long.", "messages"))
+    encoder, _ = stream([Begin(), failed])
+    assert (encoder.failed.status, encoder.failed.param) == (400, "messages")
+    assert values(stream([Begin(), Text("a")], [failed])[1])[-1]["error"]["param"] == "messages"
+    with pytest.raises(ApiError) as found:
+        whole(Begin(), failed)
+    assert found.value.param == "messages"
+
+
+def test_reasoning_has_both_names_whole_and_streamed_and_usage_says_how_much_it_was():
+    log = [Begin(), Choices([{"index": 0, "delta": {"reasoning": "Let me see. "}}]), Text("Four."), DONE]
+    message = whole(*log)["choices"][0]["message"]
+    assert (message["reasoning"], message["reasoning_content"]) == ("Let me see. ", "Let me see. ")
+    assert whole(*log)["usage"]["completion_tokens_details"] == {"reasoning_tokens": 2}
+    deltas = [value["choices"][0]["delta"] for value in values(stream(log)[1])]
+    assert deltas[1] == {"reasoning": "Let me see. ", "reasoning_content": "Let me see. "}
+    assert not any("reasoning" in delta or "reasoning_content" in delta for delta in (deltas[0], *deltas[2:]))
+
+
+def test_usage_says_nothing_of_reasoning_that_nobody_counted():
+    answer = whole(Begin(), Text("a"), End("done", "stop", Usage(5, 3)))
+    assert "completion_tokens_details" not in answer["usage"]
+    assert "reasoning_content" not in answer["choices"][0]["message"]
 
 
 def test_a_failure_in_mid_stream_is_an_error_object_and_the_end():

@@ -8,10 +8,11 @@ import pytest
 
 from accounts.models import ApiKey
 from inference.api import responses
-from inference.models import Generation
+from inference.api.model_list import MAX_AGE_SECONDS
+from inference.models import Generation, LanguageModel
 from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
-from tests.support.gateway import asked, events, post
+from tests.support.gateway import HELLO, asked, events, post
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -54,6 +55,43 @@ async def test_a_streamed_answer(live):
     assert told[-1].choices[0].finish_reason == "length"
     assert len({(chunk.id, chunk.created, chunk.model) for chunk in told}) == 1
     assert all(chunk.usage is None for chunk in told)
+
+
+async def test_an_answer_names_the_set_up_that_made_it(live):
+    first = await live.client.chat.completions.create(**asked())
+    stream = await live.client.chat.completions.create(**asked(stream=True))
+    assert {chunk.system_fingerprint async for chunk in stream} == {first.system_fingerprint}
+    assert first.system_fingerprint.startswith("fp_")
+    await in_database(lambda: LanguageModel.objects.update(engine_args="--seed 5"))
+    await asyncio.sleep(MAX_AGE_SECONDS)  # that a look at the models may be old
+    later = await live.client.chat.completions.create(**asked())
+    assert later.system_fingerprint not in (None, first.system_fingerprint)
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens", "min_tokens"])
+async def test_an_answer_may_be_as_long_as_the_models_context(live, name):
+    body = {"model": "fake", "messages": HELLO}
+    status, _, answer = await post(live, body | {name: 100_001})
+    assert (status, json.loads(answer)["error"]["param"]) == (400, name)
+    assert "100000" in json.loads(answer)["error"]["message"]
+    live.fake.settings.answer_tokens = 5
+    assert (await post(live, body | {name: 100_000}))[0] == 200
+    assert live.fake.bodies[-1][name.replace("completion_", "")] == 100_000
+
+
+async def test_an_answer_without_a_limit_is_cut_by_nothing_but_its_context(live, configure):
+    live.fake.settings.answer_tokens = 5000
+    whole = await live.client.chat.completions.create(model="fake", messages=HELLO)
+    assert (whole.choices[0].finish_reason, whole.usage.completion_tokens) == ("stop", 5001)
+    assert "max_tokens" not in live.fake.bodies[-1]
+    configure(max_answer_tokens=50)
+    short = await live.client.chat.completions.create(model="fake", messages=HELLO)
+    assert (short.choices[0].finish_reason, short.usage.completion_tokens) == ("length", 50)
+    configure(max_answer_tokens=0)
+    await in_database(lambda: ApiKey.objects.filter(pk=live.row.pk).update(tokens_per_month=10_000))
+    await asyncio.sleep(1)
+    reserved = await live.client.chat.completions.create(model="fake", messages=HELLO)
+    assert (reserved.choices[0].finish_reason, reserved.usage.completion_tokens) == ("length", 4096)
 
 
 async def test_every_event_is_one_line_of_data_and_the_last_is_done(live):
@@ -112,8 +150,9 @@ async def test_several_choices_with_logprobs(live):
 async def test_reasoning_comes_beside_the_content(live):
     live.fake.settings.reasoning = 2
     answer = await live.client.chat.completions.create(**asked())
-    assert answer.choices[0].message.reasoning == "r0 r1 "
+    assert answer.choices[0].message.reasoning == answer.choices[0].message.reasoning_content == "r0 r1 "
     assert answer.choices[0].message.content == numbered(10)
+    assert answer.usage.completion_tokens_details.reasoning_tokens == (await the_row()).reasoning_tokens == 2
 
 
 async def test_silence_is_filled_with_comments_that_the_client_passes_over(live, monkeypatch):
@@ -162,7 +201,8 @@ async def test_a_failure_before_the_first_token_has_a_status_of_its_own(live):
     for streamed in (True, False):
         with pytest.raises(openai.BadRequestError) as found:
             await live.client.chat.completions.create(**asked(stream=streamed))
-        assert found.value.code == "context_length_exceeded"
+        assert (found.value.code, found.value.param) == ("context_length_exceeded", "messages")
+        assert "This model's maximum context length is 3 tokens. However, you requested" in found.value.message
 
 
 async def test_a_failure_in_mid_stream_raises_and_is_never_half_an_answer(live):

@@ -398,9 +398,12 @@ class FakeEngine:
             async with asyncio.timeout(max(0.0, seconds)):
                 await plan.aborted.wait()
 
-    def usage(self, plan: Plan, said: int) -> dict[str, int]:
-        prompt = len(plan.prompt_ids)
-        return {"prompt_tokens": prompt, "total_tokens": prompt + said * plan.n, "completion_tokens": said * plan.n}
+    def usage(self, plan: Plan, said: int) -> dict[str, Any]:
+        prompt, made = len(plan.prompt_ids), said * plan.n
+        counts: dict[str, Any] = {"prompt_tokens": prompt, "total_tokens": prompt + made, "completion_tokens": made}
+        if thought := min(self.settings.reasoning * plan.n, made):
+            counts["completion_tokens_details"] = {"reasoning_tokens": thought}
+        return counts
 
     def head(self, plan: Plan, stream: bool) -> dict[str, Any]:
         kind = ("chat.completion" + ".chunk" * stream) if plan.chat else "text_completion"
