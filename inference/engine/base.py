@@ -30,6 +30,7 @@ class Engine(Protocol):
     state: EngineState
     base_url: str
     deaths: int
+    unknown_fields: set[str]  # of requests, which its server has refused
 
     def session(self) -> aiohttp.ClientSession:
         """The keeper's own session to the engine, kept over restarts of it."""

@@ -37,6 +37,7 @@ class RemoteEngine:
         self.base_url = url.rstrip("/").removesuffix("/v1")
         self.state = EngineState(detail=f"Asking {self.base_url}.", slots=slots or DEFAULT_SLOTS, goes_on=False)
         self.deaths = 0
+        self.unknown_fields: set[str] = set()
         self._api_key = api_key
         self._model = model
         self._poll_seconds = poll_seconds
@@ -86,6 +87,7 @@ class RemoteEngine:
             self._ready.clear()
             self._set_phase("failed", fault)
         elif not self._ready.is_set():
+            self.unknown_fields.clear()  # it may be another server now
             self._ready.set()
             self._set_phase("ready", "Ready.")
             log.info("engine.ready", url=self.base_url, model=self.state.model)

@@ -79,6 +79,7 @@ class VllmEngine:
         self.state = EngineState(detail="Starting.")
         self.base_url = "http://engine"
         self.deaths = 0
+        self.unknown_fields: set[str] = set()
         self.home = config.run_dir
         self.socket = self.home / "engine.sock"
         self.log_file = config.var / "log" / "engine.log"

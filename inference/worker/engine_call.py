@@ -3,18 +3,34 @@
 import asyncio
 import io
 import random
+from collections.abc import Collection
 from typing import Any, NoReturn
 
 import aiohttp
 import msgspec
+import structlog
 
 from inference.engine.base import Engine
 from inference.log.events import Problem
-from inference.openai.engine_errors import error_from_engine
+from inference.openai.engine_errors import error_from_engine, parse_error_body, quote_refusal
 from inference.openai.engine_values import UnreadableEvent, parse_json
+from inference.openai.fields import ACCEPTED_FIELDS
+from inference.openai.unknown_fields import ESSENTIAL_FIELDS, find_unknown_field, leave_out
+
+log = structlog.get_logger(__name__)
 
 MAX_INLINE_BODY_BYTES = 1 << 20  # bytes of a body
 MAX_CONNECT_TRIES = 3
+MAX_UNKNOWN_FIELDS = 16  # that are left out for one server
+CANNOT_CONTINUE = Problem(
+    "cannot_continue", "This model's server cannot go on with a text that was begun. Ask for another answer instead."
+)
+NO_CHOICES = Problem(
+    "invalid_request_error",
+    "This model's server cannot hold an answer to a list of choices. Use `response_format`, or another model.",
+    "structured_outputs",
+)
+NOT_UNDERSTOOD = Problem("engine_error", "This model's server refuses what is sent to it. Tell an administrator.")
 BUSY_STATUSES = (429, 503)  # statuses by which a server elsewhere says that it cannot take more now
 
 
@@ -27,14 +43,49 @@ class EngineAway(Exception):
 
 
 class RequestRefused(Exception):
-    """The engine refuses this request, and would again."""
+    """The engine refuses this request, and would again. `said` and `param`: as the engine told it."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, said: str = "", param: str | None = None) -> None:
         super().__init__(problem.message)
         self.problem = problem
+        self.said = said
+        self.param = param
 
 
-async def post(engine: Engine, path: str, body: bytes, id: str = "") -> aiohttp.ClientResponse:
+async def request_answer(
+    engine: Engine, path: str, body: dict[str, Any], id: str, asked: Collection[str]
+) -> aiohttp.ClientResponse:
+    """As `post`, for what the engine's server knows of the request; what it does not know is remembered.
+
+    `asked`: the fields that the caller has sent.
+    """
+    for _ in range(MAX_UNKNOWN_FIELDS):
+        known = leave_out(body, engine.unknown_fields)
+        try:
+            return await post(engine, path, msgspec.json.encode(known), id, asked)
+        except RequestRefused as refusal:
+            name = find_unknown_field(refusal.said, refusal.param, known)
+            if name not in engine.unknown_fields:
+                log.warning("engine.refused", url=engine.base_url, unknown=name, said=quote_refusal(refusal.said))
+            if name is None:
+                raise
+            if name in ESSENTIAL_FIELDS:
+                raise RequestRefused(explain_unknown(name)) from refusal
+            engine.unknown_fields.add(name)
+    raise RequestRefused(NOT_UNDERSTOOD)
+
+
+def explain_unknown(name: str) -> Problem:
+    """What the caller is told of a field that the server does not know, and that the answer depends on."""
+    if name in ("continue_final_message", "add_generation_prompt"):
+        return CANNOT_CONTINUE
+    text = f"This model's server does not know `{name}`. Leave it out, or use another model."
+    return Problem("invalid_request_error", text, name)
+
+
+async def post(
+    engine: Engine, path: str, body: bytes, id: str = "", asked: Collection[str] = ACCEPTED_FIELDS
+) -> aiohttp.ClientResponse:
     """The engine's answer, status 200. Tried again only while no byte of it has come.
 
     An engine that takes the request and closes the connection may only have closed an idle one, or may die of it:
@@ -62,7 +113,7 @@ async def post(engine: Engine, path: str, body: bytes, id: str = "") -> aiohttp.
             refusal = await response.read()
         except (aiohttp.ClientError, OSError) as error:
             raise EngineAway(f"{type(error).__name__}: {error}") from error
-        raise_refusal(response.status, refusal)
+        raise_refusal(response.status, refusal, asked, engine.state.max_model_len)
     raise AssertionError
 
 
@@ -76,12 +127,15 @@ async def read_json(response: aiohttp.ClientResponse) -> Any:
         raise EngineAway(f"{type(error).__name__}: {error}") from error
 
 
-def raise_refusal(status: int, body: bytes | dict[str, Any] | str) -> NoReturn:
+def raise_refusal(
+    status: int, body: bytes | dict[str, Any] | str, asked: Collection[str] = ACCEPTED_FIELDS, window: int = 0
+) -> NoReturn:
     """What an engine's error means: RequestRefused for a fault of the request, EngineLost for one of the engine."""
-    error = error_from_engine(status, body)
+    error = error_from_engine(status, body, asked, window)
     if error.status >= 500:
         raise EngineLost(error.message)
-    raise RequestRefused(Problem(error.code, error.message, error.param))
+    said, param, _ = parse_error_body(body)
+    raise RequestRefused(Problem(error.code, error.message, error.param), said, param)
 
 
 async def request_abort(engine: Engine, call_name: str) -> bool:

@@ -15,7 +15,7 @@ from django.db import Error as DatabaseError
 from django.utils import timezone
 
 from inference.engine.base import Engine
-from inference.log.events import Begin, Choices, Cursor, Fence, Finish, Problem, Prompt, Usage
+from inference.log.events import Begin, Choices, Cursor, Fence, Finish, Prompt, Usage
 from inference.models import MAX_ENGINE_DEATHS, MAX_LOST_WORKERS, Generation
 from inference.openai.engine_events import EngineChunk, EventReader
 from inference.openai.engine_values import Counts, read_count
@@ -25,6 +25,8 @@ from inference.redis.client import UNAVAILABLE_ERRORS
 from inference.redis.log import publish_events, read_log
 from inference.worker.context_window import Message, estimate_prompt_tokens, fit_messages
 from inference.worker.engine_call import (
+    CANNOT_CONTINUE,
+    NO_CHOICES,
     EngineAway,
     EngineLost,
     RequestRefused,
@@ -32,6 +34,7 @@ from inference.worker.engine_call import (
     raise_refusal,
     read_json,
     request_abort,
+    request_answer,
 )
 from inference.worker.failures import WorkerEnded, explain_failure
 from inference.worker.partial_answer import EventBuffer, PartialAnswer
@@ -52,9 +55,6 @@ MAX_PIECES_PER_TOKEN = 8  # of the limit; an engine that goes on beyond does not
 SPARE_PIECES = 1024  # for small limits
 MAX_ABORT_SECONDS = 2.0  # how long a stopped call has to tell what it has made
 ABORT_RETRY_SECONDS = 0.1  # seconds: an engine that did not know the call yet is told again
-CANNOT_CONTINUE = Problem(
-    "cannot_continue", "This model's server cannot go on with a text that was begun. Ask for another answer instead."
-)
 ABORTED = "abort"  # vLLM's finish reason of a call that was ended by its id
 MAX_TOKENS_PER_CHARACTER = 4  # tokens that one character may be made of, in a byte-level vocabulary
 
@@ -273,6 +273,8 @@ class Relay:
             if self.request.is_continuation and not self.engine.state.goes_on:
                 # It would begin anew, in the middle of a text.
                 raise RequestRefused(CANNOT_CONTINUE)
+            if "structured_outputs" in self.request.fields and not self.engine.state.goes_on:
+                raise RequestRefused(NO_CHOICES)  # other servers than vLLM would pass over it without a word
             path, body = "/v1/chat/completions", self.request.engine_body(model, self.most_tokens)
             if self.row.door in CONVERSATION_SOURCES:
                 body["messages"] = await fit_messages(
@@ -286,7 +288,7 @@ class Relay:
         self.last_read_at = time.monotonic()
         self.call_name = f"cmpl-{id}-0" if going_on else f"chatcmpl-{id}"  # as vLLM names them
         try:
-            response = await post(self.engine, path, msgspec.json.encode(body), id)
+            response = await request_answer(self.engine, path, body, id, self.request.fields)
             try:
                 await self.read_stream(response, going_on)
             except (aiohttp.ClientError, OSError) as error:
@@ -341,7 +343,8 @@ class Relay:
             self.last_read_at = time.monotonic()
             for chunk in events.feed(data) if data else events.close():
                 if chunk.error:
-                    raise_refusal(200, {"error": chunk.error})
+                    window = self.engine.state.max_model_len
+                    raise_refusal(200, {"error": chunk.error}, fields, window)
                 counts = chunk.counts or counts
                 reason = self.add_chunk(chunk) or reason
             self.publisher.mark_changed(self.row.id, urgent=not begun and not self.answer.is_empty)

@@ -109,6 +109,7 @@ class RefusedError(Exception):
 
 
 Scripted = tuple[str, list[bytes]]  # content type and body
+Refuse = Callable[[dict[str, Any]], tuple[int, bytes] | None]
 Script = Callable[[dict[str, Any]], Scripted | None]
 
 
@@ -137,6 +138,7 @@ class FakeEngine:
         self.counters = Counters()
         self.bodies: list[dict[str, Any]] = []  # of every generation request, in order
         self.changed = asyncio.Event()
+        self.refuse: Refuse | None = None  # the status and body of a refusal, where it gives one for a request
         self.script: Script | None = None  # what is said word for word, where it gives anything for a request
         self.plans: dict[str, Plan] = {}  # of the requests under way, by vLLM's name for them
         self.runner: web.AppRunner | None = None
@@ -254,6 +256,8 @@ class FakeEngine:
                 if settings.fail_body:
                     return web.Response(status=settings.fail_status, text=settings.fail_body)
                 raise RefusedError(settings.fail_status, "told to fail", "InternalServerError")
+            if self.refuse is not None and (refusal := self.refuse(body)) is not None:
+                return web.Response(status=refusal[0], body=refusal[1], content_type="application/json")
             if self.script is not None and (said := self.script(body)) is not None:
                 self.bodies.append(body)
                 return await self.recite(request, said)

@@ -40,6 +40,7 @@ class FakeKeptEngine:
         self.path = path
         self.state = EngineState(phase="ready", model="fake", max_model_len=100_000, slots=64)
         self.deaths = self.stall_checks = 0
+        self.unknown_fields: set[str] = set()
         self.sessions = None
         self.up = asyncio.Event()
         self.up.set()
