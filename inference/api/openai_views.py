@@ -75,7 +75,8 @@ async def answer_whole(id: UUID, created: int, asked: ChatRequest, fingerprint: 
 
 async def answer_streaming(id: UUID, created: int, asked: ChatRequest, fingerprint: str) -> HttpResponseBase:
     shape = OpenAIStreamFormat(completion_name(id), created, asked.model, asked.include_usage, fingerprint)
-    return await stream_response(id, StreamEncoder(shape, asked.fields.get("n", 1), asked.include_usage))
+    put_usage = shape.put_usage if asked.continuous_usage else None
+    return await stream_response(id, StreamEncoder(shape, asked.fields.get("n", 1), asked.include_usage, put_usage))
 
 
 def completion_name(id: UUID) -> str:

@@ -34,7 +34,7 @@ def usage_fields(prompt: int, completion: int, cached: int = 0, reasoning: int |
 class OpenAIStreamFormat:
     """Makes the events of one streamed answer: one id, one time, whatever happens behind it."""
 
-    __slots__ = ("_head", "_tail", "_text", "_text_tail")
+    __slots__ = ("_head", "_tail", "_text", "_text_end", "_text_tail")
 
     def __init__(
         self, id: str, created: int, model: str, include_usage: bool = False, fingerprint: str | None = None
@@ -44,7 +44,13 @@ class OpenAIStreamFormat:
         self._head = b'data: %b,"choices":' % _encode(base)[:-1]
         self._tail = b',"usage":null}\n\n' if include_usage else b"}\n\n"
         self._text = self._head + b'[{"index":0,"delta":{"content":'
-        self._text_tail = b'},"logprobs":null,"finish_reason":null}]' + self._tail
+        self._text_end = b'},"logprobs":null,"finish_reason":null}]'
+        self._text_tail = self._text_end + self._tail
+
+    def put_usage(self, counts: Mapping[str, Any]) -> None:
+        """Have the events that follow carry these counts."""
+        self._tail = b',"usage":%b}\n\n' % _encode(counts)
+        self._text_tail = self._text_end + self._tail
 
     def text(self, delta: str) -> bytes:
         """A piece of the text of choice 0."""

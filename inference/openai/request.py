@@ -46,6 +46,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     fields: dict[str, Any]
     stream: bool = False
     include_usage: bool = False
+    continuous_usage: bool = False  # with every event of a stream, as far as it has come
     priority: int = 0
     user: str = ""
     metadata: dict[str, str] = {}
@@ -165,11 +166,14 @@ def check_chat_request(value: dict[str, Any], *, limits: RequestLimits = Request
         engine["tools"] = validation.engine_tools(fields.tools)
     if isinstance(fields.tool_choice, ToolChoice):
         engine["tool_choice"] = {"type": "function", "function": {"name": fields.tool_choice.function.name}}
+    options = fields.stream_options
+    wants_usage = bool(options and options.include_usage)
     return ChatRequest(
         model=fields.model,
         fields=trim_fields(engine),
         stream=bool(fields.stream),
-        include_usage=bool(fields.stream_options and fields.stream_options.include_usage),
+        include_usage=wants_usage,
+        continuous_usage=bool(wants_usage and options and options.continuous_usage_stats),
         priority=fields.priority or 0,
         user=fields.user or "",
         metadata=fields.metadata or {},

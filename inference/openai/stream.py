@@ -1,9 +1,9 @@
 """A generation's log, told as an OpenAI stream or as a whole answer: pure state."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-from inference.log.events import Begin, Choices, End, Event, Finish, Text, Usage
+from inference.log.events import Begin, Choices, End, Event, Finish, Prompt, Text, Usage
 from inference.log.resume import Diverged, Splice
 from inference.openai import chunks
 from inference.openai.accumulate import Accumulator
@@ -67,16 +67,25 @@ class StreamFormat(Protocol):
 class StreamEncoder:
     """Turns entries into events.
 
+    `put_usage` is told what has been used so far, where that is to stand in each event.
     `ended`: nothing may follow. `over`: the generation has ended as well. `failed`: it failed before any event.
 
     An answer that starts again is told on if it repeats, letter by letter, what was told before (as it does at
     temperature 0, and as a log does that is told from the row); if it differs, the stream ends with an error.
     """
 
-    def __init__(self, format: StreamFormat, n: int = 1, include_usage: bool = False) -> None:
+    def __init__(
+        self,
+        format: StreamFormat,
+        n: int = 1,
+        include_usage: bool = False,
+        put_usage: Callable[[Mapping[str, Any]], None] | None = None,
+    ) -> None:
         self.format = format
         self.n = n
         self.include_usage = include_usage
+        self.put_usage = put_usage
+        self.running_usage = Usage()
         self.opened = False
         self.ended = False
         self.generation_ended = False
@@ -91,6 +100,9 @@ class StreamEncoder:
         parts: list[bytes] = []
         texts: list[str] = []
         for entry in events:
+            if self.put_usage is not None:
+                self.count_event(entry, self.running_usage)
+                self.put_usage(usage_counts(self.running_usage))
             if isinstance(entry, Text):
                 texts.append(entry.text)
                 continue
@@ -102,6 +114,17 @@ class StreamEncoder:
         if texts:
             parts.append(self.encode_text("".join(texts)))
         return b"".join(parts)
+
+    def count_event(self, entry: Event, usage: Usage) -> None:
+        match entry:
+            case Begin(clear=True):
+                usage.completion_tokens = 0
+            case Prompt(ids=ids):
+                usage.prompt_tokens = len(ids)
+            case Text(tokens=tokens) | Choices(tokens=tokens):
+                usage.completion_tokens += tokens
+            case End(status="done", usage=counts):
+                usage.prompt_tokens, usage.completion_tokens = counts.prompt_tokens, counts.completion_tokens
 
     def encode_event(self, entry: Event) -> bytes:
         match entry:

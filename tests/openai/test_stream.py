@@ -68,6 +68,18 @@ def test_a_failure_before_any_event_is_left_to_the_status():
     assert (encoder.ended, encoder.failed.status, encoder.failed.code) == (True, 502, "engine_error")
 
 
+def test_usage_so_far_stands_in_each_event_where_it_is_asked_for():
+    format = OpenAIStreamFormat("chatcmpl-1", 1, "m", include_usage=True)
+    encoder = StreamEncoder(format, include_usage=True, put_usage=format.put_usage)
+    log = [Begin(), Prompt([1, 2]), Text("a", 1)], [Text("b", 1), Text("c", 1)], [Begin(clear=True), Text("abcd", 4)]
+    call = {"index": 0, "delta": {"reasoning": "r"}}
+    data = b"".join(map(encoder.encode_events, [*log, [Choices([call], 2)], [End("done", "stop", Usage(5, 7))]]))
+    told = [json.loads(event.removeprefix(b"data: ")) for event in data.split(b"\n\n")[:-2]]
+    counts = [(value["usage"]["prompt_tokens"], value["usage"]["completion_tokens"]) for value in told]
+    assert counts == [(2, 1), (2, 1), (2, 3), (2, 4), (2, 6), (5, 7), (5, 7)]
+    assert [len(value["choices"]) for value in told] == [1] * 6 + [0]
+
+
 def test_a_failure_keeps_the_parameter_that_it_belongs_to():
     failed = End("failed", "error", USAGE, Problem("context_length_exceeded", "Too long.", "messages"))
     encoder, _ = stream([Begin(), failed])

@@ -108,6 +108,15 @@ async def test_usage_is_told_to_those_who_ask(live):
     assert all(chunk["usage"] is None for chunk in told[:-1])
 
 
+async def test_usage_so_far_is_told_to_those_who_ask(live):
+    told = await events(live, stream_options={"include_usage": True, "continuous_usage_stats": True})
+    usages = [json.loads(event[6:])["usage"] for event in told[:-1]]
+    assert all(usage["prompt_tokens"] == usages[-1]["prompt_tokens"] > 0 for usage in usages)
+    made = [usage["completion_tokens"] for usage in usages]
+    assert made == sorted(made)
+    assert made[-1] == 10
+
+
 async def test_the_first_token_comes_before_the_last_is_made(live):
     live.fake.settings.rate = 20
     stream = await live.client.chat.completions.create(**asked(stream=True))

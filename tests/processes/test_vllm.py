@@ -192,6 +192,28 @@ EDGES: list[dict[str, Any]] = [
         "tool_choice": "required",
     },
     {"chat_template_kwargs": {"enable_thinking": True}, "reasoning_effort": "max"},
+    {"top_p": 0, "temperature": 1},
+    {"top_p": 0, "n": 2, "temperature": 2},
+    {"ignore_eos": True, "min_tokens": 3},
+    {"min_tokens": 900_000},
+    {"structured_outputs": {"choice": ["yes", "no"]}, "max_tokens": 20},
+    {"guided_choice": ["\ud7ff" * 500, "a" * 500, "\\", "|"]},
+    {"guided_json": "{}"},
+    {"structured_outputs": {"json_object": True}},
+    {"messages": [{"role": "user", "content": "Hello", "name": "José <3"}]},
+    {"messages": [{"role": "user", "content": "Hello", "name": "José"}]},
+    {
+        "messages": [
+            {"role": "user", "content": "Hello"},
+            {"role": "assistant", "content": [], "tool_calls": [{"id": "1", "function": {"name": "f f"}}]},
+            {"role": "tool", "tool_call_id": "1", "content": None},
+        ]
+    },
+    *(
+        {"tools": [{"type": "function", "function": {"name": "f", "parameters": {"properties": {"x": schema}}}}]}
+        for schema in ({"pattern": "("}, {"maxLength": 2**62}, {"enum": ["v"] * 5000}, {"$ref": "#"}, None, 5)
+    ),
+    {"max_tokens": 10**9},
 ]
 
 
