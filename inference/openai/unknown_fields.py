@@ -33,7 +33,6 @@ ESSENTIAL_FIELDS = frozenset(
         "structured_outputs",
         "n",
         "stop",
-        "max_completion_tokens",
         "logprobs",
         "top_logprobs",
         "logit_bias",

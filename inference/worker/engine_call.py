@@ -15,7 +15,7 @@ from inference.log.events import Problem
 from inference.openai.engine_errors import error_from_engine, parse_error_body, quote_refusal
 from inference.openai.engine_values import UnreadableEvent, parse_json
 from inference.openai.fields import ACCEPTED_FIELDS
-from inference.openai.unknown_fields import ESSENTIAL_FIELDS, find_unknown_field, leave_out
+from inference.openai.unknown_fields import ESSENTIAL_FIELDS, RENAMED_FIELDS, find_unknown_field, leave_out
 
 log = structlog.get_logger(__name__)
 
@@ -66,9 +66,14 @@ async def request_answer(
         except RequestRefused as refusal:
             name = find_unknown_field(refusal.said, refusal.param, known)
             if name not in engine.unknown_fields:
-                log.warning("engine.refused", url=engine.base_url, unknown=name, said=quote_refusal(refusal.said))
+                said = quote_refusal(refusal.said)
+                log.warning("engine.refused", url=engine.base_url, unknown=name, param=refusal.param, said=said)
             if name is None:
+                if find_unknown_field(refusal.said, refusal.param, body) is not None:
+                    break  # it was left out already
                 raise
+            if name in RENAMED_FIELDS.values():
+                break  # nobody has sent that name but Jarvis
             if name in ESSENTIAL_FIELDS:
                 raise RequestRefused(explain_unknown(name)) from refusal
             engine.unknown_fields.add(name)

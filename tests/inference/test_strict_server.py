@@ -8,7 +8,6 @@ from structlog.testing import capture_logs
 from inference.openai.request import parse_chat_request
 from jarvis.lib.api_errors import ApiError
 from tests.support.fake_engine import numbered
-from tests.support.waiting import end_tasks
 from tests.support.workers import TOOL, ask, stored, text_of, told, working
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -101,16 +100,24 @@ async def test_choices_that_a_server_would_pass_over_are_refused(alice, held, fa
     assert (problem.code, problem.param) == ("invalid_request_error", "structured_outputs")
 
 
-async def test_a_server_that_refuses_without_end_is_not_asked_without_end(alice, held, fake):
-    count = 0
+@pytest.mark.parametrize(
+    ("message", "code", "calls"),
+    [
+        ("Unknown parameter: 'messages[0].role'.", "invalid_request_error", 1),
+        ("Unknown parameter: 'return_token_ids'.", "engine_error", 2),
+        ("Unknown parameter: 'top_k'.", "engine_error", 2),
+        ("Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens'.", "engine_error", 2),
+    ],
+)
+async def test_a_server_that_refuses_without_end_is_not_asked_without_end(alice, held, fake, message, code, calls):
+    """Whoever asks is not blamed for what was left out already."""
+    bodies = []
 
     def refuse(body):
-        nonlocal count
-        count += 1
-        return 400, b'{"error": {"message": "Unknown parameter: \'messages[0].role\'."}}'
+        bodies.append(body)
+        return 400, json.dumps({"error": {"message": message}}).encode()
 
     fake.refuse = refuse
     async with working(held):
-        problem = (await told(await ask(alice, 10)))[-1][1].problem
-    assert (problem.code, count) == ("invalid_request_error", 1)
-    await end_tasks()
+        problem = (await told(await ask(alice, 10, top_k=5)))[-1][1].problem
+    assert (problem.code, len(bodies)) == (code, calls)
