@@ -19,9 +19,10 @@ from inference.log.events import End
 from inference.models import Generation
 from inference.openai.chunks import encode_sse
 from inference.openai.stream import StreamEncoder
+from inference.openai.strict_json import parse_object
+from inference.openai.validation_errors import explain_validation_error
 from inference.queue import rate_limits
 from inference.queue.submit import stop_generation
-from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.database import in_database
 from jarvis.lib.http import json_response
@@ -40,11 +41,11 @@ class SimpleQuestion(msgspec.Struct, forbid_unknown_fields=True):
 
 def parse_question(request: HttpRequest) -> SimpleQuestion:
     """The body as a question. Raises ApiError 400 that names the field."""
+    given = parse_object(request.body)
     try:
-        return msgspec.json.decode(request.body, type=SimpleQuestion)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        advice = 'Send JSON such as {"message": "Hello"}; "conversation" and "model" may be added.'
-        raise api_errors.invalid_request(f"{error}. {advice}") from None
+        return msgspec.convert(given, SimpleQuestion)
+    except msgspec.ValidationError as error:
+        raise explain_validation_error(str(error)) from None
 
 
 async def submit_question(request: HttpRequest, caller: Caller) -> Submission:

@@ -185,7 +185,10 @@ def get_or_create_conversation(
     conversation = Conversation.objects.for_user(caller.user_id).select_for_update().filter(id=id).first()
     if conversation is None:
         raise api_errors.make_error(
-            404, "conversation_not_found", "There is no such conversation. Leave it out to begin one."
+            404,
+            "conversation_not_found",
+            "There is no such conversation. Leave it out to begin one.",
+            param="conversation",
         )
     if (name := resolve_model(caller, conversation, model)) != conversation.model:
         conversation.model = name

@@ -41,7 +41,7 @@ async def create(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     asked = rate_limits.limit_answer(asked, caller)
     id = uuid4()
     likely, most = rate_limits.estimate_tokens(asked, len(request.body), window)
-    held = await rate_limits.reserve_call(caller, id, likely, most)
+    held = await rate_limits.reserve_call(caller, id, likely, most, asked.limit_name)
     request.more_headers = held.headers  # type: ignore[attr-defined]
     generation = Generation(
         id=id,

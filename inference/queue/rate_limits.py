@@ -76,8 +76,12 @@ class Reservation:
             log.warning("redis.away", error=str(error))  # its lease runs out
 
 
-async def reserve_call(caller: Caller, id: UUID, likely: int = 0, most: int = 0) -> Reservation:
+async def reserve_call(
+    caller: Caller, id: UUID, likely: int = 0, most: int = 0, limit_name: str | None = None
+) -> Reservation:
     """Count a call against all limits of its caller: `likely` tokens against rates, `most` against budgets.
+
+    `limit_name`: what the caller may lower, so that it takes less.
 
     Raises ApiError: 429 where a limit refuses it, which then counts for nothing; 503 where Redis or Postgres is away.
     """
@@ -97,7 +101,7 @@ async def reserve_call(caller: Caller, id: UUID, likely: int = 0, most: int = 0)
             elif verdict == UNKNOWN:
                 await learn_budget(limit.subject, month)
             else:
-                raise_refusal(verdict, limit, wait, shown, likely, most)
+                raise_refusal(verdict, limit, wait, shown, likely, most, limit_name)
     except DatabaseError as error:
         log_failure(log, error)
         raise api_errors.server_overloaded(explain_outage("The database cannot be reached.")) from None
@@ -143,14 +147,21 @@ def month_start() -> datetime:
 
 
 def raise_refusal(
-    verdict: int, limit: Allowance, wait: int, shown: list[int], likely: int = 0, most: int = 0
+    verdict: int,
+    limit: Allowance,
+    wait: int,
+    shown: list[int],
+    likely: int = 0,
+    most: int = 0,
+    limit_name: str | None = None,
 ) -> NoReturn:
     who = SUBJECT_WORDS.get(limit.subject.partition(":")[0], "Your address")
     headers = rate_limit_headers(shown)
     if verdict == BUDGET:
         text = f"{who} may use {limit.budget} tokens a month. "
-        text += f"{wait} are left, and this may take {most}: lower `max_tokens`." if wait > 0 else "They are used up."
-        raise api_errors.insufficient_quota(text).with_headers(headers)
+        advice = f": lower `{limit_name}`" if limit_name else ""
+        text += f"{wait} are left, and this may take {most}{advice}." if wait > 0 else "They are used up."
+        raise api_errors.insufficient_quota(text, limit_name if wait > 0 else None).with_headers(headers)
     text = {
         REQUESTS: f"{who} may ask {limit.requests} times a minute.",
         TOKENS: f"{who} may use {limit.tokens} tokens a minute, and this may take {likely}.",

@@ -156,15 +156,15 @@ def rate_limit_exceeded(retry_after: float, limit: str = "Too many requests.") -
     return make_error(429, "rate_limit_exceeded", message, "rate_limit_error", retry_after=retry_after)
 
 
-def insufficient_quota(message: str = "The token budget is used up.") -> ApiError:
+def insufficient_quota(message: str = "The token budget is used up.", param: str | None = None) -> ApiError:
     """429 that no retry can heal."""
     advice = "Wait for the next period or ask an administrator for more."
-    return make_error(429, "insufficient_quota", f"{message} {advice}", "insufficient_quota", retry=False)
+    return make_error(429, "insufficient_quota", f"{message} {advice}", "insufficient_quota", param=param, retry=False)
 
 
 def model_loading(model: str, retry_after: float = 5.0) -> ApiError:
     message = f"The model `{model[:200]}` is being loaded. Try again in {max(1, math.ceil(retry_after))} s."
-    return make_error(503, "model_loading", message, SERVER, retry_after=retry_after)
+    return make_error(503, "model_loading", message, SERVER, param="model", retry_after=retry_after)
 
 
 def server_overloaded(reason: str = "The queue is full.", retry_after: float = 2.0) -> ApiError:

@@ -81,24 +81,27 @@ async def test_a_client_that_leaves_frees_the_engine_and_its_text_is_kept(live):
 
 @pytest.mark.parametrize("path", ["/api/chat", "/api/chat/stream"])
 @pytest.mark.parametrize(
-    ("body", "status", "word"),
+    ("body", "status", "word", "param"),
     [
-        ({"message": "  \n"}, 400, "blank"),
-        ({"message": "x" * 5001}, 400, "5000"),
-        ({"message": 7}, 400, "message"),
-        ({}, 400, "message"),
-        ({"message": "hi", "admin": True}, 400, "admin"),
-        ({"message": "a\x00b"}, 400, "NUL"),
-        ({"message": "hi", "model": "other"}, 404, "other"),
-        ({"message": "hi", "conversation": str(uuid.uuid4())}, 404, "conversation"),
-        ({"message": "hi", "conversation": "1; DROP TABLE"}, 400, "conversation"),
+        ({"message": "  \n"}, 400, "blank", "message"),
+        ({"message": "x" * 5001}, 400, "5000", "message"),
+        ({"message": 7}, 400, "expected text", "message"),
+        ({}, 400, "missing", "message"),
+        ({"message": "hi", "admin": True}, 400, "admin", "admin"),
+        ({"message": "a\x00b"}, 400, "NUL", "message"),
+        ({"message": "a\ud800b"}, 400, "surrogate", "message"),
+        ({"message": "hi", "model": "other"}, 404, "other", "model"),
+        ({"message": "hi", "conversation": str(uuid.uuid4())}, 404, "conversation", "conversation"),
+        ({"message": "hi", "conversation": "1; DROP TABLE"}, 400, "conversation", "conversation"),
+        (["message"], 400, "object", None),
     ],
 )
-async def test_what_cannot_be_asked_is_refused_in_words_and_writes_nothing(live, path, body, status, word):
+async def test_what_cannot_be_asked_is_refused_in_words_and_writes_nothing(live, path, body, status, word, param):
     async with live.http.post(path, json=body) as response:
         assert response.status == status
         error = (await response.json())["error"]
     assert word in error["message"]
+    assert error["param"] == param
     assert error["code"]
     assert await in_database(Generation.objects.count) == 0
 

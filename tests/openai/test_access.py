@@ -228,6 +228,7 @@ async def test_a_spent_budget_is_not_tried_again(live):
     assert (found.value.code, found.value.type) == ("insufficient_quota", "insufficient_quota")
     assert found.value.response.headers["x-should-retry"] == "false"
     assert "max_tokens" in found.value.message
+    assert found.value.param == "max_tokens"
     await limit(live.row.owner_id, tokens_per_month=2000)
     await client.chat.completions.create(**asked(max_tokens=5))
     assert live.fake.counters.requests == 1
