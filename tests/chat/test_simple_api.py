@@ -106,6 +106,23 @@ async def test_what_cannot_be_asked_is_refused_in_words_and_writes_nothing(live,
     assert await in_database(Generation.objects.count) == 0
 
 
+async def test_an_answer_is_as_long_as_its_tokens_are_counted_for(live):
+    """All that an answer may have is reserved; the message of a spent budget tells nobody to lower what cannot be."""
+    for tokens, limit in ((0, None), (1_000_000, 4096)):
+        await in_database(ApiKey.objects.filter(pk=live.row.pk).update, tokens_per_month=tokens)
+        await asyncio.sleep(1)  # until the key is looked up again
+        async with live.http.post("/api/chat", json={"message": "hi"}) as response:
+            assert response.status == 200
+        assert live.fake.bodies[-1].get("max_tokens") == limit
+    await in_database(ApiKey.objects.filter(pk=live.row.pk).update, tokens_per_month=500)
+    await asyncio.sleep(1)
+    async with live.http.post("/api/chat", json={"message": "hi"}) as response:
+        error = (await response.json())["error"]
+    assert (response.status, error["code"], error["param"]) == (429, "insufficient_quota", None)
+    assert "are left" in error["message"]
+    assert "lower" not in error["message"]
+
+
 async def test_the_longest_message_that_is_allowed_is_answered(live):
     async with live.http.post("/api/chat", json={"message": "é" * config.max_message_chars}) as response:
         assert response.status == 200

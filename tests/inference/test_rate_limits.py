@@ -561,7 +561,7 @@ async def test_two_processes_together_let_exactly_as_many_pass_as_may(alice):
         await asyncio.create_subprocess_exec(
             *command,
             cwd=BASE,
-            env=os.environ | {"DATABASE_URL": address},
+            env=os.environ | {"DATABASE_URL": address, "DJANGO_SETTINGS_MODULE": "jarvis.settings"},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
