@@ -18,6 +18,7 @@ import aiohttp
 
 from tests.support.fake_engine import numbered
 from tests.support.stack import TOKENS, Stack, Stream, running
+from tests.support.steady_load import STEADY_SETTINGS, soak_steadily
 
 AT_ONCE = 20  # questions
 ENGINE_EVERY = 15.0  # seconds between two deaths of the engine, at least
@@ -119,13 +120,18 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--pause", type=float, default=1.5, help="seconds between two kills, on average")
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--steady", action="store_true", help="kill nothing; mixed load, with memory watched")
     options = parser.parse_args()
     print(f"seed {options.seed}")
-    with tempfile.TemporaryDirectory(prefix="jarvis-soak-") as name, running(Path(name)) as stack:
-        faults = asyncio.run(soak(stack, options.minutes, options.pause, options.seed))
+    settings = STEADY_SETTINGS if options.steady else {}
+    with tempfile.TemporaryDirectory(prefix="jarvis-soak-") as name, running(Path(name), **settings) as stack:
+        if options.steady:
+            faults = asyncio.run(soak_steadily(stack, options.minutes))
+        else:
+            faults = asyncio.run(soak(stack, options.minutes, options.pause, options.seed))
         for process in ("worker", "web-1", "web-2") if faults else ():
             print(f"--- {process}\n{stack.said_by(process)}")
-    print("\n".join(faults) or "Every answer is whole.")
+    print("\n".join(faults) or ("Nothing has grown." if options.steady else "Every answer is whole."))
     sys.exit(bool(faults))
 
 
