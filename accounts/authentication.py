@@ -20,6 +20,8 @@ from django.utils import timezone
 from msgspec import structs
 
 from accounts.audit import record_event
+from accounts.key_headers import Unauthenticated as Unauthenticated  # most raise or catch it with `authenticate`
+from accounts.key_headers import explain_missing_key, explain_unknown_key, read_key
 from accounts.limit_rules import Allowance, collect_allowances
 from accounts.models import DEFAULT_SCOPES, ApiKey, GroupLimits, Limited, Scope, UserLimits, hash_secret
 from jarvis.lib.client_address import UNIX, rate_bucket
@@ -31,10 +33,6 @@ MAX_CACHED_KEYS = 10_000  # look-ups
 MAX_KEY_CHARS = 256  # characters; anything longer was never a key
 SERVICE_PREFIX = "jarvis:"  # begins the names of accounts that nobody can sign in to
 LAST_USED_INTERVAL = timedelta(minutes=1)
-
-
-class Unauthenticated(Exception):
-    """No key, or one that opens nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +83,6 @@ class Caller:
 _cache: dict[tuple[asyncio.AbstractEventLoop, str], tuple[float, asyncio.Task[Caller | None]]] = {}
 
 
-def read_key(headers: Mapping[str, str]) -> str | None:
-    """The key that a call presents, from `X-API-Key` or `Authorization: Bearer`; None where it presents none.
-
-    Raises Unauthenticated where both are there and differ, since only one of them could be checked.
-    """
-    scheme, _, bearer = (headers.get("authorization") or "").partition(" ")
-    found = {key for key in (headers.get("x-api-key"), bearer.strip() if scheme.lower() == "bearer" else None) if key}
-    if len(found) > 1:
-        raise Unauthenticated("Two different keys were given.")
-    return found.pop() if found else None
-
-
 async def authenticate(headers: Mapping[str, str], address: str = "") -> Caller:
     """Who calls with these headers (names in lower case). Raises Unauthenticated; database errors pass through."""
     key = check_key(headers)
@@ -104,7 +90,9 @@ async def authenticate(headers: Mapping[str, str], address: str = "") -> Caller:
         caller = await cached_caller("anonymous", service_caller, "anonymous")
         return restrict_anonymous(caller, address)
     found = hash_secret(key)
-    caller = require_caller(await cached_caller(found, caller_for_key, found, address))
+    caller = await cached_caller(found, caller_for_key, found, address)
+    if caller is None:
+        raise Unauthenticated(explain_unknown_key(headers))
     if address and caller.addresses is not None and address not in caller.addresses:
         where = rate_bucket(address)  # the same for an IPv4 address, so the line above settles it for those
         if where not in caller.addresses:
@@ -117,16 +105,19 @@ def authenticate_sync(headers: Mapping[str, str], address: str = "") -> Caller:
     key = check_key(headers)
     if key is None:
         return restrict_anonymous(service_caller("anonymous"), address)
-    return require_caller(caller_for_key(hash_secret(key), address)).with_address(address)
+    caller = caller_for_key(hash_secret(key), address)
+    if caller is None:
+        raise Unauthenticated(explain_unknown_key(headers))
+    return caller.with_address(address)
 
 
 def check_key(headers: Mapping[str, str]) -> str | None:
     """The key to look up; None for anonymous use. Raises Unauthenticated where neither can be."""
     key = read_key(headers)
     if key is None and not config.allow_anonymous:
-        raise Unauthenticated("No API key was given.")
+        raise Unauthenticated(explain_missing_key(headers))
     if key is not None and len(key) > MAX_KEY_CHARS:
-        raise Unauthenticated("This API key is not known.")
+        raise Unauthenticated(explain_unknown_key(headers))
     return key
 
 

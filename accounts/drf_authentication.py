@@ -6,7 +6,8 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from accounts.authentication import Caller, Unauthenticated, authenticate_sync
+from accounts.authentication import Caller, authenticate_sync
+from accounts.key_headers import FOREIGN_HEADERS, Unauthenticated, explain_missing_key, presents_key
 from jarvis.lib.client_address import client_address
 from jarvis.lib.private_names import django_request
 
@@ -16,7 +17,9 @@ class KeyAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[User, Caller] | None:
         headers = {name.lower(): value for name, value in request.headers.items()}
-        if not ("authorization" in headers or "x-api-key" in headers):
+        if not presents_key(headers):
+            if not request.COOKIES and ("authorization" in headers or not headers.keys().isdisjoint(FOREIGN_HEADERS)):
+                raise AuthenticationFailed(explain_missing_key(headers))
             return None
         try:
             caller = authenticate_sync(headers, client_address(django_request(request)))

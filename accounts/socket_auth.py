@@ -9,16 +9,15 @@ from django.utils import timezone
 
 from accounts.authentication import (
     Caller,
-    Unauthenticated,
     authenticate,
     build_caller,
     cached_caller,
     caller_for_key,
-    read_key,
     require_caller,
     session_user,
     user_caller,
 )
+from accounts.key_headers import Unauthenticated, read_key
 from accounts.models import ApiKey, Scope, hash_secret
 from accounts.sessions import note_use
 from jarvis.lib.database import in_database

@@ -6,10 +6,11 @@ from accounts.models import Scope
 from chat.api import simple as chat
 from inference.api.http import api_route
 from jarvis import health
+from jarvis.lib.http import open_route
 
 urlpatterns = [
-    path("health", health.alive),
-    path("health/ready", health.ready),
+    path("health", open_route(get=health.alive)),
+    path("health/ready", open_route(get=health.ready)),
     path("api/status", api_route(Scope.MODELS, get=health.status)),
     path("api/chat", api_route(Scope.CHAT, post=chat.chat)),
     path("api/chat/stream", api_route(Scope.CHAT, post=chat.stream)),

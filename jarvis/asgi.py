@@ -8,18 +8,21 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "jarvis.settings")
 import structlog
 from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
+from django.core.exceptions import RequestAborted
 
 from jarvis.lib import gc_tuning, logs
 from jarvis.lib.config import config
 from jarvis.web import header_limits
 from jarvis.web.body_timeout import BodyTooSlow, limit_body_time
 from jarvis.web.cors import Cors
+from jarvis.web.request_body import list_codings, unpack_request
 
 logs.set_up_logging("web")
 pages = get_asgi_application()  # sets Django up, so what follows can import models
 
 from chat.ws.routing import sockets  # noqa: E402
 from jarvis.lib import api_errors  # noqa: E402
+from jarvis.lib.api_errors import ApiError  # noqa: E402
 from jarvis.web.api_handler import ApiHandler  # noqa: E402
 
 api = ApiHandler()
@@ -34,10 +37,17 @@ async def route_http(scope: dict[str, Any], receive: Any, send: Any) -> None:
         return
     path = scope["path"]
     app = api if path.startswith(ApiHandler.PREFIXES) and not path.startswith(ON_PAGES) else pages
+    receive = limit_body_time(receive, config.web_request_seconds)
     try:
-        await app(scope, limit_body_time(receive, config.web_request_seconds), send)
+        if codings := list_codings(scope):
+            scope, receive = await unpack_request(scope, receive, codings)
+        await app(scope, receive, send)
     except BodyTooSlow:  # while the body was read, before there was any answer
         await api.refuse(scope, send, api_errors.request_timeout(config.web_request_seconds))
+    except ApiError as error:  # while it was unpacked
+        await api.refuse(scope, send, error)
+    except RequestAborted:
+        return
 
 
 http = Cors(route_http, config.cors_origins) if config.cors_origins else route_http

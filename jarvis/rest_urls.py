@@ -1,16 +1,17 @@
 """Addresses of the REST resources, which each app has in its `resources.py`."""
 
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
-from rest_framework.request import Request
 from rest_framework.routers import SimpleRouter
 from rest_framework.views import APIView
 
 from accounts.resources import KeyViewSet
 from chat.api.resources import ConversationViewSet, ShareViewSet
 from inference.api.resources import GenerationViewSet, ModelViewSet, UsageView, WorkerViewSet
-from jarvis.lib import api_errors
+from jarvis.web.bad_requests import answer_wrong_address
 
 router = SimpleRouter()
 router.register("conversations", ConversationViewSet)
@@ -23,12 +24,13 @@ router.register("generations", GenerationViewSet)
 
 @extend_schema(exclude=True)
 class Nothing(APIView):
-    """Any other address: an error like all others here, also for who is not known."""
+    """Any other address: an error like all others here, also for who is not known, or the way to the one that was
+    meant where only the last slash is missing."""
 
     permission_classes = ()
 
-    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
-        raise api_errors.not_found(request.path)
+    def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+        return answer_wrong_address(request)
 
 
 urlpatterns: list[URLPattern | URLResolver] = [

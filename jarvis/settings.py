@@ -45,6 +45,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "jarvis.lib.request_id.request_context",
     "jarvis.web.csp.content_security_policy",
+    "jarvis.web.private_pages.keep_private",
     "django.middleware.security.SecurityMiddleware",
     "jarvis.web.static.StaticFiles",
     "django.middleware.gzip.GZipMiddleware",
@@ -132,7 +133,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["jarvis.lib.drf.permissions.Scoped"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["jarvis.lib.drf.parsers.JsonParser"],
     "DEFAULT_PAGINATION_CLASS": "jarvis.lib.drf.pagination.LimitedPagination",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "jarvis.lib.drf.schema.Schema",

@@ -17,6 +17,7 @@ admin.autodiscover()
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # one sign-in, with all its locks
 
 handler400 = "jarvis.web.bad_requests.bad_request"
+handler404 = "jarvis.web.bad_requests.not_found"
 
 urlpatterns = [
     path("", include("jarvis.api_urls")),

@@ -10,7 +10,8 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 
-from accounts.authentication import Caller, Unauthenticated, authenticate, build_caller, session_caller
+from accounts.authentication import Caller, authenticate, build_caller, session_caller
+from accounts.key_headers import Unauthenticated, presents_key
 from accounts.models import Scope
 from inference.queue.submit import QueueFull, Unavailable
 from jarvis.lib import api_errors
@@ -18,7 +19,7 @@ from jarvis.lib.api_errors import ApiError
 from jarvis.lib.client_address import client_address
 from jarvis.lib.database import log_failure
 from jarvis.lib.disk import explain_outage
-from jarvis.lib.http import SAFE_METHODS, UNSTORABLE, View, error_response, is_same_origin
+from jarvis.lib.http import SAFE_METHODS, UNSTORABLE, View, choose_view, error_response, is_same_origin
 
 log = structlog.get_logger(__name__)
 
@@ -29,15 +30,11 @@ def api_route(scope: Scope, /, **methods: View) -> View:
     Raises nothing of its own but ApiError: 401, 403 without the scope, 405, and 503 where Postgres or Redis is away or
     the queue is full. The view may leave headers for whatever answer it gives in `request.more_headers`.
     """
-    allowed = ", ".join(method.upper() for method in methods)
 
     async def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        handler = methods.get((request.method or "").lower())
-        if handler is None:
-            response: HttpResponseBase = error_response(api_errors.method_not_allowed(request.method or "", allowed))
-            response.headers["allow"] = allowed
-            return response
+        response: HttpResponseBase
         try:
+            handler = choose_view(request, methods)
             caller = await authenticate_request(request)
             if not caller.has_scope(scope):
                 raise api_errors.scope_required(scope)
@@ -63,7 +60,7 @@ async def authenticate_request(request: HttpRequest) -> Caller:
     headers = {name.lower(): value for name, value in request.headers.items()}
     address = client_address(request)
     try:
-        if "authorization" in headers or "x-api-key" in headers or not request.COOKIES:
+        if presents_key(headers) or not request.COOKIES:
             return await authenticate(headers, address)
         if request.method not in SAFE_METHODS and not is_same_origin(request):
             raise Unauthenticated("A page of another site cannot act for who is signed in here.")

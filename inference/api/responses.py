@@ -19,7 +19,7 @@ from jarvis.lib.api_errors import ApiError
 log = structlog.get_logger(__name__)
 
 KEEP_ALIVE_SECONDS = 15.0  # seconds after which a comment keeps a proxy from cutting the stream
-HEADERS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", "x-accel-buffering": "no"}
+HEADERS = {"content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no"}
 
 _leaving: set[asyncio.Task[None]] = set()  # stops under way for clients that have left
 

@@ -1,4 +1,6 @@
-"""uvicorn's HTTP with two limits on the head of a request: its size, and the time that it may take.
+"""uvicorn's HTTP with two limits on the head of a request, its size and the time that it may take; and three things
+as the standard says: blanks around the values of headers do not belong to them (RFC 9110, 5.5), an answer to HTTP/1.0
+is not in chunks (RFC 9112, 6.1), and what is no HTTP gets an error in the shape of all others.
 
 Its parser reports a header only when it is complete, so a client could send one without end and fill the memory.
 """
@@ -7,14 +9,27 @@ import asyncio
 import json
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.config import config
+from jarvis.web.api_answer import PRIVATE_HEADERS
 from jarvis.web.header_limits import MAX_HEADER_BYTES
 
-REASONS = {408: "Request Timeout", 431: "Request Header Fields Too Large"}
+REASONS = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large"}
+BLANKS = b" \t"
+
+
+class UnframedCycle(RequestResponseCycle):
+    """An answer to HTTP/1.0: where it does not tell its length, it ends with the connection."""
+
+    async def send(self, message: Any) -> None:
+        if not self.response_started:
+            self.chunked_encoding = False
+        else:  # of this piece alone, so that uvicorn misses nothing and finds nothing too much
+            self.expected_content_length = len(message.get("body", b""))
+        await super().send(message)
 
 
 class BoundedHeadProtocol(HttpToolsProtocol):
@@ -39,7 +54,11 @@ class BoundedHeadProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self.incomplete = False
         self.stop_alarm()
+        self.headers[:] = [(name, value.strip(BLANKS)) for name, value in self.headers]
+        before = self.cycle
         super().on_headers_complete()
+        if self.cycle is not before and self.scope["http_version"] == "1.0":
+            self.cycle.__class__ = UnframedCycle  # nothing of it has run yet
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -65,12 +84,16 @@ class BoundedHeadProtocol(HttpToolsProtocol):
         else:
             self.transport.close()  # browsers open connections ahead, and use some never
 
+    def send_400_response(self, msg: str) -> None:
+        self.refuse(api_errors.invalid_request("This is not a request of HTTP/1.1. Look at the client or the proxy."))
+
     def refuse(self, error: ApiError) -> None:
         """Answer and close; there is no request yet that the application could be asked about."""
         if self.transport.is_closing():
             return
         body = json.dumps(error.body()).encode()
         head = f"HTTP/1.1 {error.status} {REASONS[error.status]}\r\ncontent-type: application/json\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in PRIVATE_HEADERS.items())
         head += f"connection: close\r\ncontent-length: {len(body)}\r\n\r\n"
         self.transport.write(head.encode() + body)
         self.transport.close()

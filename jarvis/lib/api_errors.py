@@ -100,7 +100,8 @@ def context_length_exceeded(limit: int | None = None, requested: int | None = No
 
 def invalid_api_key(reason: str = "No valid API key was given.") -> ApiError:
     advice = "Send one as `Authorization: Bearer …` or `X-API-Key: …`; an administrator can make a new one."
-    return make_error(401, "invalid_api_key", f"{reason} {advice}", "authentication_error")
+    error = make_error(401, "invalid_api_key", f"{reason} {advice}", "authentication_error")
+    return error.with_headers({"www-authenticate": "Bearer"})  # RFC 9110, 11.6.1
 
 
 def permission_denied(what: str, param: str | None = None) -> ApiError:

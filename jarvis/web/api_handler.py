@@ -10,24 +10,23 @@ import io
 from typing import Any
 
 import structlog
-from django.conf import settings
 from django.core.exceptions import DisallowedHost, RequestAborted, SuspiciousOperation
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import Resolver404, resolve, set_script_prefix
 
 from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.http import View, error_response
+from jarvis.lib.json_text import to_utf8
 from jarvis.lib.private_names import close_resources
 from jarvis.lib.request_id import request_context
+from jarvis.web.api_answer import PRIVATE_HEADERS, send_whole
+from jarvis.web.bad_requests import answer_wrong_address
+from jarvis.web.request_body import read_body
 
 log = structlog.get_logger(__name__)
-
-
-class BodyTooLarge(Exception):
-    """The body is larger than `JARVIS_MAX_BODY_BYTES`."""
 
 
 class ApiHandler(ASGIHandler):
@@ -42,12 +41,12 @@ class ApiHandler(ASGIHandler):
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         set_script_prefix(get_script_prefix(scope))
         try:
-            body = await read_body(scope, receive)
-            request = ASGIRequest(scope, io.BytesIO(body))
+            body = await read_body(receive)
+            request = ASGIRequest(scope, io.BytesIO(plain_json(scope, body)))
         except RequestAborted:
             return
-        except BodyTooLarge:
-            await self.refuse(scope, send, api_errors.request_too_large(settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
+        except ApiError as error:
+            await self.refuse(scope, send, error)
             return
         work = asyncio.create_task(self.respond(request, send))
         gone = asyncio.ensure_future(receive())  # after the body, the only message is that the client has left
@@ -56,8 +55,8 @@ class ApiHandler(ASGIHandler):
         if not work.done():
             work.cancel()
         await asyncio.wait([work])
-        if not work.cancelled() and (error := work.exception()):
-            log.error("request.broke", path=request.path, exc_info=error)
+        if not work.cancelled() and (failure := work.exception()):
+            log.error("request.broke", path=request.path, exc_info=failure)
 
     async def refuse(self, scope: dict[str, Any], send: Any, error: ApiError) -> None:
         """Answer without having looked any further."""
@@ -65,29 +64,35 @@ class ApiHandler(ASGIHandler):
         async def refusal(_: HttpRequest) -> HttpResponseBase:
             return error_response(error)
 
-        await self.send_response(await request_context(refusal)(ASGIRequest(scope, io.BytesIO())), send)
+        request = ASGIRequest(scope, io.BytesIO())
+        await self.send(request, await request_context(refusal)(request), send)
 
     async def respond(self, request: HttpRequest, send: Any) -> None:
         response = await self._middleware_chain(request)
         try:
-            await self.send_response(response, send)
+            await self.send(request, response, send)
         finally:
             close_resources(response)
 
+    async def send(self, request: HttpRequest, response: HttpResponseBase, send: Any) -> None:
+        if isinstance(response, HttpResponse):
+            await send_whole(request, response, send)
+            return
+        for name, value in PRIVATE_HEADERS.items():
+            response.headers[name] = value
+        await self.send_response(response, send)
 
-async def read_body(scope: dict[str, Any], receive: Any) -> bytes:
-    """The whole body. Raises BodyTooLarge as soon as it is, RequestAborted where the client leaves."""
-    limit, parts, size = settings.DATA_UPLOAD_MAX_MEMORY_SIZE, [], 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise RequestAborted
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > limit:
-            raise BodyTooLarge
-        if not message.get("more_body"):
-            return b"".join(parts)
+
+def plain_json(scope: dict[str, Any], body: bytes) -> bytes:
+    """The body as all that read JSON here expect it: in UTF-8, and nothing before it."""
+    content_type = b""
+    for name, value in scope["headers"]:
+        if name == b"content-type":
+            content_type = value
+            break
+    if body[:1] == b"{" and b"=" not in content_type:
+        return body
+    return to_utf8(body, content_type.decode("latin1"))
 
 
 async def call_view(request: HttpRequest) -> HttpResponseBase:
@@ -101,7 +106,7 @@ async def call_view(request: HttpRequest) -> HttpResponseBase:
     except ApiError as error:
         return error_response(error)
     except Resolver404:
-        return error_response(api_errors.not_found(request.path))
+        return answer_wrong_address(request)
     except DisallowedHost:
         return error_response(
             api_errors.invalid_request("This host name is not served here. See JARVIS_ALLOWED_HOSTS.")

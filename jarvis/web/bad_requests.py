@@ -1,18 +1,55 @@
-"""Requests to pages that no browser of ours sends: 400, and never a failure."""
+"""Requests to pages that no browser of ours sends: 400, and never a failure. And addresses where there is nothing."""
+
+from urllib.parse import quote
 
 import structlog
 from django.core.exceptions import ValidationError
 from django.db import DataError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import Resolver404
 from django.utils.deprecation import MiddlewareMixin
+from django.utils.encoding import iri_to_uri
+from django.views.defaults import page_not_found
+
+from jarvis.lib import api_errors
+from jarvis.lib.http import error_response, wants_page
+from jarvis.web.wrong_address import explain_wrong_address, with_final_slash
 
 log = structlog.get_logger(__name__)
+
+GONE = "There is no such thing, or it belongs to somebody else."
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's own view looks for a CSRF token first, in the very body that cannot be read, and fails on it."""
     return render(request, "400.html", status=400)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """404, and the way to an address that lacks only its last slash. A browser gets a page, a program JSON: it has most
+    likely left out the `/v1` of its base address."""
+    if wants_page(request) and with_final_slash(request.path_info) is None:
+        return page_not_found(request, exception)
+    if isinstance(exception, Resolver404) or not request.path_info.endswith("/"):
+        return answer_wrong_address(request)
+    return error_response(api_errors.make_error(404, "not_found", GONE))
+
+
+def answer_wrong_address(request: HttpRequest) -> HttpResponse:
+    """Where nothing is: the way to the same address with a final slash, where that is one, else what else may help."""
+    if (meant := with_final_slash(request.path_info)) is not None:
+        return redirect_to_slash(request, meant)
+    return error_response(explain_wrong_address(request.path_info))
+
+
+def redirect_to_slash(request: HttpRequest, path: str) -> HttpResponse:
+    """301, or 308 where the method and the body have to come along; what follows no redirect can read where to go."""
+    query = f"?{request.META['QUERY_STRING']}" if request.META["QUERY_STRING"] else ""
+    status = 301 if request.method in ("GET", "HEAD") else 308
+    response = error_response(api_errors.make_error(status, "moved", f"Use {path} instead, with its final slash."))
+    response.headers["Location"] = iri_to_uri(quote(path) + query)
+    return response
 
 
 class Unstorable(MiddlewareMixin):

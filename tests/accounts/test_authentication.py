@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from accounts import authentication
 from accounts.audit import AuditEvent
-from accounts.authentication import Unauthenticated, authenticate, caller_for_key, read_key
+from accounts.authentication import Unauthenticated, authenticate, authenticate_sync, caller_for_key
+from accounts.key_headers import presents_key, read_key
 from accounts.models import MAX_KNOWN_ADDRESSES, ApiKey, hash_secret
 from jarvis.lib.database import in_database
 
@@ -135,6 +136,57 @@ def test_the_scheme_is_read_as_the_standard_says():
     assert read_key({"authorization": "bearer  abc "}) == "abc"
     assert read_key({"authorization": "BEARER abc"}) == "abc"
     assert read_key({"authorization": "abc"}) is None
+    assert read_key({"authorization": " \tBearer abc\t "}) == read_key({"x-api-key": "\tabc "}) == "abc"
+    assert read_key({"authorization": "Bearer abc", "x-api-key": "abc "}) == "abc"
+
+
+@pytest.mark.parametrize(
+    ("headers", "words"),
+    [
+        ({}, "No API key was given."),
+        ({"authorization": "SECRET"}, "`Authorization` does not begin with the word Bearer"),
+        ({"authorization": "jv_SECRET more"}, "`Authorization` does not begin with the word Bearer"),
+        ({"authorization": "Bearer"}, "`Authorization` is there, but holds no key"),
+        ({"authorization": " "}, "`Authorization` is there, but holds no key"),
+        ({"authorization": "Basic U0VDUkVU"}, "of the scheme Basic"),
+        ({"authorization": "Token SECRET"}, "of the scheme Token"),
+        ({"x-api-key": "  "}, "`X-API-Key` is there, but holds no key"),
+        ({"api-key": "SECRET"}, "The header `api-key` is not read."),
+        ({"x-goog-api-key": "SECRET"}, "The header `x-goog-api-key` is not read."),
+        ({"x-auth-token": "SECRET", "authorization": "Bearer "}, "`Authorization`"),
+    ],
+)
+async def test_what_is_said_where_no_key_was_read_names_the_header_and_not_its_value(alice, headers, words):
+    with pytest.raises(Unauthenticated) as found:
+        await authenticate(headers)
+    assert words in str(found.value)
+    assert "SECRET" not in str(found.value)
+    assert "U0V" not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("headers", "words"),
+    [
+        ({"x-api-key": "SECRET"}, "The API key in `X-API-Key` is not known, has expired or was revoked."),
+        ({"authorization": "Bearer SECRET"}, "The API key in `Authorization` is not known"),
+        ({"authorization": "Bearer Bearer SECRET"}, "begins with the word Bearer a second time"),
+        ({"authorization": 'Bearer "SECRET"'}, "is in quotation marks"),
+        ({"authorization": "Bearer a", "x-api-key": "b"}, "in `Authorization` and in `X-API-Key`"),
+        ({"x-api-key": "SECRET" * 100}, "The API key in `X-API-Key`"),
+    ],
+)
+async def test_what_is_said_of_a_wrong_key_names_the_header_and_not_the_key(alice, headers, words):
+    for call in (lambda: authenticate(headers), lambda: in_database(authenticate_sync, headers)):
+        with pytest.raises(Unauthenticated) as found:
+            await call()
+        assert words in str(found.value)
+        assert "SECRET" not in str(found.value)
+
+
+def test_a_password_of_a_proxy_is_no_key():
+    assert not presents_key({"authorization": "Basic abc", "cookie": "sessionid=x"})
+    assert presents_key({"authorization": "bearer abc"})
+    assert presents_key({"x-api-key": ""})
 
 
 def new_addresses(row):

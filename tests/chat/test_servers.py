@@ -45,9 +45,11 @@ async def test_pages_and_static_files(server, alice):
         async with client.get(script) as response:
             assert "immutable" in response.headers["cache-control"]
             assert "import" in await response.text()
-        async with client.get("/nowhere") as response:
+        async with client.get("/nowhere", headers={"accept": "text/html"}) as response:
             assert response.status == 404
             assert "There is nothing here" in await response.text()
+        async with client.head("/api/v1/keys/") as response:
+            assert (response.status, await response.read()) == (200, b"")
 
 
 async def test_sockets_and_who_may_open_them(server, alice):

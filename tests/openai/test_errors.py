@@ -43,7 +43,7 @@ def test_waiting_is_told_in_whole_seconds_and_milliseconds_and_a_spent_budget_fo
     assert api_errors.server_overloaded(retry_after=0.01).headers == {"retry-after": "1", "retry-after-ms": "10"}
     assert api_errors.insufficient_quota().headers == {"x-should-retry": "false"}
     assert api_errors.model_loading("guide").headers["retry-after"] == "5"
-    assert api_errors.invalid_api_key().headers == {}
+    assert api_errors.invalid_api_key().headers == {"www-authenticate": "Bearer"}
 
 
 @pytest.mark.parametrize(

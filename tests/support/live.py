@@ -19,11 +19,13 @@ def static_files():
 async def serve(port=0):
     """uvicorn with the application; gives its address. With `port` it comes back where it was before."""
     from jarvis.asgi import application
+    from jarvis.launch.uvicorn_protocol import BoundedHeadProtocol
 
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
-    config = uvicorn.Config(application, lifespan="off", log_config=None, timeout_graceful_shutdown=1)
+    options = {"lifespan": "off", "log_config": None, "timeout_graceful_shutdown": 1}
+    config = uvicorn.Config(application, http=BoundedHeadProtocol, **options)
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve([listener]))
     try:

@@ -23,10 +23,7 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> HttpResponse:
         log.error("request.failed", path=context["request"].path, exc_info=error)
         fault = api_errors.internal_error()
     set_rollback()
-    response = error_response(fault)
-    if fault.status == 401:
-        response.headers["WWW-Authenticate"] = "Bearer"
-    return response
+    return error_response(fault)
 
 
 def to_api_error(error: Exception, context: dict[str, Any]) -> ApiError | None:
@@ -35,7 +32,9 @@ def to_api_error(error: Exception, context: dict[str, Any]) -> ApiError | None:
             return error
         case Http404() | exceptions.NotFound():
             return api_errors.make_error(404, "not_found", "There is no such thing, or it belongs to somebody else.")
-        case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
+        case exceptions.NotAuthenticated():
+            return api_errors.invalid_api_key("No API key was given, and nobody is signed in.")
+        case exceptions.AuthenticationFailed():
             return api_errors.invalid_api_key(str(error.detail))
         case PermissionDenied() | exceptions.PermissionDenied():
             return api_errors.permission_denied("do this")
