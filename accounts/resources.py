@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from accounts.models import ApiKey
+from jarvis.lib.drf.filters import BooleanFilter, StrictFilterSet
 from jarvis.lib.drf.permissions import SignedInToChange, may_read_all
 from jarvis.lib.drf.strict import Strict
 
@@ -41,8 +42,8 @@ class NewKeySerializer(KeySerializer):
         fields = (*KeySerializer.Meta.fields, "secret")  # type: ignore[assignment]
 
 
-class KeyFilter(django_filters.FilterSet):  # type: ignore[misc]
-    revoked = django_filters.BooleanFilter("revoked_at", "isnull", exclude=True)
+class KeyFilter(StrictFilterSet):
+    revoked = BooleanFilter("revoked_at", "isnull", exclude=True)
     owner = django_filters.CharFilter("owner__username", help_text="A user's name; for administrators.")
 
     class Meta:

@@ -135,7 +135,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["jarvis.lib.drf.parsers.JsonParser"],
     "DEFAULT_PAGINATION_CLASS": "jarvis.lib.drf.pagination.LimitedPagination",
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_FILTER_BACKENDS": ["jarvis.lib.drf.filters.StrictFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "jarvis.lib.drf.schema.Schema",
     "EXCEPTION_HANDLER": "jarvis.lib.drf.exception_handler.handle_exception",
     "PAGE_SIZE": 50,

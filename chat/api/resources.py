@@ -11,7 +11,6 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import mixins, status
 from rest_framework.decorators import action
-from rest_framework.pagination import CursorPagination
 from rest_framework.parsers import JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -31,7 +30,8 @@ from chat.notify import announce_change, announce_frame_sync
 from chat.search import HITS_PER_PAGE, MAX_HIT_OFFSET, compile_query, parse_query, search_conversations
 from inference.queue.submit import stop_generations_sync
 from jarvis.lib import api_errors
-from jarvis.lib.drf.pagination import NewestPagination
+from jarvis.lib.drf.filters import BooleanFilter, StrictFilterSet
+from jarvis.lib.drf.pagination import CursorPages, NewestPagination
 from jarvis.lib.private_names import django_request
 from jarvis.lib.query import query_number
 
@@ -48,14 +48,14 @@ class LatestPagination(NewestPagination):
     ordering = ("-updated_at", "-id")
 
 
-class MessagePagination(CursorPagination):
-    page_size, max_page_size, page_size_query_param = 200, 1000, "limit"
+class MessagePagination(CursorPages):
+    page_size, max_page_size = 200, 1000
     ordering = ("id",)
 
 
-class ConversationFilter(django_filters.FilterSet):  # type: ignore[misc]
-    archived = django_filters.BooleanFilter("archived_at", "isnull", exclude=True)
-    pinned = django_filters.BooleanFilter("pinned_at", "isnull", exclude=True)
+class ConversationFilter(StrictFilterSet):
+    archived = BooleanFilter("archived_at", "isnull", exclude=True)
+    pinned = BooleanFilter("pinned_at", "isnull", exclude=True)
     folder = django_filters.CharFilter("folder", help_text="Its whole name.")
     search = django_filters.CharFilter(method="with_words", help_text="Words in its title or texts, as in search/.")
 
@@ -68,7 +68,7 @@ class ConversationFilter(django_filters.FilterSet):  # type: ignore[misc]
         return conversations.with_words(compile_query(parse_query(text)))
 
 
-class ShareFilter(django_filters.FilterSet):  # type: ignore[misc]
+class ShareFilter(StrictFilterSet):
     conversation = django_filters.UUIDFilter("conversation_id")
 
     class Meta:

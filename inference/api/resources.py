@@ -37,6 +37,7 @@ from inference.worker_state import WorkerState
 from jarvis.lib import api_errors
 from jarvis.lib.config import config
 from jarvis.lib.disk import explain_outage
+from jarvis.lib.drf.filters import IdFilter, StrictFilterSet, refuse_unknown
 from jarvis.lib.drf.pagination import LimitedPagination, NewestPagination
 from jarvis.lib.drf.permissions import Scoped, SignedInToChange, may_read_all
 
@@ -44,7 +45,7 @@ WORKER = OpenApiParameter("id", OpenApiTypes.STR, "path", description="As the li
 EVERYBODY = "for administrators, and keys of theirs with the scope admin-read"
 
 
-class ModelFilterSet(django_filters.FilterSet):  # type: ignore[misc]
+class ModelFilterSet(StrictFilterSet):
     name = django_filters.CharFilter(help_text="The whole name, as calls give it.")
 
     class Meta:
@@ -91,6 +92,7 @@ class UsageView(APIView):
     @extend_schema(parameters=[UsageQuerySerializer], responses=UsageAnswerSerializer, operation_id="usage")
     def get(self, request: Request) -> Response:
         query = UsageQuerySerializer(data=request.query_params)
+        refuse_unknown(request.query_params, query.fields.keys())
         query.is_valid(raise_exception=True)
         asked = query.validated_data
         usage = UsageDay.objects.between(asked["start"], asked["end"])
@@ -178,15 +180,17 @@ class WorkerViewSet(ViewSet):
         return self.get_worker(pk)
 
 
-class GenerationFilter(django_filters.FilterSet):  # type: ignore[misc]
+class GenerationFilter(StrictFilterSet):
     status = django_filters.MultipleChoiceFilter(choices=Generation.Status.choices)
     since = django_filters.IsoDateTimeFilter("created_at", "gte")
     before = django_filters.IsoDateTimeFilter("created_at", "lt")
     owner = django_filters.CharFilter("owner__username", help_text=f"A user's name; {EVERYBODY}.")
+    key = IdFilter("key_id", help_text="A key's id.")
+    door = django_filters.ChoiceFilter(choices=[(door, door) for door in ("chat", "api", "v1")])
 
     class Meta:
         model = Generation
-        fields = ("model", "door", "key", "request_id")
+        fields = ("model", "request_id")
 
 
 @extend_schema_view(
