@@ -6,10 +6,11 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from chat.models import Conversation
+from jarvis.lib.admin_filters import NamedFilters
 
 
 @admin.register(Conversation)
-class ConversationAdmin(admin.ModelAdmin[Conversation]):
+class ConversationAdmin(NamedFilters):
     list_display = ["id", "owner", "model", "message_count", "created_at", "updated_at"]
     list_select_related = ["owner"]
     search_fields = ["id", "owner__username"]
@@ -18,7 +19,8 @@ class ConversationAdmin(admin.ModelAdmin[Conversation]):
     show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
-        return super().get_queryset(request).annotate(count=Count("messages")).defer("title")
+        rows: QuerySet[Conversation] = super().get_queryset(request)
+        return rows.annotate(count=Count("messages")).defer("title")
 
     @admin.display(description=_("messages"), ordering="count")
     def message_count(self, conversation: Conversation) -> int:

@@ -22,6 +22,7 @@ from inference.queue.submit import stop_generations_sync
 from inference.templatetags.figures import money
 from inference.usage.report import HEADER, csv_rows
 from jarvis.lib.admin_export import ExportAdmin, ReadOnlyAdmin, format_short_time
+from jarvis.lib.admin_filters import NamedFilters
 from jarvis.lib.config import config
 
 ACCESS_FIELDS = [  # the rows of "Who may use it"
@@ -31,7 +32,7 @@ TONES = {"done": "good", "running": "busy", "queued": "busy", "failed": "fault",
 
 
 @admin.register(LanguageModel)
-class LanguageModelAdmin(admin.ModelAdmin[LanguageModel]):
+class LanguageModelAdmin(NamedFilters):
     list_display = ["name", "source", "kind", "window", "prices", "default", "enabled"]
     list_filter = ["kind", "enabled"]
     search_fields = ["name", "source"]
@@ -156,6 +157,7 @@ class GenerationAdmin(ReadOnlyAdmin):
     ]  # fmt: skip
     list_display_links = ["when"]
     list_filter = ["status", SourceFilter, LedgerModelFilter, "created_at"]
+    linked_filters = ["owner__id__exact", "key__id__exact"]
     list_select_related = ["owner"]
     list_per_page = 50
     search_fields = ["request_id", "owner__username"]
@@ -167,10 +169,6 @@ class GenerationAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Generation]:
         return super().get_queryset(request).defer("request", "text", "choices")
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        links = ("owner__id__exact", "key__id__exact")  # by which other pages lead here
-        return lookup in links or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
 
     @admin.display(description=_("status"), ordering="status")
     def state(self, row: Generation) -> SafeString:
@@ -208,16 +206,13 @@ class GenerationAdmin(ReadOnlyAdmin):
 class UsageDayAdmin(ExportAdmin):
     list_display = ["day", "user", "model", "key", "calls", "failed", "stopped", "tokens_in", "tokens_out", "costs"]
     list_filter = ["day", LedgerModelFilter]
+    linked_filters = ["user__id__exact", "key__id__exact", "user__groups__id__exact"]
     list_select_related = ["user", "key"]
     list_per_page = 50
     search_fields = ["user__username", "key__label", "key__prefix"]
     ordering = ["-day", "user_id", "model"]
     date_hierarchy = "day"
     csv_header = HEADER
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        links = ("user__id__exact", "key__id__exact", "user__groups__id__exact")
-        return lookup in links or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
 
     @admin.display(description=_("tokens in"), ordering="prompt_tokens")
     def tokens_in(self, row: UsageDay) -> str:

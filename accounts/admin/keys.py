@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from accounts.models import DEFAULT_SCOPES, ApiKey, GroupLimits, Scope, UserLimits
+from jarvis.lib.admin_filters import NamedFilters
 
 LIMIT_FIELDS = ["requests_per_minute", "tokens_per_minute", "parallel", "tokens_per_month", "allowed_models"]
 LIMITS_FIELDSET = (
@@ -56,7 +57,7 @@ class RotateForm(forms.Form):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
+class ApiKeyAdmin(NamedFilters):
     form = ApiKeyAdminForm
     list_display = ["label", "owner", "begins_with", "state", "created_at", "expires_at", "last_used_at"]
     list_filter = ["revoked_at", "created_at"]
@@ -110,7 +111,7 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "owner":
-            kwargs["queryset"] = User.objects.filter(is_active=True).order_by("username")
+            kwargs["queryset"] = possible_owners(request).filter(is_active=True).order_by("username")
             kwargs["initial"] = request.user.pk
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
@@ -152,12 +153,29 @@ class ApiKeyAdmin(admin.ModelAdmin[ApiKey]):
         context = {**self.admin_site.each_context(request), "title": _("Rotate the key"), "key": key, "form": form}
         return TemplateResponse(request, "admin/accounts/apikey/rotate.html", context | {"opts": self.opts})
 
+    def has_change_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
+        """Whoever rotates a key holds it, so this is the same question as whose keys one may make."""
+        may = super().has_change_permission(request, obj)
+        return may and (obj is None or possible_owners(request).filter(pk=obj.owner_id).exists())
+
     def has_delete_permission(self, request: HttpRequest, obj: ApiKey | None = None) -> bool:
         return False
 
 
+def possible_owners(request: HttpRequest) -> QuerySet[User]:
+    """The accounts in whose names one may hold a key: for superusers all; for others their own and, as with passwords,
+    no superuser's, nor that of other staff without the right to change accounts."""
+    people = User.objects.all()
+    if getattr(request.user, "is_superuser", False):
+        return people
+    others = people.filter(is_superuser=False)
+    if not request.user.has_perm("auth.change_user"):
+        others = others.filter(is_staff=False)
+    return others | people.filter(username=request.user.get_username())
+
+
 @admin.register(UserLimits)
-class UserLimitsAdmin(admin.ModelAdmin[UserLimits]):
+class UserLimitsAdmin(NamedFilters):
     list_display = ["user", *LIMIT_FIELDS]
     list_select_related = ["user"]
     search_fields = ["user__username"]
@@ -165,7 +183,7 @@ class UserLimitsAdmin(admin.ModelAdmin[UserLimits]):
 
 
 @admin.register(GroupLimits)
-class GroupLimitsAdmin(admin.ModelAdmin[GroupLimits]):
+class GroupLimitsAdmin(NamedFilters):
     list_display = ["group", "shared", "priority", *LIMIT_FIELDS]
     list_filter = ["shared", "priority"]
     list_select_related = ["group"]

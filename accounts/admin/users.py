@@ -10,7 +10,7 @@ from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from allauth.usersessions.models import UserSession
 from django.contrib import admin, messages
-from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
 from django.forms import ModelForm
@@ -23,6 +23,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.authentication import SERVICE_PREFIX
 from accounts.models import Invitation
+from jarvis.lib.admin_filters import NamedFilters
 from jarvis.lib.config import config
 
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
@@ -33,7 +34,7 @@ for app in ("account", "mfa", "socialaccount", "usersessions"):
     import_module(f"allauth.{app}.admin")  # registers them; importing it here first lets them be taken off again
 for model in (Authenticator, EmailAddress, SocialAccount, SocialApp, SocialToken, UserSession):
     admin.site.unregister(model)
-admin.site.unregister(User)
+admin.site.unregister([User, Group])
 
 
 def show_link(
@@ -46,7 +47,7 @@ def show_link(
 
 
 @admin.register(User)
-class PersonAdmin(UserAdmin[User]):
+class PersonAdmin(NamedFilters, UserAdmin[User]):
     actions = ["make_reset_link", "remove_second_factor", "end_sessions"]
     list_display = ["username", "email", "first_name", "is_active", "is_staff", "last_login"]
 
@@ -106,12 +107,17 @@ class PersonAdmin(UserAdmin[User]):
         self.message_user(request, _("Their sessions are ended."))
 
 
+@admin.register(Group)
+class TeamAdmin(NamedFilters, GroupAdmin):
+    """Django's own page of groups."""
+
+
 def is_superuser(request: HttpRequest) -> bool:
     return bool(getattr(request.user, "is_superuser", False))
 
 
 @admin.register(Invitation)
-class InvitationAdmin(admin.ModelAdmin[Invitation]):
+class InvitationAdmin(NamedFilters):
     """Made (the link is shown once), listed, withdrawn; never deleted, since they show how people came in."""
 
     list_display = ["note", "state", "uses", "limit", "group", "expires_at", "made_by", "created_at"]

@@ -7,7 +7,6 @@ from itertools import islice
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -19,6 +18,7 @@ from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
+from jarvis.lib.admin_filters import NamedFilters
 from jarvis.lib.timestamps import iso
 
 LINES_PER_PIECE = 500  # of a CSV that are made and sent at a time
@@ -67,7 +67,7 @@ def format_short_time(moment: datetime) -> SafeString:
     return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), iso(moment), words)
 
 
-class ReadOnlyAdmin(admin.ModelAdmin[Any]):
+class ReadOnlyAdmin(NamedFilters):
     """Rows that nobody makes, changes or deletes here."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:

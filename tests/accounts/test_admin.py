@@ -1,7 +1,7 @@
 """The admin: keys are made, shown once and revoked; the ledger and conversations are not read there."""
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission, User
 from django.utils import timezone
 
 from accounts.models import ApiKey, GroupLimits, UserLimits, hash_secret
@@ -135,3 +135,44 @@ def test_lists_do_not_grow_in_queries(client, carol, alice, django_assert_max_nu
 def test_the_admin_is_for_staff(client, alice):
     client.force_login(alice)
     assert client.get("/admin/").status_code == 302
+
+
+def test_staff_hold_keys_only_in_the_names_of_those_whom_they_may_act_for(client, carol):
+    """A key is its owner: making or rotating one of a superuser would make oneself one."""
+    clerk, peer = (User.objects.create_user(name, is_staff=True) for name in ("clerk", "peer"))
+    bob = User.objects.create_user("bob")
+    allow = Permission.objects.filter(codename__in=["add_apikey", "change_apikey", "view_apikey"])
+    clerk.user_permissions.set(allow)
+    keys = {person: ApiKey.create_with_secret(person.pk, "old")[0] for person in (carol, peer, bob, clerk)}
+
+    def held(by):
+        client.force_login(User.objects.get(pk=by.pk))
+        made, rotated = set(), set()
+        for person, key in keys.items():
+            data = {"owner": person.pk, "label": "new", "scopes": ["chat"], "allowed_models": ""}
+            before = ApiKey.objects.count()
+            client.post("/admin/accounts/apikey/add/", data)
+            made |= {person.username} if ApiKey.objects.count() > before else set()
+            response = client.post(f"/admin/accounts/apikey/{key.pk}/rotate/", {"hours": 0})
+            rotated |= {person.username} if response.status_code == 200 else set()
+            changed = client.post(f"/admin/accounts/apikey/{key.pk}/change/", data)
+            assert (changed.status_code == 403) == (person.username not in rotated)
+        assert made == rotated
+        return made
+
+    assert held(clerk) == {"clerk", "bob"}
+    clerk.user_permissions.add(Permission.objects.get(codename="change_user"))
+    assert held(clerk) == {"clerk", "bob", "peer"}
+    assert held(carol) == {"clerk", "bob", "peer", "carol"}
+
+
+def test_staff_may_still_look_at_and_revoke_any_key(client, carol):
+    clerk = User.objects.create_user("clerk", is_staff=True)
+    clerk.user_permissions.set(Permission.objects.filter(codename__in=["change_apikey", "view_apikey"]))
+    key, _ = ApiKey.create_with_secret(carol.pk, "leaked")
+    client.force_login(clerk)
+    page = client.get(f"/admin/accounts/apikey/{key.pk}/change/")
+    assert (page.status_code, "rotate" in page.content.decode()) == (200, False)
+    client.post("/admin/accounts/apikey/", {"action": "revoke", "_selected_action": [key.pk]})
+    key.refresh_from_db()
+    assert key.revoked_at is not None
