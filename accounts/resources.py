@@ -6,7 +6,7 @@ import django_filters
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_serializer, extend_schema_view
 from rest_framework import mixins, serializers, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -19,6 +19,9 @@ from jarvis.lib.drf.permissions import SignedInToChange, may_read_all
 from jarvis.lib.drf.strict import Strict
 
 
+@extend_schema_serializer(
+    examples=[OpenApiExample("A key for a script", {"label": "backup script", "expires_at": None}, request_only=True)]
+)
 class KeySerializer(Strict, serializers.ModelSerializer[ApiKey]):
     owner = serializers.CharField(source="owner.username", read_only=True)
     label = serializers.CharField(max_length=100)  # type: ignore[assignment]  # hides an attribute of all fields

@@ -4,13 +4,13 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.utils import extend_schema
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 from rest_framework.views import APIView
 
 from accounts.resources import KeyViewSet
 from chat.api.resources import ConversationViewSet, ShareViewSet
 from inference.api.resources import GenerationViewSet, ModelViewSet, UsageView, WorkerViewSet
+from jarvis.api_document.views import ApiDocument, ApiDocumentPage
 from jarvis.web.bad_requests import answer_wrong_address
 
 router = SimpleRouter()
@@ -37,6 +37,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/usage/", UsageView.as_view(), name="usage-api"),
     path("v1/", include(router.urls)),
     re_path("^v1/", Nothing.as_view()),
-    path("schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
+    path("schema/", ApiDocument.as_view(), name="schema"),
+    path("docs/", ApiDocumentPage.as_view(url_name="schema"), name="api-docs"),
 ]

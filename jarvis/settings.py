@@ -142,9 +142,14 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Jarvis",
-    "DESCRIPTION": "Resources of a Jarvis: keys, conversations, models, usage. Answers come from /v1/chat/completions.",
+    "DESCRIPTION": "Answers of models as OpenAI's API gives them, and the resources of a Jarvis.",
     "VERSION": "1",
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "jarvis.api_document.operations.complete_document",
+    ],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 
@@ -21,6 +21,9 @@ class OneLine(serializers.CharField):
         return " ".join(super().to_internal_value(data).split())
 
 
+@extend_schema_serializer(
+    examples=[OpenApiExample("Rename and pin", {"title": "Keys", "pinned": True}, request_only=True)]
+)
 class ConversationSerializer(Strict, serializers.ModelSerializer[Conversation]):
     title = OneLine(max_length=200)
     folder = OneLine(max_length=MAX_FOLDER_CHARS, allow_blank=True, help_text="Empty: in none.")
@@ -124,6 +127,11 @@ class OwnConversation(serializers.PrimaryKeyRelatedField[Conversation]):
             raise
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample("Without a name", {"conversation": "6f1c9a52-3a8e-4d57-9c55-0d3f0a1b2c3d"}, request_only=True)
+    ]
+)
 class ShareSerializer(Strict, serializers.ModelSerializer[Share]):
     conversation = OwnConversation(queryset=Conversation.objects.none())
     title = serializers.CharField(source="conversation.title", read_only=True)

@@ -121,7 +121,7 @@ class UsageView(APIView):
         return Response(UsageAnswerSerializer(answer).data)
 
 
-@extend_schema(exclude=True)
+@extend_schema_view(get=extend_schema(operation_id="plain_usage"))
 class PlainUsageView(UsageView):
     """The same at /api/usage."""
 

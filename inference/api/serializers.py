@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from inference.models import Generation, LanguageModel
@@ -15,6 +16,9 @@ MAX_SPAN = timedelta(days=3 * 366)
 PRICE = {"max_digits": 12, "decimal_places": 6, "min_value": 0, "required": False, "allow_null": True}
 
 
+@extend_schema_serializer(
+    examples=[OpenApiExample("Prices", {"price_input": "0.15", "price_output": "0.60"}, request_only=True)]
+)
 class ModelSerializer(Strict, serializers.ModelSerializer[LanguageModel]):
     price_input = serializers.DecimalField(**PRICE)  # type: ignore[arg-type]
     price_output = serializers.DecimalField(**PRICE)  # type: ignore[arg-type]

@@ -61,6 +61,7 @@ def test_the_description_lists_the_errors_of_each_operation_with_their_body(clie
     operations = {
         (verb, path): operation["responses"]
         for path, verbs in document["paths"].items()
+        if path.startswith(("/api/v1/", "/api/schema/"))
         for verb, operation in verbs.items()
     }
     assert len(operations) > 20

@@ -44,7 +44,8 @@ def test_resources_do_what_their_document_says(alice, door):
             row.make(alice)
     application = get_wsgi_application()
     schema = schemathesis.openapi.from_wsgi("/api/schema/?format=json", application, headers=key_headers(alice))
-    operations = [found.ok() for found in schema.get_all_operations()]
+    found = [operation.ok() for operation in schema.get_all_operations()]
+    operations = [operation for operation in found if operation.path.startswith(("/api/v1/", "/api/schema/"))]
     if not operations:
         pytest.skip("NOT TRIED: the OpenAPI document names no resources.")
     tried = 0
