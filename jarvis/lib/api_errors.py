@@ -125,11 +125,8 @@ def no_model_allowed() -> ApiError:
     return make_error(403, "no_model_allowed", message, "permission_error", param="model")
 
 
-def not_found(path: str) -> ApiError:
-    message = (
-        f"There is nothing at {path[:200]}. The routes are /v1/chat/completions and /v1/models, without a final slash."
-    )
-    return make_error(404, "not_found", message)
+def not_found(path: str, advice: str) -> ApiError:
+    return make_error(404, "not_found", f"There is nothing at {path[:200]}. {advice}")
 
 
 def method_not_allowed(method: str, allowed: str) -> ApiError:

@@ -39,8 +39,7 @@ ABSENT = {
 
 def explain_wrong_address(path: str) -> ApiError:
     """404 with what to use instead; `path` begins with a slash."""
-    nothing = f"There is nothing at {path[:MAX_SUGGESTED_CHARS]}."
-    return api_errors.make_error(404, "not_found", f"{nothing} {advise(path)}")
+    return api_errors.not_found(path, advise(path))
 
 
 def advise(path: str) -> str:

@@ -1,5 +1,6 @@
 """Each web server that can be configured serves pages, static files and sockets alike."""
 
+import asyncio
 import json
 import re
 
@@ -32,6 +33,19 @@ async def test_the_api(server, alice):
             assert response.status == 400
 
 
+async def test_http_1_0_and_blanks_behind_values(server, alice):
+    """What a small device sends, and a key that was pasted with a blank."""
+    _, secret = await in_database(ApiKey.create_with_secret, alice.pk, "test")
+    host, port = server.split(":")
+    for path in ("/v1/models", "/api/v1/keys/", "/health"):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(f"GET {path} HTTP/1.0\r\nhost: {server}\r\nx-api-key: {secret} \r\n\r\n".encode())
+        head, _, body = (await asyncio.wait_for(reader.read(), 10)).partition(b"\r\n\r\n")
+        writer.close()
+        assert (head.split()[1], b"transfer-encoding" in head.lower()) == (b"200", False), path
+        assert isinstance(json.loads(body), dict)
+
+
 async def test_pages_and_static_files(server, alice):
     cookies = {settings.SESSION_COOKIE_NAME: await in_database(session_cookie, alice)}
     async with aiohttp.ClientSession(f"http://{server}", cookies=cookies) as client:
@@ -48,8 +62,9 @@ async def test_pages_and_static_files(server, alice):
         async with client.get("/nowhere", headers={"accept": "text/html"}) as response:
             assert response.status == 404
             assert "There is nothing here" in await response.text()
-        async with client.head("/api/v1/keys/") as response:
-            assert (response.status, await response.read()) == (200, b"")
+        for path in ("/api/v1/keys/", "/health", "/"):
+            async with client.head(path) as response:
+                assert (response.status, await response.read()) == (200, b""), path
 
 
 async def test_sockets_and_who_may_open_them(server, alice):

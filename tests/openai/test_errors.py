@@ -14,7 +14,7 @@ EVERY = [
     (api_errors.invalid_api_key(), 401, "invalid_api_key"),
     (api_errors.permission_denied("use this model"), 403, "permission_denied"),
     (api_errors.model_not_found("x"), 404, "model_not_found"),
-    (api_errors.not_found("/v1/x"), 404, "not_found"),
+    (api_errors.not_found("/v1/x", "Use /v1/models instead."), 404, "not_found"),
     (api_errors.method_not_allowed("GET", "POST"), 405, "method_not_allowed"),
     (api_errors.request_too_large(10), 413, "request_too_large"),
     (api_errors.rate_limit_exceeded(3.2), 429, "rate_limit_exceeded"),
