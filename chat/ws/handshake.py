@@ -8,6 +8,7 @@ from django.conf import settings
 from django.http import parse_cookie
 from django.http.request import split_domain_port, validate_host
 
+from accounts.key_headers import presents_key
 from accounts.models import Scope
 from accounts.socket_auth import Pass, key_pass, session_pass
 from jarvis.lib.client_address import client_address
@@ -37,7 +38,7 @@ async def admit_handshake(scope: Mapping[str, Any]) -> Pass:
         raise ForeignOrigin("This host name is not served here. See JARVIS_ALLOWED_HOSTS.")
     if origin is not None and not is_same_site(origin, host):
         raise ForeignOrigin("A page of another site may not open this socket.")
-    if origin is None or "authorization" in headers or "x-api-key" in headers:
+    if origin is None or presents_key(headers):
         opened_by = await key_pass(headers, client_address(scope))
         if not opened_by.caller.has_scope(Scope.CHAT):
             raise MayNotChat

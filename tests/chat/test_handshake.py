@@ -79,6 +79,14 @@ async def test_a_program_needs_a_key_and_no_origin(alice):
     assert await handshake_refusal(handshake_headers(origin=None, x_api_key=secret)) == 401
 
 
+async def test_a_browser_behind_a_proxy_with_a_password_opens_its_socket(alice):
+    """It sends the password of the proxy along, in the header in which keys come."""
+    session = cookie(await in_database(session_cookie, alice))
+    assert await handshake_refusal(handshake_headers(cookie=session, authorization="Basic YTpi")) is None
+    assert await handshake_refusal(handshake_headers(cookie=session, authorization="Bearer YTpi")) == 4401
+    assert await handshake_refusal(handshake_headers(cookie=session, origin=None, authorization="Basic YTpi")) == 401
+
+
 async def test_a_program_cannot_use_a_session(alice):
     session = await in_database(session_cookie, alice)
     assert await handshake_refusal(handshake_headers(origin=None, cookie=cookie(session))) == 401
