@@ -229,6 +229,7 @@ def create_generation(
     """Write the generation and the answer, which is what the conversation shows from now on."""
     prefix = continues.text.rstrip() if continues else ""
     request = ChatRequest.from_row(build_request(conversation, question, model, prefix))
+    behind = lock_open_answer(question)
     generation = Generation.objects.create(
         id=origin.id,
         priority=origin.caller.priority,
@@ -238,6 +239,7 @@ def create_generation(
         model=model,
         door=origin.source,
         request_id=origin.request_id,
+        behind_id=behind,
         request=rate_limits.limit_answer(request, origin.caller).to_row(),
     )
     marked = question.client_key == origin.client_key
@@ -251,6 +253,17 @@ def create_generation(
     )
     Conversation.objects.filter(pk=conversation.pk).update(leaf=answer, updated_at=timezone.now())
     return Submission(conversation, question, answer, generation, origin.client_key, collect_versions(question, answer))
+
+
+def lock_open_answer(question: Message) -> UUID | None:
+    """The generation of the answer before a question, while that is open: the next one waits for its text.
+
+    It is locked, so that it ends either before this, and its text is read, or after this, and finds who waits for it
+    (`chat.turns.store`).
+    """
+    rows = Generation.objects.select_for_update(of=("self",), no_key=True).filter(message=question.parent_id)
+    row = rows.only("status").first() if question.parent_id else None
+    return None if row is None or row.ended else row.pk
 
 
 def collect_versions(*messages: Message) -> dict[int, list[int]]:

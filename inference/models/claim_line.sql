@@ -1,5 +1,6 @@
 -- Who waits, as the start of a query: `load` is what each owner has running, `line` the owners' waiting rows in their
--- order, `served` when an owner last got a slot, and `waiting` what may be claimed. `models` null means all.
+-- order, `served` when an owner last got a slot, and `waiting` what may be claimed. `models` null means all. What is
+-- behind another one is in no line until that has ended.
 WITH load AS MATERIALIZED (
     SELECT owner_id, count(*) AS running
     FROM inference_generation
@@ -12,6 +13,9 @@ WITH load AS MATERIALIZED (
     FROM inference_generation g
     WHERE (%(models)s::text[] IS NULL OR g.model = ANY(%(models)s))
       AND (g.status = 'queued' OR (g.status = 'running' AND g.lease_until <= now() AND g.attempt < %(attempts)s))
+      AND (g.behind_id IS NULL OR NOT EXISTS (
+          SELECT 1 FROM inference_generation b WHERE b.id = g.behind_id AND b.status IN ('queued', 'running')
+      ))
 ), served AS MATERIALIZED (
     SELECT owners.owner_id, last.started_at
     FROM (SELECT DISTINCT owner_id FROM line) owners

@@ -132,6 +132,15 @@ class Generation(models.Model):
     engine_deaths = models.PositiveSmallIntegerField(default=0)
     lost_workers = models.PositiveSmallIntegerField(default=0, help_text="Workers that died while they held it.")
     on_probation = models.BooleanField(default=False, help_text="Alone with a worker, which it may be about to end.")
+    behind = models.ForeignKey(
+        "self",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="followers",
+        help_text="It is not claimed while this one is open.",
+    )
 
     text = models.TextField(blank=True)
     choices = models.JSONField(null=True, help_text="OpenAI choices where the answer is more than plain text.")
@@ -172,6 +181,7 @@ class Generation(models.Model):
             ),
             models.Index(fields=["finished_at"], name="ended_generations"),
             models.Index(fields=["-created_at"], name="newest_generations"),
+            models.Index(fields=["behind"], name="followers_of", condition=Q(behind__isnull=False)),
         ]
 
     def __str__(self) -> str:
