@@ -32,7 +32,7 @@ class Renderer(RendererHTML):
         return f"</{lower_heading(tokens[index].tag)}>\n"
 
     def table_open(self, tokens: Tokens, index: int, options: OptionsDict, env: Any) -> str:
-        return '<div class="wide" tabindex="0"><table>\n'
+        return '<div class="wide" tabindex="0"><table dir="auto">\n'
 
     def table_close(self, tokens: Tokens, index: int, options: OptionsDict, env: Any) -> str:
         return "</table></div>\n"
@@ -102,6 +102,14 @@ def mark_tasks(state: StateCore) -> None:
             inline.children.insert(0, box)
 
 
+def mark_direction(state: StateCore) -> None:
+    """Core rule: a list or a quote runs as its words do, so that its marks stand on their side. Paragraphs of their own
+    direction inside need no mark; see `markdown.css`."""
+    for token in state.tokens:
+        if token.level == 0 and token.type in ("bullet_list_open", "ordered_list_open", "blockquote_open"):
+            token.attrSet("dir", "auto")
+
+
 def plain_if_long(state: StateCore) -> None:
     """Core rule: an endless paragraph is text, which costs nothing to look through."""
     for token in state.tokens:
@@ -128,6 +136,7 @@ def make_parser(*, growing: bool) -> MarkdownIt:
     md.core.ruler.before("inline", "plain_if_long", plain_if_long)
     md.core.ruler.after("inline", "long_again", restore_long)
     md.core.ruler.after("inline", "tasks", mark_tasks)
+    md.core.ruler.after("inline", "direction", mark_direction)
     if not growing:
         footnote_plugin(md, inline=False)
         for rule in (footnote_ref, footnote_block_open, footnote_open, footnote_anchor):

@@ -74,6 +74,7 @@ _cleaner = nh3.Cleaner(
         "a": {"target": {"_blank"}},
         "pre": {"tabindex": {"0"}},
         "div": {"tabindex": {"0"}},
+        **{tag: {"dir": {"auto"}} for tag in ("ul", "ol", "blockquote", "table")},
         "img": {"loading": {"lazy"}},
     },
     attribute_filter=filter_attribute,

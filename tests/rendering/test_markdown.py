@@ -11,12 +11,12 @@ BLOCKS = {
     "# One\n\n###### Six": "<h3>One</h3>\n<h6>Six</h6>\n",
     "a\nb": "<p>a<br>\nb</p>\n",
     "**b** *i* ~~s~~ `c`": "<p><strong>b</strong> <em>i</em> <s>s</s> <code>c</code></p>\n",
-    "3. a\n4. b": '<ol start="3">\n<li>a</li>\n<li>b</li>\n</ol>\n',
+    "3. a\n4. b": '<ol start="3" dir="auto">\n<li>a</li>\n<li>b</li>\n</ol>\n',
     "- [x] a\n- [ ] b": (
-        '<ul>\n<li class="todo"><span class="task done">☑</span> a</li>\n'
+        '<ul dir="auto">\n<li class="todo"><span class="task done">☑</span> a</li>\n'
         '<li class="todo"><span class="task">☐</span> b</li>\n</ul>\n'
     ),
-    "> a": "<blockquote>\n<p>a</p>\n</blockquote>\n",
+    "> a": '<blockquote dir="auto">\n<p>a</p>\n</blockquote>\n',
     "---": "<hr>\n",
     "<b>x</b> &amp; <!-- c -->": "<p>&lt;b&gt;x&lt;/b&gt; &amp; &lt;!-- c --&gt;</p>\n",
     "setup.py and a@b.example": "<p>setup.py and a@b.example</p>\n",
@@ -32,7 +32,7 @@ def test_markdown_becomes_html(source):
 
 def test_a_table_has_its_alignment_in_classes_and_scrolls_in_a_box_of_its_own():
     html = render_markdown("| a | b |\n| :- | -: |\n| 1 | 2 |")
-    assert html.startswith('<div class="wide" tabindex="0"><table>')
+    assert html.startswith('<div class="wide" tabindex="0"><table dir="auto">')
     assert '<th class="left">a</th>\n<th class="right">b</th>' in html
     assert '<td class="right">2</td>' in html
     assert "style" not in html
@@ -96,7 +96,7 @@ def test_formulas_are_found(source):
 def test_a_formula_in_a_paragraph_of_its_own_is_a_block_and_may_have_lines_that_look_like_a_list():
     html = render_markdown("$$\na\n+ b\n- c\n$$")
     assert html.startswith('<div class="formula" tabindex="0"><math display="block">')
-    assert "<ul>" not in html
+    assert "<ul" not in html
 
 
 @pytest.mark.parametrize(
@@ -215,3 +215,9 @@ def test_a_text_without_end_is_shown_as_it_is():
     text = "*a* <b>\n" * (MAX_MARKDOWN_CHARS // 8 + 1)
     assert render_markdown(text) == render_plain(text)
     assert render_plain("*a* <b>") == '<pre class="plain">*a* &lt;b&gt;</pre>'
+
+
+def test_lists_quotes_and_tables_run_as_their_words_do_and_what_is_in_them_with_them():
+    html = render_markdown("- א\n  - ב\n\n> א\n\n1. א\n\n| א |\n| - |\n| ב |\n\nא")
+    assert re.findall(r"<(\w+)[^>]* dir=\"auto\"", html) == ["ul", "blockquote", "ol", "table"]
+    assert html.count("<ul") == 2  # the inner one has its direction of the outer one

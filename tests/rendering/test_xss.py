@@ -13,7 +13,8 @@ from tests.support.xss import ALL, VECTORS
 ATTRIBUTES = {
     "a": {"href", "title", "id", "class", "target", "rel"},
     "img": {"src", "alt", "loading"},
-    "ol": {"start"},
+    "ol": {"start", "dir"},
+    **{tag: {"dir"} for tag in ("ul", "blockquote", "table")},
     "li": {"id", "class"},
     "pre": {"class", "tabindex"},
     "div": {"class", "tabindex"},
