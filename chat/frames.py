@@ -10,6 +10,7 @@ from jarvis.lib.api_errors import ApiError
 from jarvis.lib.config import MAX_SYSTEM_PROMPT_CHARS
 
 NO_CURSOR = str(START)
+FIELD_OF_PARAM = {"message": "text"}  # where the API calls it otherwise
 CursorText = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,10}-[0-9]{1,10}$")]
 MessageId = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 WITHOUT_NUL = r"^[^\x00]*$"
@@ -167,6 +168,9 @@ class Detailed(FromServer, tag="details"):
     seconds: float | None
     tokens_per_second: float | None
     temperature: float | None
+    request_id: str = ""
+    error_code: str = ""
+    error: str = ""  # in the engine's words, for who may read what administrators see
 
 
 class Queue(FromServer):
@@ -232,8 +236,18 @@ class Ended(FromServer, tag="end"):
     error: Problem | None = None
 
 
+class ModelState(msgspec.Struct):
+    """One model, as the most advanced of its workers has it; `phase` and the rest as in `State`."""
+
+    model: str
+    phase: str
+    progress: float | None = None
+    detail: str = ""
+
+
 class State(FromServer):
-    """The engine. `phase` is one of `inference.worker_state.Phase`, or `absent` (no worker), or `unknown` (no Redis).
+    """The engine. `phase` is one of `inference.worker_state.Phase`, or `paused`, `absent` (no worker), `unknown` (no
+    Redis): that of the most advanced of `models`, which are those that have a worker.
 
     `ready` are the models that can answer at once.
     """
@@ -243,22 +257,27 @@ class State(FromServer):
     progress: float | None = None
     model: str = ""
     ready: list[str] = []
+    models: list[ModelState] = []
 
 
 class Error(FromServer):
     """What went wrong, and what to do. `reply_to` is the client_key of the refused frame, or else an id in it.
 
-    `retry_after`: seconds until the same frame may be accepted.
+    `param`: the field that is at fault. `retry_after`: seconds until the same frame may be accepted. `request_id`: by
+    which the log has it, where the fault is Jarvis's.
     """
 
     code: str
     message: str
     reply_to: UUID | int | None = None
     retry_after: float | None = None
+    param: str | msgspec.UnsetType = msgspec.UNSET
+    request_id: str | msgspec.UnsetType = msgspec.UNSET
 
     @classmethod
     def from_api_error(cls, error: ApiError) -> "Error":
-        return cls(error.code, error.message, retry_after=error.fields.retry_after)
+        field = FIELD_OF_PARAM.get(error.param or "", error.param)
+        return cls(error.code, error.message, retry_after=error.fields.retry_after, param=field or msgspec.UNSET)
 
 
 class Pong(FromServer):

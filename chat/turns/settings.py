@@ -5,6 +5,7 @@ from uuid import UUID
 import msgspec
 
 from accounts.authentication import Caller
+from accounts.models import Scope
 from chat import frames
 from chat.models import Conversation, Message
 from chat.turns.prompt import choose_model
@@ -38,9 +39,9 @@ def configure_conversation(caller: Caller, wanted: frames.Configure) -> frames.C
     return frames.Configured(conversation.pk, conversation.model, conversation.system_prompt, conversation.temperature)
 
 
-def answer_details(user_id: int, generation: UUID) -> frames.Detailed | None:
+def answer_details(caller: Caller, generation: UUID) -> frames.Detailed | None:
     """The figures of an answer of one's own, else None."""
-    row = Generation.objects.filter(pk=generation, owner_id=user_id).first()
+    row = Generation.objects.filter(pk=generation, owner_id=caller.user_id).first()
     if row is None:
         return None
     return frames.Detailed(
@@ -56,4 +57,7 @@ def answer_details(user_id: int, generation: UUID) -> frames.Detailed | None:
         seconds=row.seconds_to(row.finished_at),
         tokens_per_second=row.tokens_per_second,
         temperature=((row.request or {}).get("fields") or {}).get("temperature"),
+        request_id=row.request_id,
+        error_code=row.error_code,
+        error=row.error_message if caller.has_scope(Scope.ADMIN_READ) else "",
     )

@@ -12,12 +12,12 @@ from django.db import Error as DatabaseError
 
 from accounts.models import Scope
 from accounts.socket_auth import Pass, find_void_passes
-from chat.frames import Growing, Queue, State, encode_frame
+from chat.frames import Growing, Queue, encode_frame
 from chat.models import Message
 from chat.notify import CHANNEL_GROUP
+from chat.ws.engine_state import UNTOLD, ModelStates, live_workers, summarise_models
 from inference.queue.position import QueuePosition, find_positions
 from inference.redis.client import UNAVAILABLE_ERRORS
-from inference.redis.workers import worker_states
 from inference.worker_state import WorkerState
 from jarvis.lib.database import in_database, log_failure
 from jarvis.lib.event_loops import PerLoop
@@ -28,7 +28,6 @@ POLL_SECONDS = 0.8  # a void pass closes its sockets within a second
 CLOSE_UNAUTHENTICATED = 4401  # close code: the sign-in or key is no longer valid
 CLOSE_SERVER_ERROR = 1011  # close code: a fault of the server, come again
 MAX_NOTICES = 64  # that are kept for a socket that does not read
-PHASES = ("ready", "warming", "loading", "starting", "failed", "stopped")  # the best worker's is shown
 
 _connections: "PerLoop[Connections]" = PerLoop(lambda: Connections())
 
@@ -39,7 +38,7 @@ class Window:
     def __init__(self, access: Pass) -> None:
         self.access = access
         self.notices: deque[str] = deque(maxlen=MAX_NOTICES)
-        self.state: State | None = None
+        self.models: ModelStates | None = UNTOLD
         self.close_code: int | None = None  # the code with which the socket is to close
         self.waiting: dict[
             UUID, QueuePosition | None
@@ -47,9 +46,9 @@ class Window:
         self.growing: frozenset[UUID] = frozenset()  # conversations with open answers of the person, as sent last
         self.news = asyncio.Event()
 
-    def set_state(self, state: State) -> None:
-        if state != self.state:
-            self.state = state
+    def set_models(self, models: ModelStates | None) -> None:
+        if models != self.models:
+            self.models = models
             self.news.set()
 
     def set_position(self, generation: UUID, place: QueuePosition) -> None:
@@ -77,7 +76,7 @@ class Connections:
     def __init__(self) -> None:
         self.windows: set[Window] = set()
         self.tasks: list[asyncio.Task[None]] = []
-        self.state: State | None = None
+        self.models: ModelStates | None = UNTOLD
 
     @classmethod
     def for_this_loop(cls) -> "Connections":
@@ -89,8 +88,8 @@ class Connections:
             self.tasks = [asyncio.create_task(self.poll_state()), asyncio.create_task(self.receive_frames())]
             for task in self.tasks:
                 task.add_done_callback(self.handle_task_end)
-        elif self.state is not None:
-            window.set_state(self.state)
+        else:
+            window.set_models(self.models)
 
     def remove_window(self, window: Window) -> None:
         self.windows.discard(window)
@@ -100,7 +99,7 @@ class Connections:
     def stop_tasks(self) -> None:
         for task in self.tasks:
             task.cancel()
-        self.tasks, self.state = [], None
+        self.tasks, self.models = [], UNTOLD
 
     def handle_task_end(self, task: asyncio.Task[None]) -> None:
         """A task never ends by itself. If it does, no socket stays open unwatched: all close, and come again."""
@@ -115,9 +114,9 @@ class Connections:
     async def poll_state(self) -> None:
         while True:
             workers = await live_workers()
-            self.state = summarise_state(workers)
+            self.models = summarise_models(workers)
             for window in self.windows:
-                window.set_state(self.state)
+                window.set_models(self.models)
             await self.close_void_windows()
             await self.publish_progress(workers or [])
             await asyncio.sleep(POLL_SECONDS)
@@ -169,26 +168,6 @@ class Connections:
             caller = window.access.caller
             if caller.user_id == message["user"] and caller.has_scope(Scope.HISTORY):
                 window.add_notice(message["frame"])
-
-
-async def live_workers() -> list[WorkerState] | None:
-    """The workers that are there; None where Redis cannot be reached."""
-    try:
-        return await worker_states()
-    except UNAVAILABLE_ERRORS:
-        return None
-
-
-def summarise_state(workers: list[WorkerState] | None) -> State:
-    """The engine's state as the page shows it; of several workers that of the most advanced."""
-    if workers is None:
-        return State("unknown", "Redis cannot be reached. Answers wait until it is back.")
-    if not workers:
-        return State("absent", "No worker is running. Questions wait in the queue until one is.")
-    best = min(workers, key=lambda worker: PHASES.index(worker.engine.phase)).engine
-    progress = None if best.progress is None else round(best.progress, 2)
-    ready = sorted({worker.engine.model for worker in workers if worker.engine.phase == "ready"})
-    return State(best.phase, best.detail, progress, best.model, ready)
 
 
 def round_wait(seconds: float | None) -> int | None:

@@ -20,6 +20,8 @@ from chat.turns.settings import answer_details, configure_conversation, show_ver
 from chat.turns.submission import Origin, Submission
 from chat.turns.submit import ask_question, continue_answer, edit_question, regenerate_answer
 from chat.ws.connections import CLOSE_UNAUTHENTICATED, Connections, Window
+from chat.ws.engine_state import UNTOLD, make_state
+from chat.ws.frame_errors import UNREADABLE, explain_unreadable, find_reply_to
 from chat.ws.handshake import ForeignOrigin, MayNotChat, admit_handshake, decode_headers
 from chat.ws.live_html import stream_html_frames
 from chat.ws.replay import find_answer, follow_with_prefix, frames_for_events
@@ -119,12 +121,12 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.send_frame(frames.Error("invalid_frame", "Frames are text, one JSON object each, never binary."))
             return
         if len(text_data) > MAX_FRAME_CHARS:
-            await self.send_frame(FRAME_TOO_LARGE_ERROR)
+            await self.send_frame(msgspec.structs.replace(FRAME_TOO_LARGE_ERROR, reply_to=find_reply_to(text_data)))
             return
         try:
             frame = frames.decode_frame(text_data)
-        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            await self.send_frame(frames.Error("invalid_frame", f"{error}. docs/websocket.md describes the frames."))
+        except UNREADABLE as error:
+            await self.send_frame(explain_unreadable(error, text_data))
             return
         with structlog.contextvars.bound_contextvars(request_id=choose_request_id(None)):
             await self.handle_frame(frame)
@@ -146,7 +148,7 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                         await in_database(configure_conversation, await self.opened_by.refresh(), frame)
                     )
                 case frames.Details():
-                    if (found := await in_database(answer_details, self.caller.user_id, frame.generation)) is None:
+                    if (found := await in_database(answer_details, self.caller, frame.generation)) is None:
                         raise FrameRefused(NOT_FOUND_ERROR)
                     await self.send_frame(found)
                 case frames.Follow():
@@ -175,7 +177,8 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             problem = UNAVAILABLE_ERROR
         except Exception:
             log.exception("frame.failed", frame=type(frame).__name__)
-            problem = INTERNAL_ERROR
+            request_id = structlog.contextvars.get_contextvars()["request_id"]
+            problem = msgspec.structs.replace(INTERNAL_ERROR, request_id=request_id)
         await self.send_frame(msgspec.structs.replace(problem, reply_to=reply_to))
 
     async def submit_question(self, frame: frames.Asking) -> Submission:
@@ -283,9 +286,9 @@ class ChatConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                     tail.cancel()
                 await self.close(window.close_code)
                 return
-            if window.state is not None and window.state is not shown:
-                shown = window.state
-                await self.send_frame(shown)
+            if window.models is not UNTOLD and (state := make_state(window.models, self.caller)) != shown:
+                shown = state
+                await self.send_frame(state)
             while window.notices:
                 await self.send_text(window.notices.popleft())
 

@@ -133,25 +133,23 @@ async def test_other_windows_of_the_same_person_hear_of_a_question_and_other_peo
     assert {frame["type"] for frame in foreign.seen} == {"state", "pong"}
 
 
-async def test_the_engines_state_is_told_when_it_changes(open_as, alice):
-    socket = await open_as(alice)
+async def test_the_engines_state_is_told_when_it_changes(open_as, carol):
+    socket = await open_as(carol)
     assert (await socket.receive_frame("state"))["phase"] == "absent"
     engine = EngineState("loading", "Reading weights.", progress=0.4321, model="guide")
     state = WorkerState("w", "host", 1, 0.0, engine)
     await publish_state(state)
-    assert await socket.receive_frame("state") == {
-        "type": "state",
-        "phase": "loading",
-        "detail": "Reading weights.",
-        "progress": 0.43,
-        "model": "guide",
-        "ready": [],
-    }
+    guide = {"model": "guide", "phase": "loading", "progress": 0.43, "detail": "Reading weights."}
+    assert await socket.receive_frame("state") == {"type": "state", **guide, "ready": [], "models": [guide]}
     engine.phase, engine.progress = "ready", None
     await publish_state(state)
     told = await socket.receive_frame("state")
     assert (told["phase"], told["ready"]) == ("ready", ["guide"])
-    assert await socket.receive_nothing(2)  # nothing changes, so nothing is told
+    state.paused = True
+    await publish_state(state)
+    told = await socket.receive_frame("state")
+    assert (told["phase"], told["ready"], told["models"][0]["phase"]) == ("paused", [], "paused")
+    assert await socket.receive_nothing(1.5)  # nothing changes, so nothing is told
 
 
 MALFORMED = [
@@ -202,9 +200,12 @@ MALFORMED = [
 @pytest.mark.parametrize("text", MALFORMED, ids=range(len(MALFORMED)))
 async def test_a_malformed_frame_is_an_error_and_the_socket_lives(open_as, alice, text):
     socket = await open_as(alice)
-    await socket.send_input({"type": "websocket.receive", "text": text.replace("GENERATION", str(uuid.uuid4()))})
+    key = str(uuid.uuid4())
+    await socket.send_input({"type": "websocket.receive", "text": text.replace("GENERATION", key)})
     error = await socket.receive_frame("error")
-    assert (error["code"], error["reply_to"]) == ("invalid_frame", None)
+    assert error["code"] == "invalid_frame"
+    if "GENERATION" in text and "$ne" not in text:
+        assert error["reply_to"] == key
     assert error["message"]
     await socket.send_frame(type="ping")
     assert await socket.receive_frame("pong")
@@ -218,8 +219,10 @@ async def test_a_binary_frame_is_an_error(open_as, alice):
 
 async def test_a_frame_that_is_too_long_is_an_error(open_as, alice):
     socket = await open_as(alice)
-    await socket.send_to(text_data=json.dumps({"type": "ping", "more": "x" * MAX_FRAME_CHARS}))
-    assert (await socket.receive_frame("error"))["code"] == "frame_too_large"
+    key = str(uuid.uuid4())
+    await socket.send_to(text_data=json.dumps({"type": "ask", "text": "x" * MAX_FRAME_CHARS, "client_key": key}))
+    error = await socket.receive_frame("error")
+    assert (error["code"], error["reply_to"]) == ("frame_too_large", key)
 
 
 @pytest.mark.parametrize("text", ["", "  \n ", "x" * (config.max_message_chars + 1), "a\x00b"])
@@ -228,6 +231,7 @@ async def test_a_text_that_cannot_be_asked_is_refused_and_nothing_is_stored(open
     key = uuid.uuid4()
     error = await socket.ask(text, client_key=key)
     assert (error["type"], error["code"], error["reply_to"]) == ("error", "invalid_request_error", str(key))
+    assert error["param"] == "text"
     assert await in_database(Message.objects.count) == 0
 
 
