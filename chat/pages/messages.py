@@ -9,7 +9,7 @@ from chat.rendering.stored import footnote_scope, is_current, mark_html
 
 MAX_PAGE_MESSAGES = 50
 MAX_RENDER_SECONDS = 1.0  # that a page spends on answers without HTML; the rest is shown plain
-GENERATION_FIELDS = ("status", "error_code", "error_message", "finish_reason", "model")
+GENERATION_FIELDS = ("status", "error_code", "finish_reason", "model")
 
 
 def select_messages(

@@ -2,6 +2,8 @@
 
 from django.utils.translation import gettext as _
 
+from chat.pages.error_words import error_sentences
+
 
 def suggestions(*, guide: bool) -> list[str]:
     """First questions to offer; the built-in guide is asked about Jarvis itself."""
@@ -30,17 +32,22 @@ def script_strings() -> dict[str, str]:
         "starting": _("Starting {model}…"),
         "loading": _("Loading {model}…"),
         "warming": _("Warming up {model}…"),
+        "not_available": _("{model} is not available"),
+        "not_available_now": _("The model is not available right now. Your question is kept and will be answered."),
         "failed": _("{model} could not be started"),
         "stopped": _("The engine is stopped"),
-        "absent": _("No worker is running"),
+        "paused": _("{model} is paused"),
+        "absent": _("No worker is running {model}"),
         "unknown": _("State not known"),
         "may_ask": _("You can ask already: questions wait in the queue and are answered in order."),
-        "waits": _("Questions wait in the queue until this is mended."),
+        "waits": _("Questions wait in the queue until it is fixed."),
         "queued": _("Waiting in the queue"),
+        "behind": _("Waiting for the answer above"),
         "thinking": _("Thinking"),
         "sending": _("Sending…"),
         "unsent": _("Not sent yet. It is sent as soon as the connection is back."),
-        "retrying": _("Not accepted yet: {message} It is sent again by itself."),
+        "not_sent_yet": _("Not sent yet."),
+        "retrying": _("{message} Sending again in {seconds} s."),
         "refused": _("Not sent: {message}"),
         "edit": _("Edit"),
         "stopped_note": _("Stopped. What was written is kept."),
@@ -52,7 +59,13 @@ def script_strings() -> dict[str, str]:
         "copied": _("Copied"),
         "not_copied": _("Not copied"),
         "left": _("{count} characters left"),
-        "over": _("{count} characters too many"),
+        "over": _("{count} characters too many; {limit} are allowed"),
+        "cut": _("Keep the first {limit}"),
+        "no_pictures": _("Pictures cannot be sent: the models here read text."),
+        "no_text_file": _("{name} is not a text file. Copy its text and paste it here."),
+        "empty_file": _("{name} is empty."),
+        "unreadable_file": _("{name} could not be read."),
+        "file_cut": _("{name} is too long: only its beginning fits into {limit} characters."),
         "you": _("You"),
         "jarvis": _("Jarvis"),
         "growing": _("An answer is growing here"),
@@ -86,6 +99,8 @@ def script_strings() -> dict[str, str]:
         "detail_in": _("Tokens in"),
         "detail_out": _("Tokens out"),
         "detail_speed": _("Speed"),
+        "detail_request": _("Request"),
+        "detail_error": _("Error"),
         "seconds": _("{number} s"),
         "per_second": _("{number} tokens/s"),
         "of_these_cached": _("{number}, {cached} of them cached"),
@@ -110,18 +125,20 @@ def script_strings() -> dict[str, str]:
         "undo": _("Undo"),
         "share": _("Share"),
         "share_hint": _(
-            "Whoever has the link may read what this conversation shows now, until the link is withdrawn. "
+            "Anyone with the link can read what this conversation shows now, until you remove the link. "
             "What is said later is not shown."
         ),
         "with_name": _("Show my name"),
         "make_link": _("Make a link"),
         "link": _("Link"),
-        "withdraw": _("Withdraw"),
-        "was_withdrawn": _("The link is withdrawn"),
+        "copy_link": _("Copy link"),
+        "withdraw": _("Remove link"),
+        "was_withdrawn": _("Link removed"),
         "hits": _("Conversations found: {count}"),
         "no_answer": _("Jarvis did not answer. Try again in a moment."),
         "too_many": _("Too many at once. Try again in {seconds} s."),
         "importing": _("Importing…"),
         "was_imported": _("Imported: {imported}. There already: {skipped}. Empty: {empty}."),
+        **{f"error_{code}": words for code, words in error_sentences().items()},
         "too_large": _("The file is larger than {size} MB. An administrator can allow more (JARVIS_IMPORT_BYTES)."),
     }

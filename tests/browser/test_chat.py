@@ -115,7 +115,8 @@ async def test_both_windows_of_a_person_see_the_same_answer_grow(visit, worker, 
         assert await page.locator(".message").count() == 4
 
 
-async def test_while_the_model_loads_it_says_so_and_takes_questions(visit, site, held, engine, alice, size):
+async def test_while_the_model_loads_it_says_so_and_takes_questions(visit, site, held, engine, alice, carol, size):
+    name, detail = ("carol", "Reading the weights: 6.9 of 16 GB. ") if size == "desktop" else ("alice", "")
     held.up.clear()
     held.state.phase, held.state.progress, held.state.detail = "loading", 0.43, "Reading the weights: 6.9 of 16 GB."
     held.state.model = engine.settings.model = "Qwen/Qwen3-8B"
@@ -123,12 +124,14 @@ async def test_while_the_model_loads_it_says_so_and_takes_questions(visit, site,
     async with working(held):
         page = await visit(size)
         await page.goto("/")
-        await page.get_by_label("Username").fill("alice")
+        await page.get_by_label("Username").fill(name)
         await page.get_by_label("Password").fill(PASSWORD)
         await page.get_by_role("button", name="Sign in").click()
         await expect(page.locator("#state")).to_have_attribute("data-phase", "loading")
         await expect(page.locator("#state")).to_contain_text("43 %")
-        await expect(page.locator("#banner")).to_contain_text("Reading the weights: 6.9 of 16 GB. You can ask already")
+        await expect(page.locator("#banner")).to_contain_text(
+            f"Loading Qwen/Qwen3-8B 43 %. {detail}You can ask already"
+        )
         await take_screenshot(page, f"loading-{size}")
         await ask(page, "Are you there?")
         await expect(page.locator(".assistant .said")).to_have_text("Waiting in the queue")
@@ -147,14 +150,71 @@ async def test_a_failed_answer_says_why_and_can_be_asked_again(visit, worker, al
     await sign_in(page)
     await ask(page, "Fail, please.")
     fate = page.locator(".assistant .fate").first
-    await expect(fate).to_contain_text("This answer failed:")
+    words = "This answer failed: This could not be accepted as it is. Rephrase it, or choose another model."
+    await expect(fate).to_contain_text(words)
     await page.reload()
-    await expect(fate).to_contain_text("This answer failed:")
+    await expect(fate).to_contain_text(words)
     await expect(page.locator("#state")).to_have_attribute("data-phase", "ready")
+    await page.locator(".assistant summary").click()
+    row = await in_database(Generation.objects.get)
+    await expect(page.locator(".details")).to_contain_text(row.request_id)
+    assert row.error_message not in await page.content()  # for programmers, who see it in the admin
+    await page.keyboard.press("Escape")
     await fate.get_by_role("button", name="Ask again").click()
     await expect(page.locator(".assistant .said").last).to_have_text(numbered(16).strip())
     await expect(page.locator(".assistant .versions")).to_contain_text("2/2")
     assert await page.locator(".message").count() == 2
+
+
+async def test_what_is_asked_meanwhile_waits_for_the_answer_above_and_a_stop_lets_it_begin(
+    visit, worker, alice, engine
+):
+    engine.settings.answer_tokens = 2000
+    page = await visit()
+    await sign_in(page)
+    await ask(page, "First.")
+    said = page.locator(".assistant .said")
+    await expect(said).to_contain_text("t3 ")
+    await ask(page, "Second.")
+    await expect(said.last).to_have_text("Waiting for the answer above")
+    await page.reload()
+    await expect(said.last).to_have_text("Waiting for the answer above")
+    await page.keyboard.press("Escape")
+    await expect(page.locator(".assistant").first).to_have_attribute("data-status", "stopped")
+    await expect(said.last).to_contain_text("t3 ")
+    first = await in_database(Message.objects.filter(role="assistant").earliest, "id")
+    assert [message["content"] for message in engine.bodies[-1]["messages"][1:]] == ["First.", first.text, "Second."]
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#stop")).to_be_hidden()
+
+
+async def test_the_state_is_that_of_the_chosen_model_and_what_fails_is_staffs_to_know(
+    visit, worker, held, alice, carol, size
+):
+    await in_database(LanguageModel.objects.create, name="other", source="elsewhere")
+    page, staff = await visit(size), await visit(size)
+    await sign_in(page)
+    await sign_in(staff, "carol")
+    for one in (page, staff):
+        await expect(one.locator("#state-words")).to_have_text("fake is ready")
+        await one.locator("#open-settings").click()
+        await one.locator("#settings-model").select_option("other")
+        await one.get_by_role("button", name="Save").click()
+    unavailable = "The model is not available right now. Your question is kept and will be answered."
+    await expect(page.locator("#banner-words")).to_have_text(unavailable)
+    await expect(page.locator("#state")).to_have_attribute("data-phase", "absent")
+    await expect(staff.locator("#banner")).to_contain_text("No worker is running other.")
+    await take_screenshot(page, f"unavailable-{size}")
+    for one in (page, staff):
+        await one.locator("#open-settings").click()
+        await one.locator("#settings-model").select_option("fake")
+        await one.get_by_role("button", name="Save").click()
+        await expect(one.locator("#banner")).to_be_hidden()
+    held.state.phase, held.state.detail = "failed", "http://10.0.0.7:1 cannot be reached; correct JARVIS_ENGINE_URL."
+    await expect(page.locator("#banner-words")).to_have_text(unavailable)
+    await expect(page.locator("#state-words")).to_have_text("fake is not available")
+    await expect(staff.locator("#banner")).to_contain_text(held.state.detail)
+    held.state.phase, held.state.detail = "ready", ""
 
 
 async def test_a_text_that_is_too_long_cannot_be_sent_and_says_so(visit, worker, alice, size):
@@ -163,7 +223,7 @@ async def test_a_text_that_is_too_long_cannot_be_sent_and_says_so(visit, worker,
     await page.locator("#text").fill("x" * 4900)
     await expect(page.locator("#count")).to_have_text("100 characters left")
     await page.locator("#text").fill("x" * 5003)
-    await expect(page.locator("#count")).to_have_text("3 characters too many")
+    await expect(page.locator("#count")).to_have_text("3 characters too many; 5,000 are allowed")
     await expect(page.locator("#send")).to_be_disabled()
     await page.locator("#text").press("Enter")
     await page.locator("#text").fill("line")
@@ -193,8 +253,12 @@ async def test_a_draft_and_the_whole_way_to_an_answer_need_no_mouse(visit, worke
 async def test_a_suggestion_asks_and_signing_out_ends_it(visit, worker, alice, size):
     page = await visit(size)
     await sign_in(page)
+    await page.locator("#text").fill("half a thought")
     await page.locator(".suggestions button").first.click()
     await expect(page.locator(".assistant .said")).to_have_text(numbered(16).strip())
+    await expect(page.locator("#text")).to_have_value("half a thought")
+    await page.reload()
+    await expect(page.locator("#text")).to_have_value("half a thought")
     if size == "phone":
         await page.locator("#open-sidebar").click()
         await expect(page.locator("#sidebar")).to_be_in_viewport()
@@ -221,6 +285,9 @@ async def test_spanish_is_spoken_throughout(visit, worker, alice, engine):
     await expect(page.locator(".assistant .said")).to_contain_text("t5 ")
     await page.keyboard.press("Escape")
     await expect(page.locator(".assistant .fate")).to_contain_text("Detenida. Lo escrito se conserva.")
+    engine.settings.fail_next, engine.settings.fail_status, engine.settings.fail_body = 1, 400, "{}"
+    await ask(page, "Falla.")
+    await expect(page.locator(".assistant .fate").last).to_contain_text("Esta respuesta falló: No se ha podido aceptar")
 
 
 async def test_reading_works_without_script(visit, worker, alice):

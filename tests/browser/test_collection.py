@@ -150,7 +150,7 @@ async def test_a_link_shows_anybody_what_was_said_until_it_is_withdrawn(there, v
     await expect(stranger.get_by_role("heading", name="Ideas for the team day in Bilbao")).to_be_visible()
     assert "alice" not in await stranger.content()
     await stranger.screenshot(path=f"/tmp/organise-shared-{size}.png")
-    await page.get_by_role("button", name="Withdraw").click()
+    await page.get_by_role("button", name="Remove link").click()
     await expect(field).to_have_count(0)
     stranger.expect_complaint("404")
     await stranger.reload()

@@ -28,11 +28,11 @@ async def test_what_is_done_often_has_a_key_and_a_card_lists_them(visit, worker,
     await page.locator("#text").fill("")
     await page.locator("#open-settings").focus()
     await page.keyboard.type("?")
-    await expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    await expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
     await expect(page.locator("#help dt")).to_contain_text(["New chat", "Search", "Copy the last answer"])
     await take_screenshot(page, "tree-keys-desktop")
     await page.keyboard.press("Escape")
-    await expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
+    await expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_hidden()
     await page.keyboard.press("Shift+Escape")
     await expect(page.locator("#text")).to_be_focused()
     await page.keyboard.press("Control+Shift+S")
@@ -71,7 +71,8 @@ async def test_what_is_pasted_is_never_lost_and_each_chat_has_a_draft(visit, wor
     height = (await field.bounding_box())["height"]
     await field.focus()
     await page.evaluate("document.execCommand('insertText', false, 'line of words\\n'.repeat(600))")
-    await expect(page.locator("#count")).to_have_text("3400 characters too many")
+    await expect(page.locator("#count")).to_have_text("3,400 characters too many; 5,000 are allowed")
+    await expect(page.get_by_role("button", name="Keep the first 5,000")).to_be_visible()
     await expect(page.locator("#send")).to_be_disabled()
     assert len(await field.input_value()) == 8400
     assert height < (await field.bounding_box())["height"] < page.viewport_size["height"] / 2

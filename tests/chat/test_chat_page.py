@@ -207,11 +207,15 @@ def test_pages_with_somebodys_words_are_not_kept_by_caches(alice_client):
     assert "no-store" in alice_client.get("/")["cache-control"]
 
 
-def test_the_guide_is_named_for_what_it_is(alice_client, alice):
+def test_the_guide_is_named_for_what_it_is_and_how_to_replace_it_to_who_can(alice_client, carol, client):
     LanguageModel.objects.register_served("guide")
-    assert "JARVIS_MODEL=Qwen/Qwen3-8B" in alice_client.get("/").content.decode()
+    page = alice_client.get("/").content.decode()
+    assert "<strong>guide</strong>" in page
+    assert "JARVIS_MODEL" not in page
+    client.force_login(carol)
+    assert "JARVIS_MODEL=Qwen/Qwen3-8B" in client.get("/").content.decode()
     LanguageModel.objects.register_served("Qwen/Qwen3-8B")
-    assert "JARVIS_MODEL" not in alice_client.get("/").content.decode()
+    assert "JARVIS_MODEL" not in client.get("/").content.decode()
 
 
 def test_scripts_have_hashed_names_and_are_kept_for_ever(alice_client):

@@ -1,4 +1,6 @@
 // On every page: tells the server the time zone, copies what has a button for it, sends what needs no button.
+import { copyText } from "./clipboard.js";
+
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 if (zone && !document.cookie.includes(`tz=${zone}`)) {
   document.cookie = `tz=${zone}; path=/; max-age=31536000; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
@@ -10,10 +12,11 @@ for (const button of document.querySelectorAll("[data-copy]")) {
     const field = document.getElementById(button.dataset.copy);
     field.select();
     try {
-      await navigator.clipboard.writeText(field.value);
+      await copyText(field.value);
     } catch {
       return; // the text is selected, so the keyboard copies it
     }
+    field.select();
     document.getElementById(button.dataset.status).textContent = button.dataset.done;
   });
 }

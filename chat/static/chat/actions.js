@@ -1,6 +1,7 @@
 // What a person does with a conversation: rename, pin, file, archive, share, export, delete and undo.
 
-import { byId, data, element, findAll, on, say, textButton } from "./dom.js";
+import { copyText } from "../accounts/clipboard.js";
+import { byId, data, element, findAll, isComposing, on, say, sayError, textButton } from "./dom.js";
 import { openMenu } from "./menu.js";
 
 const UNDO_MS = 8_000; // in which a deletion can be undone
@@ -16,8 +17,15 @@ export async function call(method, path, body) {
   });
   if (reply.status === 204) return null;
   const answer = await reply.json().catch(() => null);
-  if (!reply.ok) throw new Error(answer?.error?.message ?? say("no_answer"));
+  if (!reply.ok) throw new Error(explain(reply, answer?.error));
   return answer;
+}
+
+// A field that is at fault is explained by the server, in the reader's language; the rest is known by its code word.
+function explain(reply, error) {
+  if (!error) return say("no_answer");
+  if (reply.status === 429) return say("too_many", { seconds: reply.headers.get("retry-after") });
+  return reply.status === 400 ? error.message : sayError(error.code);
 }
 
 let toast = null;
@@ -74,7 +82,7 @@ export class Actions {
 
   rename(entry) {
     const link = entry.querySelector("a");
-    const field = element("input", { class: "rename", maxlength: "200", "aria-label": say("new_title") });
+    const field = element("input", { class: "rename", maxlength: "200", dir: "auto", "aria-label": say("new_title") });
     field.value = link.textContent;
     let over = false;
     const end = async (save) => {
@@ -89,8 +97,8 @@ export class Actions {
     on(field, "blur", () => end(true));
     on(field, "keydown", (event) => {
       event.stopPropagation();
-      if (event.key === "Enter" && !event.isComposing) end(true);
-      if (event.key === "Escape") end(false);
+      if (event.key === "Enter" && !isComposing(event)) end(true);
+      if (event.key === "Escape" && !isComposing(event)) end(false);
     });
     link.replaceWith(field);
     field.select();
@@ -145,18 +153,15 @@ export class Actions {
     const rows = element("ul", { class: "rows" });
     const show = (link) => {
       const field = element("input", { readonly: true, value: link.url, "aria-label": say("link") });
-      const copy = async () => {
-        field.select();
-        await (navigator.clipboard?.writeText(link.url) ?? Promise.resolve(document.execCommand("copy")));
-        showToast(say("copied"));
-      };
-      const row = element("li", {}, field, textButton(say("copy"), copy));
+      const copy = textButton(say("copy_link"), () => copyText(link.url).then(() => showToast(say("copied")), () => field.select()));
+      findAll(".primary", form).forEach((other) => other.classList.remove("primary")); // of several the newest link's
+      copy.classList.add("primary");
+      const row = element("li", {}, field, copy);
       const withdraw = () => this.#attempt(async () => (await call("DELETE", `shares/${link.id}/`), row.remove(), showToast(say("was_withdrawn"))));
       row.append(textButton(say("withdraw"), withdraw));
       rows.append(row);
       return field;
     };
-    links.results.forEach(show);
     const named = element("input", { type: "checkbox", id: "with-name" });
     const make = (event) => {
       event.preventDefault();
@@ -164,6 +169,7 @@ export class Actions {
     };
     const form = element("form", { onsubmit: make }, element("p", { class: "hint" }, say("share_hint")), rows);
     form.append(element("label", { class: "check", for: "with-name" }, named, say("with_name")), element("button", { class: "primary" }, say("make_link")));
+    links.results.forEach(show);
     openDialog(say("share"), form);
   }
 }

@@ -2,7 +2,7 @@
 
 import { addCopyButtons, Blocks, readableText } from "./blocks.js";
 import { copyButton } from "./copy.js";
-import { data, element, findAll, say, textButton } from "./dom.js";
+import { data, element, findAll, say, sayError, textButton } from "./dom.js";
 
 export const OPEN_STATUSES = new Set(["queued", "running"]);
 
@@ -11,6 +11,7 @@ export class Answer {
   #blocks;
   #hasText = false; // some of its text is shown
   #position = ""; // in the queue, in words
+  #isBehind = false; // another answer grows before it
 
   // `page`: {onChange(), onEnd(answer), onRetry(answer)}
   constructor(article, page) {
@@ -39,6 +40,12 @@ export class Answer {
     return readableText(this.#text);
   }
 
+  setBehind(is) {
+    if (is === this.#isBehind) return;
+    this.#isBehind = is;
+    if (!this.#hasText && this.isOpen) this.#showWaiting();
+  }
+
   applyFrame(frame) {
     if (frame.type === "begin") {
       this.#setStatus("running");
@@ -57,7 +64,7 @@ export class Answer {
       this.article.dataset.finish = frame.finish_reason;
       this.#blocks.finish();
       if (!this.#hasText) this.#text.replaceChildren();
-      this.#showEnd(frame.finish_reason, frame.error?.message);
+      this.#showEnd(frame.finish_reason, frame.error?.code);
       this.page.onEnd(this);
     }
     this.page.onChange();
@@ -68,7 +75,7 @@ export class Answer {
   }
 
   #showWaiting() {
-    const words = this.status === "queued" ? this.#position || say("queued") : say("thinking");
+    const words = this.status !== "queued" ? say("thinking") : this.#isBehind ? say("behind") : this.#position || say("queued");
     this.#text.replaceChildren(element("span", { class: "wait" }, element("i", { "aria-hidden": "true" }), words));
   }
 
@@ -77,7 +84,7 @@ export class Answer {
     findAll(".fate, .tools", this.article).forEach((old) => old.remove());
     const note = this.#createNote(reason, error);
     if (note) this.article.append(note);
-    if (!this.#isEmpty) this.article.append(element("div", { class: "tools" }, ...copyButton(() => this.#fetchSource())));
+    if (!this.#isEmpty) this.article.append(element("div", { class: "tools" }, copyButton(() => this.#fetchSource())));
   }
 
   get #isEmpty() {
@@ -95,7 +102,7 @@ export class Answer {
   #createNote(reason, error) {
     if (this.status === "failed") {
       const again = textButton(say("ask_again"), () => this.page.onRetry(this));
-      return element("p", { class: "fate fault" }, say("failed_note", { message: error ?? "" }), again);
+      return element("p", { class: "fate fault" }, say("failed_note", { message: sayError(error) }), again);
     }
     if (this.status === "stopped") return element("p", { class: "fate" }, say("stopped_note"));
     if (reason === "length") return element("p", { class: "fate" }, say("cut_note"));

@@ -60,7 +60,7 @@ export class Blocks {
 // Gives each block of code its button.
 export function addCopyButtons(root) {
   for (const head of findAll(".code > .head:not(:has(button))", root)) {
-    head.append(...copyButton(() => head.nextElementSibling.textContent));
+    head.append(copyButton(() => head.nextElementSibling.textContent));
   }
 }
 

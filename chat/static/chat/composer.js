@@ -9,6 +9,7 @@ export class Composer {
   #field;
   #send = byId("send");
   #stop = byId("stop");
+  #wait = byId("wait");
   #ask;
 
   // `ask(text)` is called with a question, `stop()` when the answer is to stop.
@@ -21,6 +22,7 @@ export class Composer {
       stop();
       this.focus();
     });
+    this.#takeDrops();
     // What is signed out leaves nothing that was not sent.
     document.querySelector(".sidebar-foot form")?.addEventListener("submit", forgetDrafts);
     this.#field.text = localStorage.getItem(this.#draft) ?? area.value;
@@ -52,8 +54,44 @@ export class Composer {
     this.#field.area.focus();
   }
 
+  // Before what is typed, which stays.
+  prepend(text) {
+    this.fill([text, this.text].filter(Boolean).join("\n\n"));
+  }
+
+  // What was typed in a chat that had no address goes with it.
+  moveDraft(conversation) {
+    localStorage.removeItem(this.#draft);
+    data.conversation = conversation;
+    this.#update();
+  }
+
+  // Why a question is not sent yet; nothing hides the line.
+  showWait(words) {
+    this.#wait.textContent = words;
+    this.#wait.hidden = !words;
+  }
+
   showStop(isOpen) {
     this.#stop.hidden = !isOpen;
+  }
+
+  // Files may fall anywhere on the page: the browser would leave it for them.
+  #takeDrops() {
+    const mark = (is) => document.body.classList.toggle("dropping", is);
+    const isFile = ({ dataTransfer }) => dataTransfer?.types.includes("Files") && !document.querySelector("dialog[open]");
+    on(window, "dragover", (event) => {
+      if (!isFile(event)) return;
+      event.preventDefault();
+      mark(true);
+    });
+    on(window, "dragleave", ({ relatedTarget }) => relatedTarget || mark(false));
+    on(window, "drop", (event) => {
+      mark(false);
+      if (!isFile(event)) return;
+      event.preventDefault();
+      this.#field.takeFiles([...event.dataTransfer.files]);
+    });
   }
 
   #update() {

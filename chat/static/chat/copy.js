@@ -1,27 +1,23 @@
-// Buttons that copy, where the browser lets a page do that.
+// Buttons that copy.
 
+import { copyText } from "../accounts/clipboard.js";
 import { element, say } from "./dom.js";
 
 // `text()` gives a text, or a promise of one.
 export function copyButton(text) {
-  if (!navigator.clipboard) return [];
+  let late = null; // what came too late for a browser that copies only at a click: the next one copies it
   const button = element("button", { type: "button", class: "quiet copy" }, say("copy"));
   button.addEventListener("click", async () => {
+    const given = late ?? text();
     try {
-      await write(text());
+      await copyText(given);
       button.textContent = say("copied");
     } catch (error) {
       console.info("nothing was copied", error);
+      late = await Promise.resolve(given).catch(() => null);
       button.textContent = say("not_copied");
     }
     setTimeout(() => (button.textContent = say("copy")), 1500);
   });
-  return [button];
-}
-
-async function write(text) {
-  if (typeof text === "string") return navigator.clipboard.writeText(text);
-  // Given as a promise, since after a wait some browsers no longer see the click behind it.
-  const blob = text.then((words) => new Blob([words], { type: "text/plain" }));
-  return navigator.clipboard.write([new ClipboardItem({ "text/plain": blob })]);
+  return button;
 }

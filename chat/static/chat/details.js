@@ -1,6 +1,6 @@
 // How an answer came about: its model, tokens and times, asked for when somebody wants to know.
 
-import { element, say } from "./dom.js";
+import { element, say, sayError } from "./dom.js";
 import { popover } from "./popover.js";
 
 const number = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 1 });
@@ -18,6 +18,13 @@ export class Details {
     return popover("info", say("details"), card, () => this.#socket.send({ type: "details", generation }));
   }
 
+  // What was looked for cannot be told.
+  refuse(frame) {
+    const card = document.querySelector(`[data-details="${CSS.escape(frame.reply_to)}"]`);
+    card?.replaceChildren(element("dt", {}, sayError(frame.code)));
+    return Boolean(card);
+  }
+
   show(frame) {
     const card = document.querySelector(`[data-details="${CSS.escape(frame.generation)}"]`);
     card?.replaceChildren(...listFigures(frame).flatMap(([name, value]) => [element("dt", {}, say(name)), element("dd", {}, value)]));
@@ -33,8 +40,10 @@ function listFigures(frame) {
     ["detail_queue", seconds(frame.queue_seconds)],
     ["detail_first", seconds(frame.first_token_seconds)],
     ["detail_whole", seconds(frame.seconds)],
-    ["detail_in", formatTokens(frame.prompt_tokens, frame.cached_tokens)],
-    ["detail_out", number.format(frame.completion_tokens)],
+    ["detail_in", frame.prompt_tokens && formatTokens(frame.prompt_tokens, frame.cached_tokens)],
+    ["detail_out", frame.completion_tokens && number.format(frame.completion_tokens)],
+    ["detail_error", frame.error && `${frame.error_code}: ${frame.error}`],
+    ["detail_request", frame.request_id],
     ["detail_speed", frame.tokens_per_second != null && say("per_second", { number: number.format(frame.tokens_per_second) })],
   ].filter(([, value]) => value);
 }

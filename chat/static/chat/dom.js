@@ -22,6 +22,16 @@ export function say(name, values = {}) {
   return strings[name].replace(/\{(\w+)\}/g, (_, key) => String(values[key] ?? ""));
 }
 
+const number = new Intl.NumberFormat(document.documentElement.lang);
+export const formatNumber = (value) => number.format(value);
+
+// What a reader is told of an error, by its code word.
+export const sayError = (code) => say(`error_${code}` in strings ? `error_${code}` : "error_other");
+
+// Whether a key belongs to a word that is being put together, as of Japanese. Safari tells of the Enter that ends it
+// only by its number.
+export const isComposing = (event) => event.isComposing || event.keyCode === 229;
+
 // A page of ours, or a piece of one.
 export const fetchHtml = (address) => fetch(address, { headers: { accept: "text/html" } });
 

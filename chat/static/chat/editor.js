@@ -8,7 +8,7 @@ export function openEditor(article, ask) {
   if (article.querySelector(".editor")) return;
   const text = article.querySelector(".said");
   const count = element("span", { class: "count", role: "status" });
-  const area = element("textarea", { "aria-label": say("your_question"), rows: 1 });
+  const area = element("textarea", { "aria-label": say("your_question"), rows: 1, dir: "auto" });
   const send = element("button", { class: "primary" }, say("send"));
   const cancel = textButton(say("cancel"), close);
   const form = element("form", { class: "editor" }, area, element("div", {}, count, cancel, send));

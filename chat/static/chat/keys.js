@@ -1,10 +1,11 @@
 // Keys for what is done often, and the card that lists them.
 
-import { byId, data, findAll, on } from "./dom.js";
+import { byId, data, findAll, isComposing, on } from "./dom.js";
 import { closePopovers } from "./popover.js";
 import { findLast } from "./thread.js";
 
 const MAC = /Mac|iPhone|iPad/.test(navigator.platform);
+const QUESTION_MARKS = new Set("?؟？");
 const help = byId("help");
 const { classList } = document.body;
 const WIDE = matchMedia("(min-width: 56rem)");
@@ -19,13 +20,13 @@ export function bindKeys({ composer, stop, closeDrawer }) {
   };
 
   addEventListener("keydown", (event) => {
-    if (event.defaultPrevented || event.isComposing) return;
+    if (event.defaultPrevented || isComposing(event)) return;
     const dialog = document.querySelector("dialog[open]");
     const action = actions[keyName(event)];
     if (action && !dialog) {
       event.preventDefault();
       action();
-    } else if (event.key === "?" && !dialog && !isTyping(event.target)) {
+    } else if (QUESTION_MARKS.has(event.key) && !dialog && !isTyping(event.target)) {
       event.preventDefault();
       help.showModal();
     } else if (event.key === "Escape" && !dialog && !closePopovers() && !closeDrawer()) {
@@ -44,7 +45,12 @@ export function bindKeys({ composer, stop, closeDrawer }) {
 function keyName(event) {
   const mod = MAC ? event.metaKey : event.ctrlKey;
   if ((MAC ? event.ctrlKey : event.metaKey) || event.altKey) return "";
-  return [mod && "mod", event.shiftKey && "shift", event.key.toLowerCase()].filter(Boolean).join("+");
+  return [mod && "mod", event.shiftKey && "shift", letterOf(event)].filter(Boolean).join("+");
+}
+
+// Where a keyboard writes other letters than Latin ones, the place of the key counts.
+function letterOf({ key, code }) {
+  return /^[^\x00-\x7f]$/u.test(key) && /^Key[A-Z]$/.test(code) ? code[3].toLowerCase() : key.toLowerCase();
 }
 
 function isTyping(target) {

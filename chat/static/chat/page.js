@@ -1,9 +1,10 @@
 // The chat page: puts its parts together and takes what the socket says to each.
 
+import { showToast } from "./actions.js";
 import { Activity } from "./activity.js";
 import { Answer } from "./answer.js";
 import { Composer } from "./composer.js";
-import { byId, data, fetchHtml, findAll, on, parseHtml } from "./dom.js";
+import { byId, data, fetchHtml, findAll, on, parseHtml, sayError } from "./dom.js";
 import { History } from "./history.js";
 import * as keys from "./keys.js";
 import { Scroll } from "./scroll.js";
@@ -21,14 +22,15 @@ const welcome = byId("welcome");
 const announcer = byId("announcer");
 const answers = new Map(); // by generation
 const scroll = new Scroll();
-const status = new Status();
 const activity = new Activity();
 const socket = new Socket("/ws/chat/");
-const settings = new Settings(socket);
-const composer = new Composer((text) => ask({ text }), stop);
+const settings = new Settings(socket, (model) => status.setModel(model));
+const status = new Status(settings.model);
+const composer = new Composer((text) => ask({ text }), stopFirst);
 let wasOpen = false;
 let loads = 0; // how often the page was loaded again
 let isLoading = false; // whether the latest of these has not come yet
+let isWaiting = false; // a question is sent again later
 let leaf = 0; // the last message of the version that was chosen last
 
 const submissions = new Submissions(socket, {
@@ -43,14 +45,19 @@ const submissions = new Submissions(socket, {
   onRefuse(item, words) {
     if (words) announcer.textContent = words;
     else if (item.type === "edit") reload();
-    if (item.text !== undefined) composer.fill(item.text);
+    if (item.text !== undefined) composer.prepend(item.text);
     if (words) tools.showError(item.message, words);
+  },
+  onWait(words) {
+    if (Boolean(words) !== isWaiting) announcer.textContent = words; // once, not each second
+    isWaiting = Boolean(words);
+    composer.showWait(words);
   },
 });
 
 const tools = new Tools(socket, {
   submit(item) {
-    stop();
+    listOpen().forEach(stop);
     submissions.submit({ conversation: data.conversation, ...item });
   },
   removeAfter: (message) => remove(listAfter(message)),
@@ -75,15 +82,18 @@ function addressOf(conversation) {
   return `${data.home}c/${conversation}/`;
 }
 
+const listOpen = () => [...answers.values()].filter((answer) => answer.isOpen);
+
 function update() {
-  const open = [...answers.values()].some((answer) => answer.isOpen);
-  composer.showStop(open);
-  if (data.conversation) activity.set(data.conversation, open);
+  const open = listOpen();
+  composer.showStop(open.length > 0);
+  open.forEach((answer, index) => answer.setBehind(index > 0));
+  if (data.conversation) activity.set(data.conversation, open.length > 0);
 }
 
 // A chat that had no address has one now.
 function setConversation(conversation, title) {
-  data.conversation = conversation;
+  composer.moveDraft(conversation);
   history.replaceState(null, "", addressOf(conversation));
   document.title = `${title} · Jarvis`;
   byId("title").textContent = title;
@@ -91,7 +101,8 @@ function setConversation(conversation, title) {
 }
 
 // Something is in the queue, asked here or in another window. It takes the place of what followed the same message.
-function showQuestion(frame) {
+// `isOwn`: in this window, whose reader then wants to see it.
+function showQuestion(frame, isOwn = true) {
   const here = frame.conversation === data.conversation;
   sidebar.moveToTop(frame.conversation, frame.title, addressOf(frame.conversation), here);
   if (!here) activity.add(frame.conversation);
@@ -119,17 +130,21 @@ function showQuestion(frame) {
   if (before) tools.refresh(before); // it is not the last any more
   follow(answer);
   update();
-  scroll.showEnd();
+  if (isOwn) scroll.showEnd();
+  else scroll.update();
 }
 
 function follow(answer) {
   socket.send({ type: "follow", generation: answer.generation, as: "html" });
 }
 
-function stop() {
-  for (const answer of answers.values()) {
-    if (answer.isOpen) socket.send({ type: "stop", generation: answer.generation });
-  }
+function stop(answer) {
+  socket.send({ type: "stop", generation: answer.generation });
+}
+
+// The one that grows; what was asked behind it is answered then.
+function stopFirst() {
+  listOpen().slice(0, 1).forEach(stop);
 }
 
 // These are not shown any more; what grows there goes on, but is not told.
@@ -199,8 +214,11 @@ const handlers = {
     settings.markReady(frame.ready);
   },
   accepted: (frame) => submissions.accept(frame),
-  conversation: showQuestion,
-  error: (frame) => submissions.refuse(frame),
+  conversation: (frame) => showQuestion(frame, false),
+  error(frame) {
+    if (submissions.refuse(frame) || settings.refuse(frame) || tools.refuse(frame)) return;
+    showToast(sayError(frame.code)); // of a follow, a stop or another version
+  },
   growing: (frame) => activity.replace(frame.conversations),
   changed: (frame) => sidebar.applyChange(frame),
   details: (frame) => tools.showDetails(frame),
@@ -219,15 +237,15 @@ on(socket, "frame", ({ detail: frame }) => {
 
 findAll(".suggestions button").forEach((button) =>
   on(button, "click", () => {
-    composer.fill(button.textContent);
-    composer.submit();
+    ask({ text: button.textContent }); // what is typed stays
+    composer.focus();
   }),
 );
 
 if (location.search.includes("before=")) location.replace(location.pathname); // pages are for readers without script
 findAll(".message", list).forEach(addMessage);
 const olderMessages = new History(scroll, addMessage);
-keys.bindKeys({ composer, stop, closeDrawer: sidebar.closeDrawer });
+keys.bindKeys({ composer, stop: stopFirst, closeDrawer: sidebar.closeDrawer });
 voice.enableDictation(composer);
 submissions.restore(data.conversation);
 update();

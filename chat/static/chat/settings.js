@@ -1,27 +1,36 @@
 // The model, the system prompt and the temperature of a conversation; of one that has not begun, kept until it does.
 
-import { byId, data, findAll, on, onSubmit, say } from "./dom.js";
+import { showToast } from "./actions.js";
+import { byId, data, findAll, on, onSubmit, say, sayError } from "./dom.js";
 
 export class Settings {
   #socket;
+  #onModel;
   #dialog = byId("settings");
   #form = document.querySelector("#settings form");
   #fault = byId("settings-fault");
   #models = findAll("select.model");
   #pending = {}; // of a conversation that has not begun
 
-  constructor(socket) {
+  // `onModel(name)` is called when another model is chosen.
+  constructor(socket, onModel) {
     this.#socket = socket;
+    this.#onModel = onModel;
     on(byId("open-settings"), "click", () => this.#open());
     on(byId("close-settings"), "click", () => this.#dialog.close());
     onSubmit(this.#form, () => this.#save());
-    byId("model")?.addEventListener("change", ({ target }) => this.#changeModel(target.value));
+    on(byId("model"), "change", ({ target }) => this.#changeModel(target.value));
     this.#markButton();
+  }
+
+  // The name of the chosen one; undefined where none is offered.
+  get model() {
+    return byId("model").value || undefined;
   }
 
   // What a question brings along: its conversation may not have begun.
   questionFields() {
-    const model = byId("model")?.value;
+    const { model } = this;
     return data.conversation ? { model } : { model, ...this.#pending };
   }
 
@@ -39,15 +48,23 @@ export class Settings {
     this.#markButton();
   }
 
+  // What was to be set is not.
+  refuse(frame) {
+    if (frame.reply_to !== data.conversation || !data.conversation) return false;
+    showToast(sayError(frame.code));
+    return true;
+  }
+
   #selectModel(model) {
     for (const select of this.#models) if (model) select.value = model;
+    if (model) this.#onModel(model);
   }
 
   #open() {
     const { prompt, temperature } = this.#form.dataset;
     this.#form.elements.system_prompt.value = prompt;
     this.#form.elements.temperature.value = temperature;
-    this.#selectModel(byId("model")?.value);
+    this.#selectModel(this.model);
     this.#fault.textContent = "";
     this.#dialog.showModal();
   }

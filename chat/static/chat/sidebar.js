@@ -43,7 +43,7 @@ function findEntry(id) {
 function makeEntry(id, title, href) {
   const button = byId("entry").content.firstElementChild.cloneNode(true);
   button.setAttribute("aria-label", say("options", { title }));
-  return element("li", { "data-conversation": id, "data-folder": "" }, element("a", { href }, title), button);
+  return element("li", { "data-conversation": id, "data-folder": "" }, element("a", { href, dir: "auto" }, title), button);
 }
 
 function setTitle(entry, title) {

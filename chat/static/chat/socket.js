@@ -54,7 +54,7 @@ export class Socket extends EventTarget {
   // Whether the frame went out. If not, who sends it has to keep it.
   send(frame) {
     if (!this.isOpen) return false;
-    this.#socket.send(JSON.stringify(frame));
+    this.#socket.send(JSON.stringify(frame, (_, value) => (typeof value === "string" ? cleanText(value) : value)));
     return true;
   }
 
@@ -99,4 +99,9 @@ export class Socket extends EventTarget {
     if (this.#pingedAt && now - this.#pingedAt > PONG_TIMEOUT_MS) this.#handleLoss();
     else if (now - this.#lastFrameAt > QUIET_MS) this.#ping();
   }
+}
+
+// Halves of characters, as cut emoji leave them, and NUL cannot be stored.
+function cleanText(text) {
+  return text.replace(/\p{Surrogate}/gu, "\ufffd").replaceAll("\0", "");
 }

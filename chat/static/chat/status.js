@@ -1,8 +1,10 @@
-// The status dot and the banner: the connection first, then the engine.
+// The status dot and the banner: the connection first, then the engine of the chosen model.
 
 import { byId, data, say } from "./dom.js";
 
 const LOADING = new Set(["starting", "loading", "warming"]);
+const QUIET = new Set(["ready", "connecting"]);
+const seesDetails = data.staff !== undefined;
 
 export class Status {
   #place = byId("state");
@@ -12,7 +14,13 @@ export class Status {
   #detail = byId("banner-words");
   #progress = byId("banner-progress");
   #engine = null;
+  #model;
   #connection = "connecting"; // connecting, open or reconnecting
+
+  // `model`: the name of the one that is chosen; empty where none is offered yet.
+  constructor(model) {
+    this.#model = model;
+  }
 
   setConnection(connection) {
     this.#connection = connection;
@@ -24,34 +32,43 @@ export class Status {
     this.#show();
   }
 
-  get phase() {
-    return this.#connection === "open" ? (this.#engine?.phase ?? "connecting") : this.#connection;
+  setModel(model) {
+    this.#model = model;
+    this.#show();
+  }
+
+  // Of the chosen model; of the best one where there is nothing to choose from.
+  get #state() {
+    if (this.#connection !== "open") return { phase: this.#connection };
+    const engine = this.#engine;
+    if (!engine) return { phase: "connecting" };
+    if (!this.#model || engine.phase === "unknown") return engine;
+    const of = (name) => engine.models.find(({ model }) => model === name);
+    return of(this.#model) ?? of("") ?? { phase: "absent", detail: "" };
   }
 
   #show() {
-    const phase = this.phase;
-    const model = this.#engine?.model || data.model;
-    const percent = LOADING.has(phase) && this.#engine.progress != null ? ` ${Math.round(this.#engine.progress * 100)} %` : "";
-    const words = say(phase, { model }) + percent;
+    const state = this.#state;
+    const { phase } = state;
+    const isLoading = LOADING.has(phase);
+    const isFault = !isLoading && !QUIET.has(phase) && phase !== "reconnecting";
+    const percent = isLoading && state.progress != null ? ` ${Math.round(state.progress * 100)} %` : "";
+    const words = say(isFault && !seesDetails ? "not_available" : phase, { model: this.#model || state.model || data.model }) + percent;
     this.#place.dataset.phase = phase;
     if (this.#words.textContent !== words) this.#words.textContent = words;
     this.#place.title = words;
-    this.#showBanner(phase, words);
+    this.#banner.hidden = QUIET.has(phase);
+    this.#banner.dataset.kind = isFault ? "fault" : "busy";
+    this.#progress.hidden = !isLoading;
+    if (state.progress == null) this.#progress.removeAttribute("value");
+    else this.#progress.value = state.progress;
+    if (phase === "reconnecting") this.#tell("", say("gone"));
+    else if (isFault && !seesDetails) this.#tell("", say("not_available_now"));
+    else this.#tell(`${words.replace("…", "")}. `, state.detail ?? "", say(isLoading ? "may_ask" : "waits"));
   }
 
-  #showBanner(phase, words) {
-    const quiet = phase === "ready" || phase === "connecting";
-    this.#banner.hidden = quiet;
-    if (quiet) return;
-    const isOffline = phase === "reconnecting";
-    const working = LOADING.has(phase);
-    this.#banner.dataset.kind = working || isOffline ? "busy" : "fault";
-    this.#head.textContent = isOffline ? "" : `${words.replace(/…$/, "")}. `;
-    const detail = isOffline ? say("gone") : [this.#engine.detail, say(working ? "may_ask" : "waits")].filter(Boolean).join(" ");
-    this.#detail.textContent = detail;
-    const progress = this.#engine?.progress;
-    this.#progress.hidden = !working;
-    if (progress == null) this.#progress.removeAttribute("value");
-    else this.#progress.value = progress;
+  #tell(head, ...words) {
+    this.#head.textContent = head;
+    this.#detail.textContent = words.filter(Boolean).join(" ");
   }
 }

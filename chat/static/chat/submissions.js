@@ -1,18 +1,21 @@
 // What has been asked and not been accepted yet: sent, kept until the server has it, sent again after a gap.
 
-import { element, on, say, textButton } from "./dom.js";
+import { on, say, sayError, textButton } from "./dom.js";
 import { createKey, Outbox } from "./outbox.js";
 import { createQuestion, findById, findByKey, list, setNote } from "./thread.js";
 
-const RETRY_MS = 3_000; // before a question that found no room is sent again
+const RETRY_SECONDS = 3; // before a question that found no room is sent again
 const TEMPORARY = new Set(["overloaded", "model_loading", "unavailable", "rate_limit_exceeded"]);
 
 export class Submissions {
   #outbox = new Outbox();
+  #held = new Map(); // by key: {at, code}: when it is sent again, and why not now
+  #sent = new Set(); // keys of those that are on their way
+  #timer = 0;
   #socket;
   #page;
 
-  // `page`: {onShow(article), onAccept(frame, item), onRefuse(item, words)}
+  // `page`: {onShow(article), onAccept(frame, item), onRefuse(item, words), onWait(words)}
   constructor(socket, page) {
     this.#socket = socket;
     this.#page = page;
@@ -25,7 +28,9 @@ export class Submissions {
     const submission = { client_key: createKey(), ...item };
     this.#outbox.add(submission);
     this.show(submission);
-    if (this.#outbox.sendable.includes(submission)) this.#send(submission);
+    const before = [...this.#held.values()].at(-1);
+    if (before) this.#hold(submission, before.at, before.code); // the order in which they were asked stays
+    else if (this.#outbox.sendable.includes(submission)) this.#send(submission);
     else this.#showStatus(submission, "sending");
   }
 
@@ -42,53 +47,99 @@ export class Submissions {
   }
 
   flush() {
-    this.#outbox.sendable.forEach((item) => this.#send(item));
+    this.#held.clear();
+    this.#sendFree();
+    this.#tick();
   }
 
   setConversation(conversation) {
     this.#outbox.setConversation(conversation);
-    this.flush();
+    this.#sendFree();
   }
 
   accept(frame) {
-    const item = this.#outbox.take(frame.client_key);
+    const item = this.#take(frame.client_key);
     setNote(findByKey(frame.client_key), null);
     this.#page.onAccept(frame, item);
   }
 
+  // Whether it was one of these that was refused. An error that names none can only mean the first that is on its way.
   refuse(frame) {
-    const item = this.#outbox.get(frame.reply_to);
-    if (!item) return;
-    if (TEMPORARY.has(frame.code)) {
-      this.#showStatus(item, "retrying", { message: frame.message });
-      const wait = frame.retry_after ? frame.retry_after * 1_000 : RETRY_MS;
-      setTimeout(() => this.#outbox.has(item.client_key) && this.#send(item), wait);
-      return;
-    }
-    this.#outbox.take(item.client_key);
-    const words = say("refused", { message: frame.message });
-    const edit = () => {
+    const key = frame.reply_to ?? this.#outbox.questions.find((one) => this.#sent.has(one.client_key))?.client_key;
+    const item = this.#outbox.get(key);
+    if (!item) return false;
+    if (TEMPORARY.has(frame.code)) this.#hold(item, Date.now() + (frame.retry_after || RETRY_SECONDS) * 1_000, frame.code);
+    else this.#giveBack(item, say("refused", { message: sayError(frame.code) }));
+    return true;
+  }
+
+  #take(key) {
+    this.#held.delete(key);
+    this.#sent.delete(key);
+    return this.#outbox.take(key);
+  }
+
+  #giveBack(item, words) {
+    this.#take(item.client_key);
+    if (item.text === undefined) return this.#page.onRefuse(item, words);
+    setNote(findByKey(item.client_key), [words, this.#editButton(item)], true);
+    this.#sendFree(); // in a chat that has no address yet the next one waited for it
+  }
+
+  #editButton(item) {
+    return textButton(say("edit"), () => {
+      this.#take(item.client_key);
       findByKey(item.client_key)?.remove();
       this.#page.onRefuse(item);
-    };
-    const button = textButton(say("edit"), edit);
-    if (item.text !== undefined) setNote(findByKey(item.client_key), [words, button], true);
-    else this.#page.onRefuse(item, words);
+      this.#tick();
+    });
+  }
+
+  #hold(item, at, code) {
+    this.#sent.delete(item.client_key);
+    this.#held.set(item.client_key, { at, code });
+    this.#showStatus(item, "not_sent_yet", {}, item.text === undefined ? [] : [this.#editButton(item)]);
+    this.#tick();
+  }
+
+  // Sends what is due, and counts down to the next.
+  #tick() {
+    clearTimeout(this.#timer);
+    let words = "";
+    for (const [key, { at, code }] of this.#held) {
+      const seconds = Math.ceil((at - Date.now()) / 1_000);
+      if (seconds > 0) {
+        words ||= say("retrying", { message: sayError(code), seconds });
+        continue;
+      }
+      this.#held.delete(key);
+      if (this.#outbox.has(key)) this.#send(this.#outbox.get(key));
+    }
+    this.#page.onWait(words);
+    if (this.#held.size) this.#timer = setTimeout(() => this.#tick(), 1_000);
+  }
+
+  #sendFree() {
+    const isFree = ({ client_key: key }) => !this.#held.has(key) && !this.#sent.has(key);
+    this.#outbox.sendable.filter(isFree).forEach((item) => this.#send(item));
   }
 
   #send(item) {
     const { type, conversation, ...frame } = item;
     if (type === "ask" && conversation) frame.conversation = conversation;
-    this.#showStatus(item, this.#socket.send({ type, ...frame }) ? "sending" : "unsent");
+    const isSent = this.#socket.send({ type, ...frame });
+    if (isSent) this.#sent.add(item.client_key);
+    this.#showStatus(item, isSent ? "sending" : "unsent");
   }
 
   // Under the question, or under the answer of which another is asked, once there is something to tell of it.
-  #showStatus(item, word, values) {
+  #showStatus(item, word, values, more = []) {
     const article = findByKey(item.client_key) ?? (item.message && word !== "sending" ? findById(item.message) : null);
-    setNote(article, [say(word, values)]);
+    setNote(article, [say(word, values), ...more]);
   }
 
   #showAll(word) {
+    this.#sent.clear();
     for (const item of this.#outbox.questions) this.#showStatus(item, word);
   }
 }

@@ -31,6 +31,10 @@ export class Tools {
     this.#details.show(frame);
   }
 
+  refuse(frame) {
+    return this.#details.refuse(frame);
+  }
+
   // Gives a message its buttons, again where they are there already.
   refresh(article, answer = this.#answers.get(article)) {
     if (answer) this.#answers.set(article, answer);
