@@ -114,7 +114,7 @@ class ProfileForm(forms.ModelForm[User]):
 
 class AppearanceForm(forms.ModelForm[Preferences]):
     language = forms.ChoiceField(
-        label=_("Language"), required=False, choices=[("", _("As the browser asks")), *settings.LANGUAGES]
+        label=_("Language"), required=False, choices=[("", _("Automatic")), *settings.LANGUAGES]
     )
 
     class Meta:
