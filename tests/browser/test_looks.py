@@ -68,7 +68,7 @@ async def test_a_chat_with_a_long_answer(visit, held, engine, worker, alice, siz
     await serve_model(held, "guide")
     await page.reload()
     await expect(page.locator("#state")).to_have_text("guide is ready")
-    await expect(page.locator("#welcome .note")).to_contain_text("JARVIS_MODEL=Qwen/Qwen3-8B make run")
+    await expect(page.locator("#welcome .note")).to_contain_text("You are talking to guide")
     await take_screenshot(page, f"guide-{size}-{scheme}")
     engine.settings.model = "Qwen/Qwen3-8B"
     await serve_model(held, "Qwen/Qwen3-8B")
@@ -82,9 +82,9 @@ async def test_a_chat_with_a_long_answer(visit, held, engine, worker, alice, siz
     await expect(page.locator("#stop")).to_be_visible()
     await expect(page.locator(".assistant[data-status=done]")).to_be_visible(timeout=15_000)
     said = page.locator(".assistant .said")
-    assert await said.locator("pre").count() == 2
-    assert await said.locator("strong").count() == 2
-    assert await said.locator("em").inner_text() == "API keys"
+    await expect(said.locator("pre")).to_have_count(2)
+    await expect(said.locator("strong")).to_have_count(2)
+    await expect(said.locator("em")).to_have_text("API keys")
     assert await said.locator("a").get_attribute("rel") == "noopener noreferrer nofollow"
     await page.locator("#scroller").evaluate("box => box.scrollTop = 0")
     await expect(page.locator("#down")).to_be_visible()
@@ -113,8 +113,9 @@ async def test_who_scrolls_up_stays_there_while_the_answer_grows(visit, engine, 
     assert await box.evaluate("box => box.scrollTop") == 100
     await page.locator("#down").click()
     await expect(page.locator(".assistant .said")).to_contain_text("Paragraph 199.")
-    below = await box.evaluate("box => box.scrollHeight - box.clientHeight - box.scrollTop")
-    assert below < 80
+    await page.wait_for_function(
+        "box => box.scrollHeight - box.clientHeight - box.scrollTop < 80", arg=await box.element_handle()
+    )
 
 
 NASTY = """<script>document.title = 'broken'</script> <img src=x onerror="document.title='broken'">

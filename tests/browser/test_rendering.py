@@ -84,7 +84,7 @@ async def test_an_answer_with_everything_in_it(visit, engine, worker, alice, siz
     await expect(page.locator(".assistant .fate, .assistant .tools")).to_have_count(1)
     grown = await said.inner_html()
     for selector, count in FOUND.items():
-        assert await said.locator(selector).count() == count, selector
+        await expect(said.locator(selector), selector).to_have_count(count)
     await expect(page.locator(".user .said")).to_have_text("Why is it *slow*?\nTell me.")
     await expect(page.locator("#announcer")).to_contain_text("Why the import is slow")
     assert "Copy" not in await page.locator("#announcer").inner_text()
@@ -173,7 +173,7 @@ async def test_a_long_chat_opens_at_its_end_and_scrolls_back_without_a_jump(visi
     await page.goto(f"/c/{made.id}/")
     await expect(page.locator(".message").last).to_be_in_viewport()
     await expect(page.locator(".message").last).to_contain_text("Answer 239")
-    assert await page.locator(".message").count() == 50
+    await expect(page.locator(".message")).to_have_count(50)
     box = page.locator("#scroller")
     seen = 50
     while seen < 240:
@@ -185,13 +185,13 @@ async def test_a_long_chat_opens_at_its_end_and_scrolls_back_without_a_jump(visi
         await expect(page.locator(".message").nth(min(seen + 49, 239))).to_be_attached()
         seen = await page.locator(".message").count()
         assert await anchor.count() == 1
-        assert await box.evaluate("box => box.scrollTop") > 300
+        await page.wait_for_function("box => box.scrollTop > 300", arg=await box.element_handle())
     await expect(page.locator(".earlier")).to_have_count(0)
     numbers = await page.locator(".message").evaluate_all(
         "all => all.map(one => Number(/(\\d+)/.exec(one.querySelector('.said').textContent)[1]))"
     )
     assert numbers == list(range(240))
-    assert await page.locator(".message.assistant .tools").count() == 120
+    await expect(page.locator(".message.assistant .tools")).to_have_count(120)
     await page.locator("#down").click()
     await expect(page.locator(".message").last).to_be_in_viewport()
 

@@ -48,6 +48,15 @@ async def ask(page, text):
     await page.locator("#text").press("Enter")
 
 
+async def see_growing(page, words, last):
+    """Wait until the newest answer has these words and not yet its last one, as the page itself sees it."""
+    script = """([words, last]) => {
+      const said = [...document.querySelectorAll(".assistant .said")].at(-1)?.textContent ?? "";
+      return said.includes(words) && !said.includes(last);
+    }"""
+    await page.wait_for_function(script, arg=[words, last])
+
+
 async def take_screenshot(page, name, whole=False):
     """Keep a picture for the README, when `make screenshots` asks for it."""
     if os.environ.get("JARVIS_SCREENSHOTS"):
