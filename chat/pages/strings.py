@@ -59,7 +59,7 @@ def script_strings() -> dict[str, str]:
         "copied": _("Copied"),
         "not_copied": _("Not copied"),
         "left": _("{count} characters left"),
-        "over": _("{count} characters too many; {limit} are allowed"),
+        "over": _("{count} too many: {limit} characters are allowed"),
         "cut": _("Keep the first {limit}"),
         "no_pictures": _("Pictures cannot be sent: the models here read text."),
         "no_text_file": _("{name} is not a text file. Copy its text and paste it here."),
@@ -140,5 +140,5 @@ def script_strings() -> dict[str, str]:
         "importing": _("Importing…"),
         "was_imported": _("Imported: {imported}. There already: {skipped}. Empty: {empty}."),
         **{f"error_{code}": words for code, words in error_sentences().items()},
-        "too_large": _("The file is larger than {size} MB. An administrator can allow more (JARVIS_IMPORT_BYTES)."),
+        "too_large": _("The file is larger than {size} MB. An administrator can allow more."),
     }

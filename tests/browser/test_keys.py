@@ -37,8 +37,13 @@ async def test_what_is_done_often_has_a_key_and_a_card_lists_them(visit, worker,
     await expect(page.locator("#text")).to_be_focused()
     await page.keyboard.press("Control+Shift+S")
     await expect(page.locator("#sidebar")).to_be_hidden()
+    await page.reload()
+    await expect(page.locator("#sidebar")).to_be_hidden()  # until it is wanted again
     await page.locator("#open-sidebar").click()
     await expect(page.locator("#sidebar")).to_be_visible()
+    await page.get_by_role("button", name="Close the list").click()
+    await expect(page.locator("#sidebar")).to_be_hidden()
+    await page.locator("#open-sidebar").click()
     engine.settings.answer_tokens = 5000
     await ask(page, "Two.")
     await expect(page.locator(".assistant .said").last).to_contain_text("t3 ")
@@ -71,7 +76,7 @@ async def test_what_is_pasted_is_never_lost_and_each_chat_has_a_draft(visit, wor
     height = (await field.bounding_box())["height"]
     await field.focus()
     await page.evaluate("document.execCommand('insertText', false, 'line of words\\n'.repeat(600))")
-    await expect(page.locator("#count")).to_have_text("3,400 characters too many; 5,000 are allowed")
+    await expect(page.locator("#count")).to_have_text("3,400 too many: 5,000 characters are allowed")
     await expect(page.get_by_role("button", name="Keep the first 5,000")).to_be_visible()
     await expect(page.locator("#send")).to_be_disabled()
     assert len(await field.input_value()) == 8400

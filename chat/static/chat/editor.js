@@ -1,6 +1,6 @@
 // A question that is being put in other words, in its own place.
 
-import { element, on, onSubmit, say, textButton } from "./dom.js";
+import { element, isComposing, on, onSubmit, say, textButton } from "./dom.js";
 import { Field } from "./field.js";
 
 // `ask(text)` is called with the new words.
@@ -16,7 +16,7 @@ export function openEditor(article, ask) {
   field.text = text.textContent;
   onSubmit(form, submit);
   on(form, "keydown", (event) => {
-    if (event.key !== "Escape") return;
+    if (event.key !== "Escape" || isComposing(event)) return;
     event.preventDefault();
     close();
   });

@@ -9,6 +9,8 @@ const QUESTION_MARKS = new Set("?؟？");
 const help = byId("help");
 const { classList } = document.body;
 const WIDE = matchMedia("(min-width: 56rem)");
+const HIDDEN_KEY = "jarvis.sidebar";
+if (WIDE.matches && localStorage.getItem(HIDDEN_KEY)) classList.add("no-sidebar");
 
 export function bindKeys({ composer, stop, closeDrawer }) {
   const actions = {
@@ -36,7 +38,11 @@ export function bindKeys({ composer, stop, closeDrawer }) {
 
   for (const key of findAll("kbd[data-mac]", help)) if (MAC) key.textContent = key.dataset.mac;
   on(byId("open-help"), "click", () => help.showModal());
-  on(byId("open-sidebar"), "click", () => classList.remove("no-sidebar"));
+  on(byId("open-sidebar"), "click", () => {
+    hideSidebar(false);
+    if (WIDE.matches) classList.remove("drawer-open"); // it is no drawer there
+  });
+  on(byId("close-sidebar"), "click", () => WIDE.matches && toggleSidebar());
   for (const dialog of findAll("dialog")) {
     on(dialog, "click", (event) => event.target === dialog && dialog.close()); // beside the card
   }
@@ -64,13 +70,23 @@ function focusSearch() {
   field.focus();
 }
 
+// On a wide screen; it stays so on other pages.
+function hideSidebar(is) {
+  classList.toggle("no-sidebar", is);
+  if (is) localStorage.setItem(HIDDEN_KEY, "1");
+  else localStorage.removeItem(HIDDEN_KEY);
+}
+
 function showSidebar() {
-  classList.remove("no-sidebar");
+  hideSidebar(false);
   if (!WIDE.matches && !classList.contains("drawer-open")) byId("open-sidebar").click();
 }
 
 function toggleSidebar() {
-  if (WIDE.matches) classList.toggle("no-sidebar");
-  else if (classList.contains("drawer-open")) byId("close-sidebar").click();
+  if (WIDE.matches) {
+    const hides = !classList.contains("no-sidebar");
+    hideSidebar(hides);
+    byId(hides ? "open-sidebar" : "close-sidebar").focus();
+  } else if (classList.contains("drawer-open")) byId("close-sidebar").click();
   else showSidebar();
 }

@@ -40,7 +40,7 @@ onSubmit(form, async () => {
   const button = form.querySelector("button");
   const file = form.elements.file.files[0];
   status.classList.remove("fault");
-  if (file.size > Number(form.dataset.largest)) return fault(say("too_large", { size: Math.floor(form.dataset.largest / 1e6) }));
+  if (file.size > Number(form.dataset.largest)) return showError(say("too_large", { size: Math.floor(form.dataset.largest / 1e6) }));
   button.disabled = true;
   status.textContent = say("importing");
   try {

@@ -2,6 +2,7 @@
 
 import { byId, on } from "./dom.js";
 
+const list = byId("messages");
 const NEAR_PIXELS = 80; // so far from the end counts as being there
 const PAGE = 0.9; // of the height, by one key
 const UPWARDS = new Set(["PageUp", "ArrowUp", "Home"]);
@@ -51,7 +52,9 @@ export class Scroll {
     return this.#box.scrollHeight - this.#box.clientHeight - this.#box.scrollTop;
   }
 
+  // A new chat has no end: its greeting is read from the top.
   #jumpToEnd() {
+    if (!list.lastElementChild) return;
     this.#box.scrollTop = this.#box.scrollHeight;
     this.#top = this.#box.scrollTop;
   }

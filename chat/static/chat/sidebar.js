@@ -1,7 +1,7 @@
 // The list of conversations: a drawer on a phone; grouped, searched, loaded on as it is scrolled, alike in all windows.
 
 import { Actions } from "./actions.js";
-import { byId, data, element, fetchHtml, findAll, on, parseHtml, say } from "./dom.js";
+import { byId, data, element, fetchHtml, findAll, isComposing, on, parseHtml, say } from "./dom.js";
 
 const SEARCH_DELAY_MS = 160; // without a key, before a search is made
 const FOLDERS_KEY = "jarvis.folders";
@@ -59,7 +59,7 @@ function markAll() {
     const link = entry.querySelector("a");
     if (!link) continue; // its title is being written
     if (is) link.title = say("growing");
-    else link.removeAttribute("title");
+    else link.title = link.textContent;
     if (entry.dataset.conversation === data.conversation) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
@@ -257,6 +257,7 @@ on(field, "input", () => {
 });
 on(field.form, "keydown", (event) => {
   const first = results.querySelector("a");
+  if (isComposing(event)) return;
   if (event.key === "Escape" && field.value) {
     event.stopPropagation();
     event.preventDefault();
