@@ -42,7 +42,7 @@ export class Status {
     if (this.#connection !== "open") return { phase: this.#connection };
     const engine = this.#engine;
     if (!engine) return { phase: "connecting" };
-    if (!this.#model || engine.phase === "unknown") return engine;
+    if (!this.#model || !engine.models || engine.phase === "unknown") return engine; // without models: an older server
     const of = (name) => engine.models.find(({ model }) => model === name);
     return of(this.#model) ?? of("") ?? { phase: "absent", detail: "" };
   }
