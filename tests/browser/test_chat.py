@@ -38,18 +38,19 @@ async def test_the_first_administrator_comes_by_the_link_and_asks(visit, worker,
 
 
 async def test_an_answer_streams_in_and_is_there_after_a_reload(visit, worker, alice, engine, size):
+    engine.settings.answer_tokens = 60
     page = await visit(size)
     await sign_in(page)
     await ask(page, "Count.")
     said = page.locator(".assistant .said")
-    await see_growing(page, "t3 ", "t15")
+    await see_growing(page, "t3 ", "t59")
     await expect(page.locator("#stop")).to_be_visible()
-    await expect(said).to_have_text(numbered(16).strip())
+    await expect(said).to_have_text(numbered(60).strip())
     await expect(page.locator("#stop")).to_be_hidden()
     assert "/c/" in page.url
     await expect(page.locator("#conversations [aria-current]")).to_have_text("Count.")
     await page.reload()
-    await expect(said).to_have_text(numbered(16).strip())
+    await expect(said).to_have_text(numbered(60).strip())
     await expect(page.locator(".user .said")).to_have_text("Count.")
 
 
