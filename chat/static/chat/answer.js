@@ -13,7 +13,7 @@ export class Answer {
   #position = ""; // in the queue, in words
   #isBehind = false; // another answer grows before it
 
-  // `page`: {onChange(), onEnd(answer), onRetry(answer)}
+  // `page`: {onChange(), onBegin(), onEnd(answer), onRetry(answer)}
   constructor(article, page) {
     this.article = article;
     this.page = page;
@@ -52,6 +52,7 @@ export class Answer {
       if (frame.clear) this.#hasText = false;
       if (frame.clear) this.#blocks.clear();
       if (!this.#hasText) this.#showWaiting();
+      this.page.onBegin();
     } else if (frame.type === "html") {
       if (!this.#hasText && !frame.blocks && !frame.open && !frame.tail) return;
       this.#hasText = true;

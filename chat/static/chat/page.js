@@ -4,7 +4,7 @@ import { showToast } from "./actions.js";
 import { Activity } from "./activity.js";
 import { Answer } from "./answer.js";
 import { Composer } from "./composer.js";
-import { byId, data, fetchHtml, findAll, on, parseHtml, sayError } from "./dom.js";
+import { byId, data, fetchHtml, findAll, on, parseHtml, say, sayError } from "./dom.js";
 import { History } from "./history.js";
 import * as keys from "./keys.js";
 import { Scroll } from "./scroll.js";
@@ -65,6 +65,7 @@ const tools = new Tools(socket, {
 
 const answerEvents = {
   onChange: () => scroll.update(),
+  onBegin: () => (announcer.textContent = say("thinking")), // who does not see it hears that it was taken
   onEnd(answer) {
     announcer.textContent = answer.text;
     tools.refresh(answer.article, answer);
