@@ -11,7 +11,8 @@ from accounts.authentication import build_caller
 from chat.frames import Changed
 from chat.models import Conversation
 from chat.notify import announce_change, announce_frame_sync
-from chat.turns.title import build_title_request, clean_title, gets_title
+from chat.turns.title import build_title_request, gets_title
+from chat.turns.title_text import clean_title
 from inference.models import Generation, LanguageModel
 from inference.queue.submit import ring_doorbell_sync
 from jarvis.lib.config import config

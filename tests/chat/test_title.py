@@ -135,20 +135,22 @@ def test_a_loser_of_two_that_ask_at_once_leaves_nothing(create_answered):
     assert title_generations().count() == 1
 
 
-@pytest.mark.parametrize(
-    ("text", "title"),
-    [
-        ("Title: Lighthouses", "Lighthouses"),
-        ("**Título: «Faros de España»**", "Faros de España"),
-        ("<think>Hm.\nLet me see.</think>\n\n# Lighthouses\n", "Lighthouses"),
-        ("<think>never ends", ""),
-        ("x" * 300, "x" * 80 + "…"),
-        ("a\x00b", "ab"),
-        ("C++ or C#?", "C++ or C#?"),
-    ],
-)
-def test_a_title_is_taken_out_of_whatever_the_model_says(text, title):
-    assert titles.clean_title(text) == title
+def test_a_model_that_thinks_is_told_not_to_or_has_room_for_it(create_answered):
+    LanguageModel.objects.register_served("elsewhere", goes_on=False)
+    LanguageModel.objects.register_served("narrow", max_model_len=2048)
+    LanguageModel.objects.update(enabled=True)
+    rows = {name: titles.build_title_request(create_answered(model=name)) for name in ("fake", "elsewhere", "narrow")}
+    fields = {name: row["fields"] for name, row in rows.items()}
+    assert fields["fake"]["chat_template_kwargs"] == {"enable_thinking": False, "thinking": False}
+    assert "chat_template_kwargs" not in fields["elsewhere"]
+    assert [one["max_tokens"] for one in fields.values()] == [1024, 1024, 512]
+
+
+def test_what_the_model_thought_is_no_part_of_what_it_is_asked_to_name(create_answered):
+    conversation = create_answered("What is <think> for?")
+    conversation.messages.filter(role="assistant").update(text="<think>Hm, a tag.</think>It hides thoughts.")
+    content = titles.build_title_request(conversation)["fields"]["messages"][0]["content"]
+    assert content.endswith("Question: What is <think> for?\n\nAnswer: It hides thoughts.")
 
 
 @pytest.mark.django_db(transaction=True)
