@@ -12,6 +12,7 @@ from markdown_it.token import Token
 
 from chat.rendering.markdown import MAX_MARKDOWN_CHARS, make_parser, render_markdown, render_plain
 from chat.rendering.sanitise import sanitise_html
+from chat.rendering.tags import close_tags
 
 MAX_SMALL_CHARS = 3_000  # of a rest that may be rendered whenever there is time
 MAX_MEDIUM_CHARS = 12_000  # of a rest that is rendered after it has grown by an eighth; a longer one by half
@@ -192,7 +193,7 @@ def close_markup(source: str) -> str:
     words = CODE_SPAN.sub("", last)
     if words.count("`") % 2:
         return source + "`" if not source.endswith("`") else source.rstrip("`")
-    last = HALF_LINK.sub(r"\1", last)
+    last = close_tags(HALF_LINK.sub(r"\1", last))
     for mark in ("**", "~~"):
         if words.count(mark) % 2:
             bare = last.rstrip("*~ \n")

@@ -11,9 +11,14 @@ from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 from mdit_py_plugins.footnote import footnote_plugin
 
+from chat.rendering.addresses import Addresses
 from chat.rendering.code import highlight
-from chat.rendering.math import add_formulas, render_formula
+from chat.rendering.emphasis import widen_emphasis
+from chat.rendering.fences import fence_with_fences
+from chat.rendering.math import add_formulas
+from chat.rendering.mathml import render_formula
 from chat.rendering.sanitise import is_allowed_picture, sanitise_html
+from chat.rendering.tags import add_tags
 
 MAX_MARKDOWN_CHARS = 200_000  # a longer text is shown as it is
 MAX_INLINE_CHARS = 30_000  # in a longer paragraph, emphasis, links and the like are not parsed
@@ -79,7 +84,20 @@ class Renderer(RendererHTML):
 
     def task(self, tokens: Tokens, index: int, options: OptionsDict, env: Any) -> str:
         done = tokens[index].info == "x"
-        return f'<span class="task{" done" if done else ""}">{"☑" if done else "☐"}</span> '
+        return f'<span class="task{" ticked" if done else ""}">{"☑" if done else "☐"}</span> '
+
+    def tag(self, tokens: Tokens, index: int, options: OptionsDict, env: Any) -> str:
+        token = tokens[index]
+        if token.tag == "li":
+            return token.info
+        return f"<{'/' if token.info == 'close' and token.tag != 'br' else ''}{token.tag}>"
+
+    def details_close(self, tokens: Tokens, index: int, options: OptionsDict, env: Any) -> str:
+        after = tokens[index].info
+        return "</details>\n" + (f"<p>{escape(after, quote=False)}</p>\n" if after else "")
+
+    def summary_close(self, tokens: Tokens, index: int, options: OptionsDict, env: Any) -> str:
+        return "</summary>\n"
 
 
 def lower_heading(tag: str) -> str:
@@ -130,8 +148,11 @@ def make_parser(*, growing: bool) -> MarkdownIt:
     """`growing`: for texts of which more will come; footnotes are then left to the final rendering."""
     options = {"html": False, "linkify": True, "breaks": True, "maxNesting": MAX_NESTING}
     md = MarkdownIt("js-default", options, renderer_cls=Renderer)
-    assert md.linkify is not None
+    md.linkify = Addresses()
     md.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})  # `setup.py` is no address
+    widen_emphasis(md)
+    md.block.ruler.at("fence", fence_with_fences, {"alt": ["paragraph", "reference", "blockquote", "list"]})
+    add_tags(md)
     add_formulas(md, growing=growing)
     md.core.ruler.before("inline", "plain_if_long", plain_if_long)
     md.core.ruler.after("inline", "long_again", restore_long)

@@ -1,104 +1,16 @@
-r"""LaTeX between $…$, $$…$$, \(…\) and \[…\]: found in the Markdown, and turned into MathML."""
+r"""LaTeX between $…$, $$…$$, \(…\) and \[…\]: found in the Markdown."""
 
 import re
-from functools import lru_cache
-from html import escape
-from xml.etree.ElementTree import Element, tostring
 
-from latex2mathml.converter import Converter
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 
-MAX_FORMULA_CHARS = 3000  # characters of a formula
-MAX_BRACE_DEPTH = 40  # braces in braces
-MACROS = re.compile(r"\\(?:re|provide)?newcommand|\\[egx]?def\b|\\let\b|\\newenvironment|\\DeclareMathOperator")
-ENVIRONMENT = re.compile(
-    r"\\(begin|end)\{(aligned|align|alignat\*?|alignedat|eqnarray\*?|gathered|gather\*?|multline\*?|dcases)\}"
-)
-ENVIRONMENTS = {
-    "gathered": "matrix",
-    "gather": "matrix",
-    "gather*": "matrix",
-    "multline": "matrix",
-    "multline*": "matrix",
-}
-UNDER_AND_OVER = {"msub": "munder", "msup": "mover", "msubsup": "munderover"}
-BIG_OPERATORS = frozenset(
-    ["∑", "∏", "∐", "⋃", "⋂", "⋁", "⋀", "⨁", "⨂", "lim", "max", "min", "sup", "inf"]
-)  # what takes its limits below and above
-ESCAPED = re.compile(r"\\[{}\\]")
-CHARACTER = re.compile(r"&#x([0-9A-Fa-f]{1,6});")
+from chat.rendering.mathml import MAX_FORMULA_CHARS
+
+# A sum and then words or another sum, up to a second dollar: not `5x`, `2 \pi r` nor `3 + 4`.
+MONEY = re.compile(r"\d[\d.,]*(?:[kKmMbB]|[kmb]n)?(?:[-–—/+]|(?=[^\\^_={}]*\s(?![a-zA-Z]\b)[^\W\d_]{2})[^\\^_={}]*)\Z")
 CLOSERS = {"$$": "$$", "\\[": "\\]", "\\(": "\\)", "$": "$"}
-
-
-@lru_cache(maxsize=512)
-def render_formula(source: str, *, block: bool) -> str:
-    """A formula as MathML; its source as code where it cannot be read, is very long, or defines commands."""
-    source = source.strip()
-    fits = (
-        source
-        and len(source) <= MAX_FORMULA_CHARS
-        and brace_depth(source) <= MAX_BRACE_DEPTH
-        and not MACROS.search(source)
-    )
-    if not fits or (made := convert_to_mathml(source, block=block)) is None:
-        return f'<code class="tex">{escape(source, quote=False)}</code>'
-    return made
-
-
-def convert_to_mathml(source: str, *, block: bool) -> str | None:
-    try:
-        root = Converter(display="block" if block else "inline").convert_to_element(
-            ENVIRONMENT.sub(replace_environment, source)
-        )
-    except Exception:  # noqa: BLE001  # the errors of latex2mathml have no class in common, and it lets others through
-        return None
-    # Its own way to text takes back the escaping of what was written; here only its character references are resolved.
-    for element in root.iter():
-        element.text = map_characters(element.text)
-        element.tail = map_characters(element.tail)
-    for element in [found for found in root.iter() if found.tag in UNDER_AND_OVER]:
-        if element[0].tag == "mo" and element[0].text in BIG_OPERATORS:
-            element.tag = UNDER_AND_OVER[element.tag]
-            element[0].set("movablelimits", "true")
-    for row in list(root.iter()):
-        space_names(row)
-    root.attrib.pop("xmlns", None)
-    return tostring(root, encoding="unicode")
-
-
-def space_names(row: Element) -> None:
-    r"""Set the name of a function apart from what it is applied to, as in \log n."""
-    for index in range(len(row) - 2, -1, -1):
-        name, operand = row[index], row[index + 1]
-        if name.tag == "mi" and len(name.text or "") > 1 and (name.text or "").isascii() and operand.tag != "mo":
-            row.insert(index + 1, Element("mspace", width="0.167em"))
-
-
-def replace_environment(found: re.Match[str]) -> str:
-    """An environment that latex2mathml does not know, under the name of one that looks like it."""
-    name = "cases" if found[2] == "dcases" else ENVIRONMENTS.get(found[2], "align*")
-    return f"\\{found[1]}{{{name}}}"
-
-
-def map_characters(text: str | None) -> str | None:
-    return CHARACTER.sub(lambda found: map_character(int(found[1], 16)), text) if text and "&#x" in text else text
-
-
-def map_character(code: int) -> str:
-    return chr(code) if 0x20 <= code <= 0x10FFFF and not 0xD800 <= code <= 0xDFFF else "\ufffd"
-
-
-def brace_depth(source: str) -> int:
-    """How deep braces lie in braces; more than anything where they do not match."""
-    now = most = 0
-    for char in ESCAPED.sub("", source):
-        now += (char == "{") - (char == "}")
-        most = max(most, now)
-        if now < 0:
-            break
-    return most if now == 0 else MAX_FORMULA_CHARS
 
 
 def add_formulas(md: MarkdownIt, *, growing: bool) -> None:
@@ -168,6 +80,7 @@ def formula_inline(state: StateInline, silent: bool) -> bool:
         is_hugged(src, begin, end)
         and not (pos and (src[pos - 1].isalnum() or src[pos - 1] == "\\"))
         and not src[end + 1 : end + 2].isalnum()
+        and not MONEY.match(src, begin, end)
     ):
         return False
     if not silent:

@@ -5,6 +5,7 @@ import re
 import nh3
 
 from chat.rendering.code import CLASSES
+from chat.rendering.mathml import TONES
 
 OWN_PLACES = ("/static/",)  # of this site, from which a picture may come
 PICTURE = re.compile(r"data:image/(?:png|jpeg|gif|webp|avif);base64,[A-Za-z0-9+/=]+")
@@ -13,9 +14,8 @@ WORDS = re.compile(r"[a-z0-9 -]{1,80}")
 FOOTNOTE = re.compile(r"fn(?:ref)?-[\w-]{1,80}(?::\d{1,6})?")
 SPACE = {"em": 4.0, "ex": 8.0, "px": 64.0, "pt": 48.0, None: 64.0}  # a formula stays near its place
 
-TEXT = (
-    "p br hr h3 h4 h5 h6 strong em s code pre blockquote ul ol li table thead tbody tr th td a img sup section div span"
-)
+TEXT = """p br hr h3 h4 h5 h6 strong em s code pre blockquote ul ol li table thead tbody tr th td a img sup section
+div span sub kbd mark u ins small details summary"""
 MATH = """math mrow mi mo mn mtext mspace mstyle msub msup msubsup munder mover munderover mfrac msqrt mroot mtable mtr
 mtd mpadded mphantom menclose"""
 MATH_WORDS = """display stretchy fence form accent accentunder movablelimits largeop symmetric columnalign columnlines
@@ -35,8 +35,12 @@ def filter_attribute(tag: str, name: str, value: str) -> str | None:
         if value.startswith("#"):
             return value if FOOTNOTE.fullmatch(value[1:]) else None
         return value if value.lower().startswith(("http://", "https://", "mailto:")) else None
+    if name == "open":
+        return ""
     if name == "id":
         return value if FOOTNOTE.fullmatch(value) else None
+    if name == "alttext":
+        return value
     if tag in MATH_TAGS:
         if name in MATH_LENGTHS:
             return value if is_short_length(value) else None
@@ -68,20 +72,24 @@ _cleaner = nh3.Cleaner(
         "img": {"src", "alt"},
         "ol": {"start"},
         "li": {"id"},
+        "details": {"open"},
         **{tag: {*MATH_WORDS.split(), *MATH_LENGTHS} for tag in MATH_TAGS},
+        "math": {"display", "alttext"},
     },
     tag_attribute_values={
         "a": {"target": {"_blank"}},
         "pre": {"tabindex": {"0"}},
         "div": {"tabindex": {"0"}},
         **{tag: {"dir": {"auto"}} for tag in ("ul", "ol", "blockquote", "table")},
+        "span": {"tabindex": {"0"}},
         "img": {"loading": {"lazy"}},
     },
     attribute_filter=filter_attribute,
     allowed_classes={
-        "span": {*CLASSES, "task", "done", "lang"},
+        "span": {*CLASSES, "task", "ticked", "lang", "long"},
         "div": {"code", "head", "wide", "formula"},
         "code": {"tex"},
+        "mstyle": {f"tone-{tone}" for tone in TONES},
         "pre": {"plain"},
         "th": ALIGNED,
         "td": ALIGNED,

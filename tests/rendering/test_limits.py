@@ -7,7 +7,7 @@ import pytest
 from chat.rendering.code import LANGUAGES, MAX_HIGHLIGHTED_CHARS, highlight
 from chat.rendering.incremental import Draft
 from chat.rendering.markdown import render_markdown
-from chat.rendering.math import render_formula
+from chat.rendering.mathml import render_formula
 from tests.support.bad_markdown import CODE, FORMULAS, repeat, texts
 
 LENGTH, LONG = 6_000, 100_000
