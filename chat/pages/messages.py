@@ -4,7 +4,8 @@ import time
 from collections.abc import Iterable
 
 from chat.models import Conversation, Message
-from chat.rendering.markdown import render_markdown, render_plain
+from chat.render_process import render_whole
+from chat.rendering.markdown import render_plain
 from chat.rendering.stored import footnote_scope, is_current, mark_html
 
 MAX_PAGE_MESSAGES = 50
@@ -50,11 +51,11 @@ def fill_html(messages: Iterable[Message]) -> None:
     for message in messages:
         if message.role != Message.Role.ASSISTANT or not message.text or is_current(message.html):
             continue
-        if time.monotonic() < until:
-            scope = footnote_scope(message.generation_id) if message.generation_id else f"{message.pk}"
-            message.html = mark_html(render_markdown(message.text, scope))
+        left = until - time.monotonic()
+        scope = footnote_scope(message.generation_id) if message.generation_id else f"{message.pk}"
+        html, is_final = render_whole(message.text, scope, left) if left > 0 else (render_plain(message.text), False)
+        message.html = mark_html(html) if is_final else html
+        if is_final:
             made.append(message)
-        else:
-            message.html = render_plain(message.text)
     if made:
         Message.objects.bulk_update(made, ["html"])

@@ -23,6 +23,7 @@ from pygments.token import (
 )
 
 MAX_HIGHLIGHTED_CHARS = 20_000  # longer code is shown without colours
+LONG_LINE = re.compile(r"[^\n]{1000}")  # nobody reads its colours, and some lexers take the square of its length
 GAP = re.compile(r"\s{200}")  # some lexers look through a long gap again from each of its characters
 # CPU time after which code is shown plain as well: so much for any code, and so much more for each character.
 MIN_LEX_SECONDS = 0.02
@@ -112,7 +113,8 @@ CLASSES = frozenset(name for _, name in KINDS)
 
 def highlight(code: str, language: str) -> str:
     """The code as HTML, escaped; coloured where the language is known and the code is not very long."""
-    lexer = find_lexer(language.lower()) if len(code) <= MAX_HIGHLIGHTED_CHARS and not GAP.search(code) else None
+    is_long = len(code) > MAX_HIGHLIGHTED_CHARS or LONG_LINE.search(code) or GAP.search(code)
+    lexer = None if is_long else find_lexer(language.lower())
     if lexer is None:
         return escape(code, quote=False)
     parts = []
@@ -128,8 +130,8 @@ def highlight(code: str, language: str) -> str:
 def lex_in_time(lexer: Lexer, code: str) -> Iterator[tuple[str, str]]:
     """Classes and texts of the code's tokens. Some texts take some lexers a time that grows with its square."""
     until = time.thread_time() + MIN_LEX_SECONDS + len(code) * LEX_SECONDS_PER_CHAR
-    for number, (_, kind, text) in enumerate(lexer.get_tokens_unprocessed(code)):
-        if number % 32 == 31 and time.thread_time() > until:
+    for _, kind, text in lexer.get_tokens_unprocessed(code):
+        if time.thread_time() > until:
             raise TimeoutError
         yield token_class(kind), text
 

@@ -6,7 +6,8 @@ after it has grown by a good part, so that the work stays in proportion to the t
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from markdown_it.token import Token
 
@@ -29,6 +30,20 @@ CODE_SPAN = re.compile(r"`[^`\n]+`")
 _growing_parser = make_parser(growing=True)
 
 
+class Slice(NamedTuple):
+    """A text that may go on: HTML of the blocks in it that are finished and of the rest, and the source of that."""
+
+    finished: list[str]
+    open: str
+    rest: str
+    in_code: bool
+    is_mended: bool  # the HTML of the rest has ends that its source has not
+
+
+Render = Callable[[str], Slice]
+RenderWhole = Callable[[str, str], str]
+
+
 class Draft:
     """One answer as far as it has come."""
 
@@ -44,6 +59,7 @@ class Draft:
         self._in_code = False
         self._mended = False
         self._may_look = True  # whether a line that may end the block is reason enough to render
+        self._is_plain = False  # it takes too long: what is not finished is shown as it was written
 
     @property
     def text(self) -> str:
@@ -61,12 +77,12 @@ class Draft:
     @property
     def has_much_new(self) -> bool:
         """Whether one more `render_new` should follow at once: each takes up only one slice."""
-        return self._new_size > self._slice and self._size <= MAX_MARKDOWN_CHARS
+        return self._new_size > self._slice and self._size <= MAX_MARKDOWN_CHARS and not self._is_plain
 
     @property
     def is_ripe(self) -> bool:
         """Whether `render_new` is worth its price now."""
-        if not self._new_size or self._size > MAX_MARKDOWN_CHARS:
+        if not self._new_size or self._size > MAX_MARKDOWN_CHARS or self._is_plain:
             return False
         rest = len(self._rest)
         if rest <= MAX_SMALL_CHARS or self._new_size * (8 if rest <= MAX_MEDIUM_CHARS else 2) >= rest:
@@ -107,25 +123,31 @@ class Draft:
         self.tail = shown if longer else self.tail
         return longer
 
-    def render_new(self) -> None:
-        """Render what came since the last time, or a slice of it, with what was not finished then."""
+    @property
+    def next_source(self) -> str:
+        """What the next `render_new` goes through."""
+        return self._rest + clean_line_ends("".join(self._new)[: self._slice])
+
+    def render_new(self, render: Render | None = None) -> None:
+        """Render what came since the last time, or a slice of it, with what was not finished then.
+
+        `render`: instead of `render_source`. What it raises is passed on, after which `give_up` is possible.
+        """
+        render = render or render_source
         long_before = len(self._rest) > MAX_SMALL_CHARS
-        source = self._rest + self._take_slice()
-        tokens = _growing_parser.parse(source, {})
-        groups = list(group_blocks(tokens))
-        cut = count_finished_blocks(groups, source.count("\n"))
-        done = [html for group in groups[:cut] if (html := render_group(group))]
-        if cut:
-            source = source.split("\n", first_line(groups[cut]))[-1]
-        self._rest = source
-        self._in_code = bool(groups) and groups[-1][0].type in ("fence", "code_block")
-        mended = source if self._in_code or len(source) > MAX_SMALL_CHARS else close_markup(source)
-        self._mended = mended != source
-        rest = list(group_blocks(_growing_parser.parse(mended, {}))) if self._mended else groups[cut:]
+        self._rest = source = self._rest + self._take_slice()
+        found = render(source)
+        self._rest, self._in_code, self._mended = found.rest, found.in_code, found.is_mended
         # All at once, and last: it is read while a thread is at work here.
-        self.blocks, self.open, self.tail = [*self.blocks, *done], "".join(map(render_group, rest)), ""
+        self.blocks, self.open, self.tail = [*self.blocks, *found.finished], found.open, ""
         # A line that looked like an end and was none is believed again only after the block has grown.
-        self._may_look = bool(cut) or not long_before or not self._may_look
+        self._may_look = len(found.rest) < len(source) or not long_before or not self._may_look
+
+    def give_up(self) -> None:
+        """Show as it was written, from now on, what is not finished."""
+        self._is_plain, self._mended, self._in_code = True, False, False
+        self.open = render_plain(self._rest) if self._rest else ""
+        self.tail = ""
 
     def _take_slice(self) -> str:
         new = "".join(self._new)
@@ -135,26 +157,47 @@ class Draft:
         left = new[len(taken) :]
         self._new = [left] if left else []
         self._new_size = len(left)
-        return taken.replace("\r\n", "\n").replace("\r", "\n")
+        return clean_line_ends(taken)
 
-    def finish(self, scope: str) -> bool:
+    @property
+    def last_source(self) -> str:
+        """What `finish` goes through."""
+        return text if "]:" in (text := self.text) else self._rest + "".join(self._new)
+
+    def finish(self, scope: str, render: RenderWhole = render_markdown) -> bool:
         """Nothing more will come. Whether blocks that had been finished look different now, for what came after them.
 
         Only definitions of links and footnotes have that power.
         """
         text = self.text
-        if "]:" in text or len(text) > MAX_MARKDOWN_CHARS:
-            whole = render_markdown(text, scope) if len(text) <= MAX_MARKDOWN_CHARS else render_plain(text)
+        if ("]:" in text and not self._is_plain) or len(text) > MAX_MARKDOWN_CHARS:
+            whole = render(text, scope) if len(text) <= MAX_MARKDOWN_CHARS else render_plain(text)
             last = whole.removeprefix("".join(self.blocks))
             changed = len(last) == len(whole) and bool(self.blocks)
             blocks = [whole] if changed else [*self.blocks, last]
         else:
             changed = False
-            rest = self._rest + "".join(self._new).replace("\r\n", "\n").replace("\r", "\n")
-            blocks = [*self.blocks, render_markdown(rest, scope)]
+            rest = self._rest + clean_line_ends("".join(self._new))
+            blocks = [*self.blocks, render_plain(rest) if self._is_plain and rest else render(rest, scope)]
         self._rest, self._new, self._new_size = "", [], 0
         self.blocks, self.open, self.tail = [block for block in blocks if block], "", ""
         return changed
+
+
+def render_source(source: str) -> Slice:
+    """The text as far as it has come. It says nothing of what came before."""
+    groups = list(group_blocks(_growing_parser.parse(source, {})))
+    cut = count_finished_blocks(groups, source.count("\n"))
+    done = [html for group in groups[:cut] if (html := render_group(group))]
+    rest = source.split("\n", first_line(groups[cut]))[-1] if cut else source
+    in_code = bool(groups) and groups[-1][0].type in ("fence", "code_block")
+    mended = rest if in_code or len(rest) > MAX_SMALL_CHARS else close_markup(rest)
+    left = groups[cut:] if mended == rest else list(group_blocks(_growing_parser.parse(mended, {})))
+    return Slice(done, "".join(map(render_group, left)), rest, in_code, mended != rest)
+
+
+def clean_line_ends(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def group_blocks(tokens: list[Token]) -> Iterator[list[Token]]:

@@ -18,6 +18,7 @@ from chat.rendering.fences import fence_with_fences
 from chat.rendering.math import add_formulas
 from chat.rendering.mathml import render_formula
 from chat.rendering.sanitise import is_allowed_picture, sanitise_html
+from chat.rendering.tables import bounded_table
 from chat.rendering.tags import add_tags
 
 MAX_MARKDOWN_CHARS = 200_000  # a longer text is shown as it is
@@ -152,6 +153,7 @@ def make_parser(*, growing: bool) -> MarkdownIt:
     md.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})  # `setup.py` is no address
     widen_emphasis(md)
     md.block.ruler.at("fence", fence_with_fences, {"alt": ["paragraph", "reference", "blockquote", "list"]})
+    md.block.ruler.at("table", bounded_table, {"alt": ["paragraph", "reference"]})
     add_tags(md)
     add_formulas(md, growing=growing)
     md.core.ruler.before("inline", "plain_if_long", plain_if_long)

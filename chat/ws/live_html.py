@@ -1,13 +1,14 @@
 """Answers as HTML while they grow: each is rendered once in a process, for all sockets that show it.
 
 Rendering is done on the event loop in small pieces: a thread that computes would make the loop wait for the
-interpreter's lock at every turn. Only a long piece goes to a thread, and holds nobody up for longer than that.
+interpreter's lock at every turn. What is long, or looks slow, is rendered in another process, for which a thread waits.
 """
 
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -15,6 +16,7 @@ from django.db import Error as DatabaseError
 
 from chat import frames
 from chat.models import Message
+from chat.render_process import RendererAway, TooSlow, is_cheap, render_slice, render_text
 from chat.rendering.incremental import Draft
 from chat.rendering.stored import footnote_scope
 from chat.ws.replay import make_boundary, text_of_event
@@ -28,7 +30,6 @@ log = structlog.get_logger(__name__)
 MIN_RENDER_INTERVAL_SECONDS = 0.2  # between two renderings of one answer
 MAX_HOLD_SECONDS = 0.2  # for which text that may be markup waits for a rendering; then it is shown as it is
 MAX_RENDER_SHARE = 0.25  # of the event loop's time that rendering takes at most, when many answers grow
-MAX_INLINE_CHARS = 3_000  # that are rendered on the event loop; more are rendered in a thread
 MAX_FRAME_HTML_CHARS = 16_000  # in one frame, unless one block has more
 
 _answers: "PerLoop[dict[UUID, LiveHtml]]" = PerLoop(dict)
@@ -151,12 +152,15 @@ class LiveHtml:
 
     async def render(self) -> None:
         while True:
-            if self.draft.pending_chars > MAX_INLINE_CHARS:
-                took = await asyncio.get_running_loop().run_in_executor(
-                    _thread, measure_cpu_seconds, self.draft.render_new
-                )
-            else:
-                took = measure_cpu_seconds(self.draft.render_new)
+            work = partial(self.draft.render_new, render_slice)
+            try:
+                if is_cheap(self.draft.next_source):
+                    took = measure_cpu_seconds(work)
+                else:
+                    took = await asyncio.get_running_loop().run_in_executor(_thread, measure_cpu_seconds, work)
+            except (TooSlow, RendererAway):
+                took = 0.0
+                self.draft.give_up()
             self.open_revision += 1
             self.wake_viewers()
             if not self.draft.has_much_new:
@@ -170,16 +174,31 @@ class LiveHtml:
         """Render what is left, show it, and store the HTML with the message."""
         while self.draft.has_much_new:
             await self.render()
-        scope = footnote_scope(self.generation)
-        if await asyncio.get_running_loop().run_in_executor(_thread, self.draft.finish, scope):
-            self.block_revision += 1
+        is_final = await self.finish_draft()
         self.open_revision += 1
         self.end = make_boundary(self.generation, cursor, end)
         self.wake_viewers()
+        if not is_final:
+            return  # it is rendered when the page is opened
         try:
             await in_database(Message.objects.store_html, self.generation, self.draft.text, "".join(self.draft.blocks))
         except DatabaseError as error:
             log_failure(log, error)  # it is rendered again when the page is opened
+
+    async def finish_draft(self) -> bool:
+        """Render what is left; whether that is worth keeping."""
+        is_final, work = True, partial(self.draft.finish, footnote_scope(self.generation), render_text)
+        try:
+            if is_cheap(self.draft.last_source):
+                changed = work()
+            else:
+                changed = await asyncio.get_running_loop().run_in_executor(_thread, work)
+        except (TooSlow, RendererAway) as error:
+            is_final = isinstance(error, TooSlow)
+            self.draft.give_up()
+            changed = work()
+        self.block_revision += changed
+        return is_final
 
     @staticmethod
     def now() -> float:

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from chat.render_process import MAX_LOCAL_CHARS, is_cheap
 from chat.rendering.code import LANGUAGES, MAX_HIGHLIGHTED_CHARS, highlight
 from chat.rendering.incremental import Draft
 from chat.rendering.markdown import render_markdown
@@ -34,6 +35,8 @@ def draw(text):
 @pytest.mark.parametrize("name", texts(1))
 def test_markdown_takes_a_bounded_time(name):
     text = texts(LENGTH)[name]
+    if is_cheap(short := text[:MAX_LOCAL_CHARS]):  # others wait for it
+        assert seconds(render_markdown, short) < 0.25
     assert seconds(render_markdown, text) < SECONDS
     assert seconds(draw, text[: LENGTH // 2]) < SECONDS
 
@@ -57,3 +60,17 @@ def test_code_takes_a_bounded_time(language):
     for beginning in CODE:
         assert seconds(highlight, repeat(beginning, 2500), name) < 0.3
     assert seconds(highlight, repeat("\n", MAX_HIGHLIGHTED_CHARS), name) < 0.3
+    for line in ("a:", "a@b:", "![", "(a"):
+        assert seconds(highlight, repeat(repeat(line, 990) + "\n", MAX_HIGHLIGHTED_CHARS), name) < 0.5
+
+
+def test_a_line_without_end_has_no_colours():
+    assert highlight("a:" * 4000, "console") == "a:" * 4000
+    assert "span" in highlight("x = 1\n" * 100, "python")
+
+
+def test_a_table_is_not_filled_up_without_end():
+    head = "|" + "a|" * 500 + "\n|" + "-|" * 500 + "\n"
+    assert "<table" not in render_markdown(head + "|x\n" * 300)
+    assert render_markdown(head + ("|" + "x|" * 500 + "\n") * 3).count("<td>") == 1500
+    assert render_markdown("| a | b | c |\n|-|-|-|\n" + "| x |\n" * 50).count("<td>") == 150
