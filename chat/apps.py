@@ -8,6 +8,8 @@ class ChatConfig(AppConfig):
 
     def ready(self) -> None:
         from chat.turns.store import fill_messages
+        from chat.turns.title_bell import ring_for_titles
         from inference.queue.outcome import generations_ended
 
         generations_ended.connect(fill_messages, dispatch_uid="chat.fill_messages")
+        generations_ended.connect(ring_for_titles, dispatch_uid="chat.ring_for_titles")

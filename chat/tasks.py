@@ -1,24 +1,32 @@
 """Background work on conversations."""
 
+import time
 from datetime import timedelta
 
 import structlog
 from celery import shared_task
 from django.db import transaction
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 from accounts.authentication import build_caller
 from chat.frames import Changed
 from chat.models import Conversation
 from chat.notify import announce_change, announce_frame_sync
 from chat.turns.title import build_title_request, gets_title
+from chat.turns.title_bell import TITLES
 from chat.turns.title_text import clean_title
 from inference.models import Generation, LanguageModel
 from inference.queue.submit import ring_doorbell_sync
+from inference.redis.client import UNAVAILABLE_ERRORS
+from inference.redis.workers import hear_rings_sync
 from jarvis.lib.config import config
 
 CONVERSATIONS_PER_TRANSACTION = 100  # conversations in one transaction
 TITLES_PER_RUN = 10
+TITLES_EXPIRE_SECONDS = 60
+MIN_RING_SECONDS = 1.0  # between two runs; what rings meanwhile is one
+RETRY_SECONDS = 2.0  # after which Redis is tried again
 
 log = structlog.get_logger(__name__)
 
@@ -63,6 +71,22 @@ def make_titles() -> int:
     given = sum(give_title(conversation) for conversation in Conversation.objects.with_ready_title())
     ask_titles()
     return given
+
+
+def make_titles_on_rings() -> None:
+    """Queue `make_titles` whenever an answer or a title has come, for ever: a thread of the worker of Celery."""
+    was_away = False
+    while True:
+        try:
+            for _ in hear_rings_sync(TITLES):
+                make_titles.apply_async(expires=TITLES_EXPIRE_SECONDS, retry=False)
+                was_away = False
+                time.sleep(MIN_RING_SECONDS)
+        except (*UNAVAILABLE_ERRORS, OperationalError) as error:
+            if not was_away:
+                log.warning("redis.away", error=str(error))
+            was_away = True
+        time.sleep(RETRY_SECONDS)
 
 
 def give_title(conversation: Conversation) -> bool:

@@ -1,6 +1,7 @@
 """Background work: `celery -A jarvis worker`, `celery -A jarvis beat`."""
 
 import os
+import threading
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "jarvis.settings")
@@ -17,8 +18,8 @@ app.autodiscover_tasks()
 app.conf.beat_schedule = {
     "clear sessions": {"task": "accounts.tasks.clear_sessions", "schedule": crontab(hour="4", minute="10")},
     "destroy what was deleted": {"task": "chat.tasks.destroy", "schedule": crontab(minute="20")},
-    # A run that could not be made in time is not made up for: the next one does its work.
-    "make titles": {"task": "chat.tasks.make_titles", "schedule": 2.0, "options": {"expires": 2}},
+    # For rings that were lost, and titles that waited for a free model: see `hear_title_bell`.
+    "make titles": {"task": "chat.tasks.make_titles", "schedule": 120.0, "options": {"expires": 60}},
     "give up what nobody can finish": {"task": "inference.tasks.give_up", "schedule": 60.0},
     "bring usage up to date": {"task": "inference.tasks.roll_up", "schedule": 60.0},
     "look for late usage": {
@@ -34,6 +35,13 @@ app.conf.beat_schedule = {
 @signals.setup_logging.connect
 def set_up_logging(**_: Any) -> None:
     logs.set_up_logging("celery")
+
+
+@signals.worker_ready.connect
+def hear_title_bell(**_: Any) -> None:
+    from chat.tasks import make_titles_on_rings
+
+    threading.Thread(target=make_titles_on_rings, name="title bell", daemon=True).start()
 
 
 @signals.before_task_publish.connect

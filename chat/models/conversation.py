@@ -88,6 +88,10 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
             return self.none()
         return self.filter(RawSQL(WITH_WORDS_SQL, [query, query], models.BooleanField()))
 
+    def without_owners_title(self) -> "ConversationQuerySet":
+        """Those that still have the first words for their title."""
+        return self.filter(title_source=Conversation.TitleSource.WORDS, deleted_at=None)
+
     def with_ready_title(self) -> "ConversationQuerySet":
         """Those whose title generation has ended, and whose title is still the first words."""
         ended = self.filter(title_source=Conversation.TitleSource.WORDS, titled_by__finished_at__isnull=False)

@@ -7,7 +7,7 @@
 | `jarvis:worker:{name}` | string | a worker's state as JSON, gone when the worker is |
 | `jarvis:ready:{model}` | string | there for a while after a worker could last say that its engine serves the model |
 | `jarvis:workers` | set | names of the workers that have told a state lately |
-| `jarvis:doorbell` | channel | "new work", or "stop this one", for all workers |
+| `jarvis:doorbell` | channel | "new work", or "stop this one", for all workers; "titles" for Celery |
 | `jarvis:rate:{subject}:requests`, `:tokens` | hash | what somebody has used in the last minute, by second |
 | `jarvis:open:{subject}` | hash | the calls that somebody has under way, and the tokens that each may take |
 | `jarvis:used:{subject}:{month}` | hash | what somebody has used of a budget, learnt from Postgres |

@@ -1,8 +1,8 @@
 """The commands to and from workers: the doorbell, and the state that each publishes."""
 
 import math
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, closing
 
 import msgspec
 
@@ -13,6 +13,7 @@ from jarvis.lib.config import config
 
 STATE_SECONDS = 5  # after which the state of a worker that is gone has vanished
 WORKERS_SECONDS = 3600
+LISTEN_SECONDS = 60.0  # of one wait for the doorbell
 
 
 @limit_reply_time
@@ -26,6 +27,20 @@ def ring_doorbell_sync(*messages: str) -> None:
     with open_sync_client() as connection:
         for message in messages:
             connection.publish(DOORBELL, message)
+
+
+def hear_rings_sync(wanted: str) -> Iterator[None]:
+    """For each time that the doorbell rings with a message; what has rung since the last time is one. The first is at
+    once, for what was rung before. Raises one of UNAVAILABLE_ERRORS."""
+    with open_sync_client() as connection, closing(connection.pubsub(ignore_subscribe_messages=True)) as subscription:
+        subscription.subscribe(DOORBELL)
+        yield
+        while True:
+            heard = [subscription.get_message(timeout=LISTEN_SECONDS)]
+            while heard[-1] is not None:
+                heard.append(subscription.get_message(timeout=0))
+            if any(message["data"] == wanted.encode() for message in heard if message is not None):
+                yield
 
 
 @asynccontextmanager

@@ -300,11 +300,14 @@ async def test_blocks_are_told_though_their_rendering_has_not_said_yet_that_it_i
 
 
 async def test_a_text_that_takes_too_long_is_told_as_it_was_written(open_as, alice, writer):
-    text = "# One\n\n" + "![" * 8_000
+    begin, slow = "# One\n\nTwo\n", "![" * 8_000
+    text = begin + slow
     socket, page = await open_as(alice), Page()
     await socket.send_frame(type="follow", generation=str(writer.row.id), **{"as": "html"})
-    await writer.say(text)
+    await writer.say(begin)
+    await apply_frames(socket, page, lambda page: "Two" in page.open)
+    await writer.say(slow)
     await writer.end(text)
     await apply_frames(socket, page, lambda page: page.end)
     assert page.blocks[0] == "<h3>One</h3>\n"
-    assert page.html.endswith('<pre class="plain">' + "![" * 8_000 + "</pre>")
+    assert page.html.endswith(f'<pre class="plain">Two\n{slow}</pre>')
