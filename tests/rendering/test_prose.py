@@ -104,7 +104,7 @@ def test_cells_have_lines_and_lists():
 
 DETAILS = {
     "<details>\n<summary>More *x*</summary>\n\nText\n\n- a\n</details>\n\nafter": (
-        "<details>\n<summary>More <em>x</em></summary>\n<p>Text</p>\n<ul>\n<li>a</li>\n</ul>\n</details>\n"
+        '<details>\n<summary>More <em>x</em></summary>\n<p>Text</p>\n<ul dir="auto">\n<li>a</li>\n</ul>\n</details>\n'
         "<p>after</p>\n"
     ),
     "<details><summary>A</summary>text</details>": "<details>\n<summary>A</summary>\n<p>text</p>\n</details>\n",
@@ -113,7 +113,7 @@ DETAILS = {
     ),
     "<details open ontoggle=hit()>\na\n</details>": "<details>\n<p>a</p>\n</details>\n",
     "> <details>\n> <summary>q</summary>\n> a\n> </details>": (
-        "<blockquote>\n<details>\n<summary>q</summary>\n<p>a</p>\n</details>\n</blockquote>\n"
+        '<blockquote dir="auto">\n<details>\n<summary>q</summary>\n<p>a</p>\n</details>\n</blockquote>\n'
     ),
     "<details>\n<details>\na\n</details>\nb\n</details>\nc": (
         "<details>\n<details>\n<p>a</p>\n</details>\n<p>b</p>\n</details>\n<p>c</p>\n"
