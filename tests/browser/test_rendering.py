@@ -1,6 +1,7 @@
 """How answers look while they grow and afterwards, and that the page stays where its reader is."""
 
 import itertools
+from pathlib import Path
 
 import pytest
 from playwright.async_api import expect
@@ -94,7 +95,7 @@ async def test_an_answer_with_everything_in_it(visit, engine, worker, alice, siz
     await page.locator("#scroller").evaluate("box => box.scrollTop = 0")
     await take_screenshot(page, f"rendering-{size}-{scheme}")
     await page.reload()
-    await expect(said.locator(".copy")).to_have_count(2)
+    await expect(said.locator(".copy")).to_have_count(3)
     assert (await said.inner_html()).removeprefix(RENDERER_MARK) == grown
 
 
@@ -124,7 +125,7 @@ async def test_finished_blocks_stay_and_the_open_one_is_seen_growing(visit, engi
 
 
 async def test_what_is_written_can_be_copied_and_code_alone_too(visit, engine, worker, alice, site):
-    engine.story = "**Source** of it:\n\n```sh\nls -l\n```\n"
+    engine.story = "**Source** of $x^2$:\n\n```sh\nls -l\n```\n\n| a | b |\n|---|---|\n| 1,5 | x<br>y |\n"
     page = await visit()
     await page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=site)
     await sign_in(page)
@@ -132,9 +133,26 @@ async def test_what_is_written_can_be_copied_and_code_alone_too(visit, engine, w
     await page.locator(".assistant .tools").get_by_role("button", name="Copy").click()
     await expect(page.locator(".assistant .tools .copy")).to_have_text("Copied")
     assert await page.evaluate("navigator.clipboard.readText()") == engine.story
+    html = await page.evaluate(READ_HTML)
+    assert "<strong>Source</strong>" in html
+    assert "<td>x<br>y</td>" in html
+    assert "Copy" not in html
+    assert "button" not in html
     await page.locator(".assistant .code .copy").click()
     await expect(page.locator(".assistant .code .copy")).to_have_text("Copied")
     assert await page.evaluate("navigator.clipboard.readText()") == "ls -l\n"
+    await page.get_by_role("button", name="Copy as CSV").click()
+    await expect(page.locator(".table-tools .copy")).to_have_text("Copied")
+    assert await page.evaluate("navigator.clipboard.readText()") == 'a,b\r\n"1,5","x\ny"\r\n'
+    assert "<td>1,5</td>" in await page.evaluate(READ_HTML)
+    # A selection has formulas as they were written, and the answer once, though it is also said aloud.
+    await page.locator(".assistant .said p").first.click()
+    await page.keyboard.press("Control+A")
+    await page.keyboard.press("Control+C")
+    copied = await page.evaluate("navigator.clipboard.readText()")
+    assert copied.count("Source of $x^2$:") == 1
+    assert copied.count("ls -l") == 1
+    assert "<math" in await page.evaluate(READ_HTML)
     # Over plain HTTP there is no clipboard for pages; a selection is copied all the same.
     await page.evaluate("window.board = navigator.clipboard")
     await page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
@@ -143,6 +161,72 @@ async def test_what_is_written_can_be_copied_and_code_alone_too(visit, engine, w
     await page.locator(".assistant .tools .copy").click()
     await expect(page.locator(".assistant .tools .copy")).to_have_text("Copied")
     assert await page.evaluate("board.readText()") == engine.story
+    assert "<strong>Source</strong>" in await page.evaluate(READ_HTML.replace("navigator.clipboard", "board"))
+
+
+async def test_a_selection_without_formulas_has_an_answer_once(visit, engine, worker, alice, site):
+    engine.story = "Nothing but words.\n"
+    page = await visit()
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=site)
+    await sign_in(page)
+    await ask(page, "Write.")
+    await expect(page.locator("#announcer")).to_have_text("Nothing but words.")
+    await page.locator(".assistant .said p").click()
+    await page.keyboard.press("Control+A")
+    await page.keyboard.press("Control+C")
+    assert (await page.evaluate("navigator.clipboard.readText()")).count("Nothing but words.") == 1
+
+
+async def test_code_stays_under_its_head_can_be_wrapped_and_saved(visit, engine, worker, alice, size):
+    engine.settings.rate = 0
+    engine.story = "```python\n" + "value = compute('something') + " * 8 + "0\n" + "x = 1\n" * 80 + "```\n"
+    page = await visit(size)
+    await sign_in(page)
+    await ask(page, "Write.")
+    code, head = page.locator(".assistant .code"), page.locator(".assistant .code .head")
+    await expect(page.locator(".assistant .tools")).to_be_attached()
+    overflow = "pre => pre.scrollWidth - pre.clientWidth"
+    assert await code.locator("pre").evaluate(overflow) > 100
+    wrap = head.get_by_role("button", name="Wrap lines")
+    await wrap.click()
+    await expect(wrap).to_have_attribute("aria-pressed", "true")
+    assert await code.locator("pre").evaluate(overflow) <= 0
+    await page.locator("#scroller").evaluate("box => (box.scrollTop = box.scrollHeight / 2)")
+    edge = (await page.locator("#scroller").bounding_box())["y"]
+    assert abs((await head.bounding_box())["y"] - edge) <= 1
+    await take_screenshot(page, f"code-{size}")
+    async with page.expect_download() as started:
+        await head.get_by_role("button", name="Download").click()
+    saved = await started.value
+    assert saved.suggested_filename == "code.py"
+    written = Path(await saved.path()).read_text()
+    assert written == engine.story.removeprefix("```python\n").removesuffix("```\n")
+    await page.reload()
+    await expect(head.get_by_role("button", name="Wrap lines")).to_have_attribute("aria-pressed", "true")
+
+
+async def test_what_is_printed_is_the_whole_conversation(visit, worker, alice):
+    made = await in_database(long_chat, alice, 120)
+    page = await visit()
+    await sign_in(page)
+    await page.goto(f"/c/{made.id}/")
+    await expect(page.locator(".message").last).to_contain_text("Answer 119")
+    page.expect_complaint("Synchronous XMLHttpRequest")
+    await page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert await page.locator(".message").count() == 120
+    await page.emulate_media(media="print", color_scheme="dark")
+    for hidden in ("#composer", "#sidebar", ".top #state", ".assistant .tools"):
+        await expect(page.locator(hidden).first).to_be_hidden()
+    height = await page.locator("#messages").evaluate("list => list.getBoundingClientRect().height")
+    assert await page.evaluate("document.documentElement.scrollHeight") >= height
+    assert await page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert len(await page.pdf()) > 20_000
+
+
+READ_HTML = """async () => {
+  const [item] = await navigator.clipboard.read();
+  return (await item.getType("text/html")).text();
+}"""
 
 
 def long_chat(owner, count):

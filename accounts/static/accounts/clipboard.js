@@ -1,15 +1,17 @@
 // Copies text, also over plain HTTP, where browsers give pages no clipboard: there the browser copies a selection.
 
-// `text`: a string, or a promise of one. Throws where nothing was copied.
-export async function copyText(text) {
-  if (!navigator.clipboard) return copySelection(await text);
-  if (typeof text === "string") return navigator.clipboard.writeText(text);
-  // Given as a promise, since after a wait some browsers no longer see the click behind it.
-  const blob = text.then((words) => new Blob([words], { type: "text/plain" }));
-  return navigator.clipboard.write([new ClipboardItem({ "text/plain": blob })]);
+// `text`: a string, or a promise of one; `html`: the same with its looks. Throws where nothing was copied.
+export async function copyText(text, html) {
+  if (!navigator.clipboard) return copySelection(await text, html);
+  if (typeof text === "string" && !html) return navigator.clipboard.writeText(text);
+  // Given as promises, since after a wait some browsers no longer see the click behind it.
+  const asBlob = async (words, type) => new Blob([await words], { type });
+  const parts = { "text/plain": asBlob(text, "text/plain") };
+  if (html) parts["text/html"] = asBlob(html, "text/html");
+  return navigator.clipboard.write([new ClipboardItem(parts)]);
 }
 
-function copySelection(text) {
+function copySelection(text, html) {
   const focused = document.activeElement;
   const area = document.createElement("textarea");
   area.value = text;
@@ -18,6 +20,13 @@ function copySelection(text) {
   (document.querySelector("dialog[open]") ?? document.body).append(area); // the rest of the page cannot be selected then
   area.select();
   area.setSelectionRange(0, text.length);
+  const fill = (event) => {
+    if (!html) return;
+    event.clipboardData.setData("text/plain", text);
+    event.clipboardData.setData("text/html", html);
+    event.preventDefault();
+  };
+  area.addEventListener("copy", fill);
   const copied = document.execCommand("copy");
   area.remove();
   focused?.focus({ preventScroll: true });

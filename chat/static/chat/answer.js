@@ -1,6 +1,7 @@
 // One answer on the page: follows its generation to its end, and shows what becomes of it.
 
-import { addCopyButtons, Blocks, readableText } from "./blocks.js";
+import { addBlockTools, cleanHtml, readableText } from "./blocktools.js";
+import { Blocks } from "./blocks.js";
 import { copyButton } from "./copy.js";
 import { data, element, findAll, say, sayError, textButton } from "./dom.js";
 
@@ -81,11 +82,13 @@ export class Answer {
   }
 
   #showEnd(reason, error) {
-    addCopyButtons(this.#text);
+    addBlockTools(this.#text);
     findAll(".fate, .tools", this.article).forEach((old) => old.remove());
     const note = this.#createNote(reason, error);
     if (note) this.article.append(note);
-    if (!this.#isEmpty) this.article.append(element("div", { class: "tools" }, copyButton(() => this.#fetchSource())));
+    if (this.#isEmpty) return;
+    const copy = copyButton(() => this.#fetchSource(), { html: () => cleanHtml(this.#text) });
+    this.article.append(element("div", { class: "tools" }, copy));
   }
 
   get #isEmpty() {

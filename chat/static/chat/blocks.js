@@ -1,8 +1,8 @@
 // The text of one answer, in blocks of HTML that the server has rendered and sanitised. A finished block is put in
 // once and never touched again; only the open one, the last, is replaced while it grows.
 
-import { copyButton } from "./copy.js";
-import { element, findAll } from "./dom.js";
+import { addBlockTools } from "./blocktools.js";
+import { element } from "./dom.js";
 
 // Where words that are not rendered yet go: the innermost of these at the end of the open block.
 const TEXT_PLACES = "p, ul, ol, li, blockquote, .code, pre, pre > code, h3, h4, h5, h6";
@@ -40,7 +40,7 @@ export class Blocks {
     const parsed = document.createElement("template");
     parsed.innerHTML = html;
     const { content } = parsed;
-    addCopyButtons(content);
+    addBlockTools(content);
     this.#finished.push({ html, nodes: [...content.childNodes] });
     this.#open.before(content);
   }
@@ -55,18 +55,4 @@ export class Blocks {
     if (place.lastChild?.nodeType === Node.TEXT_NODE) place.lastChild.appendData(text);
     else place.append(text);
   }
-}
-
-// Gives each block of code its button.
-export function addCopyButtons(root) {
-  for (const head of findAll(".code > .head:not(:has(button))", root)) {
-    head.append(copyButton(() => head.nextElementSibling.textContent));
-  }
-}
-
-// What somebody hears who does not see the page.
-export function readableText(box) {
-  const copy = box.cloneNode(true);
-  findAll(".head, .back", copy).forEach((node) => node.remove());
-  return copy.textContent.trim();
 }

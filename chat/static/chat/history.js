@@ -34,22 +34,39 @@ export class History {
     if (this.#busy || !link) return;
     this.#busy = true;
     try {
-      const { home, conversation } = data;
-      const reply = await fetch(`${home}c/${conversation}/messages/?before=${link.dataset.before}`);
+      const reply = await fetch(addressBefore(link));
       if (!reply.ok || reply.redirected) throw new Error(`messages: ${reply.status}`);
-      const parsed = document.createElement("template");
-      parsed.innerHTML = await reply.text();
-      findAll(".later", parsed.content).forEach((node) => node.remove());
-      const articles = findAll(".message", parsed.content);
-      this.#scroll.keepPosition(() => {
-        link.parentElement.replaceWith(parsed.content);
-        articles.forEach(this.#addMessage);
-      });
-      this.watch();
+      const html = await reply.text();
+      if (link.isConnected) this.#insert(link, html);
     } catch (error) {
       console.info("earlier messages wait for the next try", error); // the link stays, to be pressed
     } finally {
       this.#busy = false;
     }
   }
+
+  // All that are missing, before anything else happens: a browser that is about to print waits for no promise.
+  fetchAllNow() {
+    for (let link; (link = this.#list.querySelector(".earlier a")); ) {
+      const request = new XMLHttpRequest();
+      request.open("GET", addressBefore(link), false);
+      request.send();
+      if (request.status !== 200 || !request.responseURL.endsWith(addressBefore(link))) return;
+      this.#insert(link, request.responseText);
+    }
+  }
+
+  #insert(link, html) {
+    const parsed = document.createElement("template");
+    parsed.innerHTML = html;
+    findAll(".later", parsed.content).forEach((node) => node.remove());
+    const articles = findAll(".message", parsed.content);
+    this.#scroll.keepPosition(() => {
+      link.parentElement.replaceWith(parsed.content);
+      articles.forEach(this.#addMessage);
+    });
+    this.watch();
+  }
 }
+
+const addressBefore = (link) => `${data.home}c/${data.conversation}/messages/?before=${link.dataset.before}`;

@@ -8,6 +8,7 @@ import { byId, data, fetchHtml, findAll, on, parseHtml, say, sayError } from "./
 import { History } from "./history.js";
 import * as keys from "./keys.js";
 import { Scroll } from "./scroll.js";
+import "./selection.js";
 import { Settings } from "./settings.js";
 import * as sidebar from "./sidebar.js";
 import { Socket } from "./socket.js";
@@ -246,6 +247,7 @@ findAll(".suggestions button").forEach((button) =>
 if (location.search.includes("before=")) location.replace(location.pathname); // pages are for readers without script
 findAll(".message", list).forEach(addMessage);
 const olderMessages = new History(scroll, addMessage);
+on(window, "beforeprint", () => olderMessages.fetchAllNow());
 keys.bindKeys({ composer, stop: stopFirst, closeDrawer: sidebar.closeDrawer });
 voice.enableDictation(composer);
 submissions.restore(data.conversation);
