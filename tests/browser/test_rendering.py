@@ -199,7 +199,7 @@ async def test_code_stays_under_its_head_can_be_wrapped_and_saved(visit, engine,
         await head.get_by_role("button", name="Download").click()
     saved = await started.value
     assert saved.suggested_filename == "code.py"
-    written = Path(await saved.path()).read_text()
+    written = Path(await saved.path()).read_text()  # noqa: ASYNC240
     assert written == engine.story.removeprefix("```python\n").removesuffix("```\n")
     await page.reload()
     await expect(head.get_by_role("button", name="Wrap lines")).to_have_attribute("aria-pressed", "true")
