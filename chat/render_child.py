@@ -11,6 +11,7 @@ import signal
 import struct
 import sys
 from collections.abc import Callable
+from itertools import count
 from typing import Any, BinaryIO
 
 import msgspec
@@ -22,6 +23,7 @@ IDLE_SECONDS = 120
 MIN_CPU_SECONDS = 0.25
 CPU_SECONDS_PER_CHAR = 12e-6  # ordinary texts take half of it
 AGAIN_SECONDS = 0.1  # after which the next slow part of the same job is interrupted as well
+MAX_INTERRUPTIONS = 4  # of one job, and then it is given up
 NICENESS = 5
 LENGTH = struct.Struct("!I")
 
@@ -30,19 +32,28 @@ Answer = tuple[bool, Any]  # whether it came in time, and what it is
 JOBS: dict[str, Callable[..., Any]] = {"source": render_source, "markdown": render_markdown}
 
 
+class OutOfTime(BaseException):
+    """Ends a job, whatever it catches."""
+
+
+interruptions = count()
+
+
 def work(name: str, *arguments: Any) -> Answer:
     """Do one job within its limit. Slow code comes plain; where the Markdown itself is slow, nothing comes."""
+    global interruptions
+    interruptions = count(1)
     signal.setitimer(signal.ITIMER_PROF, MIN_CPU_SECONDS + len(arguments[0]) * CPU_SECONDS_PER_CHAR, AGAIN_SECONDS)
     try:
         return True, JOBS[name](*arguments)
-    except TimeoutError:
+    except (TimeoutError, OutOfTime):
         return False, None
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def interrupt(*_: Any) -> None:
-    raise TimeoutError
+    raise OutOfTime if next(interruptions) >= MAX_INTERRUPTIONS else TimeoutError
 
 
 def read_frame(stream: BinaryIO) -> bytes | None:
@@ -65,7 +76,7 @@ def main() -> None:
     while select.select([sys.stdin], [], [], IDLE_SECONDS)[0] and (body := read_frame(sys.stdin.buffer)) is not None:
         try:
             answer = work(*msgspec.msgpack.decode(body))
-        except TimeoutError:  # the signal came between the end of the work and that of its timer
+        except (TimeoutError, OutOfTime):  # the signal came between the end of the work and that of its timer
             answer = False, None
         write_frame(sys.stdout.buffer, msgspec.msgpack.encode(answer))
 

@@ -170,7 +170,7 @@ def make_parser(*, growing: bool) -> MarkdownIt:
 def footnote_ref(self: RendererHTML, tokens: Tokens, index: int, options: OptionsDict, env: Any) -> str:
     name = footnote(tokens[index], env)
     number = tokens[index].meta["id"] + 1
-    return f'<sup class="note"><a href="#fn-{name}" id="fnref-{name}{occurrence(tokens[index])}">{number}</a></sup>'
+    return f'<sup class="mark"><a href="#fn-{name}" id="fnref-{name}{occurrence(tokens[index])}">{number}</a></sup>'
 
 
 def footnote_block_open(self: RendererHTML, tokens: Tokens, index: int, options: OptionsDict, env: Any) -> str:

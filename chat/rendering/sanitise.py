@@ -63,6 +63,21 @@ def is_short_length(length: str) -> bool:
     return size <= (0.25 if found[1] == "-" else 1)
 
 
+# None of them may mean something on the page itself.
+CLASSES_OF_TAGS = {
+    "span": {*CLASSES, "task", "ticked", "lang", "long"},
+    "div": {"code", "head", "wide", "formula"},
+    "code": {"tex"},
+    "mstyle": {f"tone-{tone}" for tone in TONES},
+    "pre": {"plain"},
+    "th": ALIGNED,
+    "td": ALIGNED,
+    "a": {"picture", "back"},
+    "li": {"todo"},
+    "section": {"footnotes"},
+    "sup": {"mark"},
+}
+
 _cleaner = nh3.Cleaner(
     tags={*TEXT.split(), *MATH_TAGS},
     clean_content_tags={"script", "style"},
@@ -85,19 +100,7 @@ _cleaner = nh3.Cleaner(
         "img": {"loading": {"lazy"}},
     },
     attribute_filter=filter_attribute,
-    allowed_classes={
-        "span": {*CLASSES, "task", "ticked", "lang", "long"},
-        "div": {"code", "head", "wide", "formula"},
-        "code": {"tex"},
-        "mstyle": {f"tone-{tone}" for tone in TONES},
-        "pre": {"plain"},
-        "th": ALIGNED,
-        "td": ALIGNED,
-        "a": {"picture", "back"},
-        "li": {"todo"},
-        "section": {"footnotes"},
-        "sup": {"note"},
-    },
+    allowed_classes=CLASSES_OF_TAGS,
     link_rel="noopener noreferrer nofollow",
     url_schemes={"http", "https", "mailto", "data"},
 )

@@ -3,6 +3,7 @@
 from html.parser import HTMLParser
 
 import pytest
+from django.contrib.staticfiles import finders
 
 from chat.rendering.markdown import render_markdown
 from chat.rendering.mathml import CHILDREN, TONES, find_tone, render_formula
@@ -161,3 +162,12 @@ def test_sums_of_money_are_no_formulas(source):
 @pytest.mark.parametrize("source", NUMBERS)
 def test_formulas_that_begin_with_a_number_are_formulas(source):
     assert "<math" in render_markdown(source)
+
+
+def test_the_font_of_formulas_is_small_and_has_its_license_beside_it():
+    with open(finders.find("chat/fonts/math.woff2"), "rb") as file:
+        font = file.read()
+    assert font.startswith(b"wOF2")
+    assert len(font) < 220_000
+    with open(finders.find("chat/fonts/LICENSE.txt")) as file:
+        assert "SIL Open Font License" in file.read()
