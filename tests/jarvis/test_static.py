@@ -51,7 +51,7 @@ def test_our_scripts_are_small_and_find_each_other_under_their_hashed_names(clie
     scripts = {path: client.get(staticfiles_storage.url(path)).content.decode() for path in paths}
     assert "chat/page.js" in scripts
     assert sum(len(text.encode()) for text in scripts.values()) < 80 * 1024
-    imported = {name for text in scripts.values() for name in re.findall(r'from ?"\./([^"]+)"', text)}
+    imported = {name for text in scripts.values() for name in re.findall(r'(?:from ?|import\()"\./([^"]+)"', text)}
     assert imported
     assert all(re.fullmatch(r"[a-z]+\.[0-9a-f]{12}\.js", name) for name in imported)
     assert not any(re.search(r"^\s*//", text, re.MULTILINE) for text in scripts.values())
