@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-RENDERER_MARK = "<!--2-->"  # at the beginning of stored HTML; raise it with every change of rendering or sanitising
+RENDERER_MARK = "<!--3-->"  # at the beginning of stored HTML; raise it with every change of rendering or sanitising
 
 
 def mark_html(html: str) -> str:
