@@ -74,7 +74,8 @@ class Counter(HTMLParser):
 
     def __init__(self, html):
         super().__init__()
-        self.path, self.faults = [["", 0]], []
+        self.path: list = [["", 0]]
+        self.faults = []
         self.feed(html)
 
     def handle_starttag(self, tag, attributes):
