@@ -16,8 +16,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session"), py
 
 COUNT = "window.hits = 0; window.hit = () => { window.hits += 1; }; window.alert = window.hit;"
 STRANGE = (
-    "script, style, iframe, object, embed, form, input, svg, link, meta, base, template, video, audio, details,"
-    " [style], [onclick], [onload], [onerror], [onfocus], [onmouseover], [srcdoc], [formaction],"
+    "script, style, iframe, object, embed, form, input, svg, link, meta, base, template, video, audio,"
+    " [style], [onclick], [ontoggle], [onload], [onerror], [onfocus], [onmouseover], [srcdoc], [formaction],"
     " a:not([rel='noopener noreferrer nofollow']), a[href^='javascript'], a[href^='data'], math [href]"
 )
 HEAD = ["p", "img", "h1", "p"]  # all that the head of a shared page is made of

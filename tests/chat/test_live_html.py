@@ -300,7 +300,7 @@ async def test_blocks_are_told_though_their_rendering_has_not_said_yet_that_it_i
 
 
 async def test_a_text_that_takes_too_long_is_told_as_it_was_written(open_as, alice, writer):
-    begin, slow = "# One\n\nTwo\n", "![" * 8_000
+    begin, slow = "# One\n\nTwo\n", "![" * 14_000
     text = begin + slow
     socket, page = await open_as(alice), Page()
     await socket.send_frame(type="follow", generation=str(writer.row.id), **{"as": "html"})

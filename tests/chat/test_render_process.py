@@ -13,7 +13,7 @@ from chat.rendering.incremental import Draft, render_source
 from chat.rendering.markdown import render_markdown, render_plain
 
 LONG = "# Head\n\nSome **words** and `code`.\n\n```python\nx = 1\n```\n\n- a\n- b\n\n" * 60
-SLOW = "![" * 8_000
+SLOW = "![" * 14_000
 
 
 @pytest.fixture
