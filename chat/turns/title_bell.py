@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 
@@ -16,11 +17,14 @@ TITLES = "titles"  # the message
 
 
 def ring_for_titles(outcomes: Sequence[Outcome], **_: Any) -> None:
-    """Receiver of `generations_ended`. A ring that is lost is made up for by a schedule."""
-    if config.titles != "auto":
-        return
-    ended = [outcome.id for outcome in outcomes]
+    """Receiver of `generations_ended`: looks and rings when that is stored, so that storing takes no longer for it."""
+    if config.titles == "auto":
+        transaction.on_commit(partial(ring_if_wanted, [outcome.id for outcome in outcomes]), robust=True)
+
+
+def ring_if_wanted(ended: list[UUID]) -> None:
+    """Ring where one of these generations was an answer without a title, or a title. A lost ring is made up for."""
     answered = Conversation.objects.without_owners_title().filter(titled_by=None, messages__generation__in=ended)
-    found = Conversation.objects.without_owners_title().filter(titled_by__in=ended)
-    if any(map(gets_title, answered.values_list("model", flat=True))) or found.exists():
-        transaction.on_commit(partial(ring_doorbell_sync, TITLES), robust=True)
+    titled = Conversation.objects.without_owners_title().filter(titled_by__in=ended)
+    if any(map(gets_title, answered.values_list("model", flat=True))) or titled.exists():
+        ring_doorbell_sync(TITLES)
