@@ -104,7 +104,7 @@ def test_cells_have_lines_and_lists():
 
 DETAILS = {
     "<details>\n<summary>More *x*</summary>\n\nText\n\n- a\n</details>\n\nafter": (
-        '<details>\n<summary>More <em>x</em></summary>\n<p>Text</p>\n<ul dir="auto">\n<li>a</li>\n</ul>\n</details>\n'
+        "<details>\n<summary>More <em>x</em></summary>\n<p>Text</p>\n<ul>\n<li>a</li>\n</ul>\n</details>\n"
         "<p>after</p>\n"
     ),
     "<details><summary>A</summary>text</details>": "<details>\n<summary>A</summary>\n<p>text</p>\n</details>\n",
