@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('inference', '0007_lost_workers'),
+        ('inference', '0008_reasoning_and_error_param'),
     ]
 
     operations = [
