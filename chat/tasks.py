@@ -16,6 +16,7 @@ from chat.notify import announce_change, announce_frame_sync
 from chat.turns.title import build_title_request, gets_title
 from chat.turns.title_bell import TITLES
 from chat.turns.title_text import clean_title
+from chat.search.index import forget_unused_words, index_new_texts
 from inference.models import Generation, LanguageModel
 from inference.queue.submit import ring_doorbell_sync
 from inference.redis.client import UNAVAILABLE_ERRORS
@@ -27,6 +28,7 @@ TITLES_PER_RUN = 10
 TITLES_EXPIRE_SECONDS = 60
 MIN_RING_SECONDS = 1.0  # between two runs; what rings meanwhile is one
 RETRY_SECONDS = 2.0  # after which Redis is tried again
+SECONDS_PER_INDEXING = 1.5  # of every two, where there is much to index
 
 log = structlog.get_logger(__name__)
 
@@ -35,11 +37,14 @@ log = structlog.get_logger(__name__)
 def destroy() -> int:
     """Delete for good what was deleted a day ago; how many that was."""
     count = 0
-    while chosen := list(
-        Conversation.objects.past_restore().values_list("id", flat=True)[:CONVERSATIONS_PER_TRANSACTION]
+    owners: set[int] = set()
+    while chosen := dict(
+        Conversation.objects.past_restore().values_list("id", "owner_id")[:CONVERSATIONS_PER_TRANSACTION]
     ):
         # Filtered again, since one of them may have been restored meanwhile.
         count += Conversation.objects.past_restore().filter(id__in=chosen).destroy().get("chat.Conversation", 0)
+        owners.update(chosen.values())
+    forget_unused_words(owners)
     return count
 
 
@@ -53,12 +58,21 @@ def forget_old() -> int:
         return 0
     old = Conversation.objects.silent_since(timezone.now() - timedelta(days=config.retention_conversations_days))
     count = 0
+    owners: set[int] = set()
     while chosen := dict(old.values_list("id", "owner_id")[:CONVERSATIONS_PER_TRANSACTION]):
         # Filtered again, under a lock: one of them may have got a message meanwhile.
         count += old.filter(id__in=chosen).destroy().get("chat.Conversation", 0)
         for owner_id in set(chosen.values()):
             announce_frame_sync(owner_id, Changed())
+        owners.update(chosen.values())
+    forget_unused_words(owners)
     return count
+
+
+@shared_task
+def index_texts() -> int:
+    """Make what was said findable; how many texts that was. Whoever searches does the same for their own."""
+    return index_new_texts(seconds=SECONDS_PER_INDEXING)
 
 
 @shared_task

@@ -20,6 +20,8 @@ app.conf.beat_schedule = {
     "destroy what was deleted": {"task": "chat.tasks.destroy", "schedule": crontab(minute="20")},
     # For rings that were lost, and titles that waited for a free model: see `hear_title_bell`.
     "make titles": {"task": "chat.tasks.make_titles", "schedule": 120.0, "options": {"expires": 60}},
+    # A search looks at its searcher's new texts by itself; this is for what nobody has looked for yet.
+    "index what was said": {"task": "chat.tasks.index_texts", "schedule": 20.0, "options": {"expires": 20}},
     "give up what nobody can finish": {"task": "inference.tasks.give_up", "schedule": 60.0},
     "bring usage up to date": {"task": "inference.tasks.roll_up", "schedule": 60.0},
     "look for late usage": {

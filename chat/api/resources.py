@@ -27,7 +27,7 @@ from chat.api.serializers import (
 from chat.frames import Changed
 from chat.models import Conversation, Message, Share
 from chat.notify import announce_change, announce_frame_sync
-from chat.search import HITS_PER_PAGE, MAX_HIT_OFFSET, compile_query, parse_query, search_conversations
+from chat.search import HITS_PER_PAGE, MAX_HIT_OFFSET, search_conversations, write_query
 from inference.queue.submit import stop_generations_sync
 from jarvis.lib import api_errors
 from jarvis.lib.drf.filters import BooleanFilter, StrictFilterSet
@@ -65,7 +65,7 @@ class ConversationFilter(StrictFilterSet):
 
     def with_words(self, conversations: Any, name: str, text: str) -> Any:
         limits.count_call(django_request(self.request), limits.search_limit())
-        return conversations.with_words(compile_query(parse_query(text)))
+        return conversations.with_words(write_query(self.request.user.pk, text))
 
 
 class ShareFilter(StrictFilterSet):

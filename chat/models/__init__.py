@@ -2,6 +2,7 @@
 
 from chat.models.conversation import MAX_FOLDER_CHARS, Conversation, ConversationQuerySet
 from chat.models.message import Message, MessageQuerySet
+from chat.models.search import SearchEntry, SearchWord
 from chat.models.share import Share, ShareQuerySet, new_token
 
 __all__ = [
@@ -10,6 +11,8 @@ __all__ = [
     "ConversationQuerySet",
     "Message",
     "MessageQuerySet",
+    "SearchEntry",
+    "SearchWord",
     "Share",
     "ShareQuerySet",
     "new_token",

@@ -83,10 +83,10 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         return Conversation.objects.filter(id__in=chosen).delete()[1]
 
     def with_words(self, query: str) -> "ConversationQuerySet":
-        """Those in whose title or texts a tsquery finds something (`chat.search.compile_query`)."""
+        """Those in whose title or texts a tsquery finds something (`chat.search.write_query`)."""
         if not query:
             return self.none()
-        return self.filter(RawSQL(WITH_WORDS_SQL, [query, query], models.BooleanField()))
+        return self.filter(RawSQL(WITH_WORDS_SQL, [query], models.BooleanField()))
 
     def without_owners_title(self) -> "ConversationQuerySet":
         """Those that still have the first words for their title."""

@@ -1,3 +1,4 @@
--- Whether a tsquery (twice) finds something in a conversation's title or texts.
-chat_conversation.words @@ %s::tsquery
-OR chat_conversation.id IN (SELECT conversation_id FROM chat_message WHERE words @@ %s::tsquery)
+-- Whether a tsquery finds something in a conversation's title or texts.
+chat_conversation.id IN (
+    SELECT e.conversation_id FROM chat_searchentry e WHERE e.words @@ %s::tsquery
+)

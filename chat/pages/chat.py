@@ -1,5 +1,6 @@
 """The chat page. It is whole without script, as far as reading goes; `chat/static/chat/` makes it live."""
 
+import json
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from chat.models import Conversation, Message
 from chat.pages import messages as history
 from chat.pages import sidebar
 from chat.pages.strings import script_strings, suggestions
+from chat.search import find_marks
 from inference.models import LanguageModel
 from jarvis.lib.config import MAX_SYSTEM_PROMPT_CHARS, config
 from jarvis.lib.query import MAX_ROW_ID, parse_whole_number
@@ -75,6 +77,8 @@ def message_context(request: HttpRequest, conversation: Conversation) -> dict[st
             "earlier": earlier,
             "before": "",
             "message_to_show": found.pk if elsewhere else "",
+            "marked_message": found.pk,
+            "marks": json.dumps(find_marks(user_id(request), found.text, request.GET.get("q", ""))),
         }
     shown, earlier = history.message_page(conversation, before)
     return {"shown_messages": shown, "earlier": earlier, "before": before or ""}

@@ -18,7 +18,7 @@ from chat.models import Conversation, Message, Share
 from chat.pages import messages as history
 from chat.pages import sidebar
 from chat.pages.strings import script_strings
-from chat.search import HITS_PER_PAGE, MAX_HIT_OFFSET, search_conversations
+from chat.search import HITS_PER_PAGE, MAX_HIT_OFFSET, asks_something, search_conversations
 from jarvis.lib.config import config
 
 
@@ -93,7 +93,12 @@ def search_results(request: HttpRequest, user_id: int) -> dict[str, Any]:
     next_offset = (
         offset + HITS_PER_PAGE if len(hits) > HITS_PER_PAGE and offset + HITS_PER_PAGE <= MAX_HIT_OFFSET else None
     )
-    return {"query": text, "hits": hits[:HITS_PER_PAGE], "next_offset": next_offset}
+    return {
+        "query": text,
+        "hits": hits[:HITS_PER_PAGE],
+        "next_offset": next_offset,
+        "asks_nothing": not hits and not asks_something(text),
+    }
 
 
 def parse_place(request: HttpRequest) -> tuple[datetime, UUID] | None:

@@ -124,6 +124,10 @@ async def test_search_finds_while_typing_marks_the_hits_and_leads_to_the_message
     await expect(hit).to_be_focused()
     await page.keyboard.press("Enter")
     await expect(page.locator(".user.hit .said")).to_contain_text("lighthouse")
+    painted = "[...CSS.highlights.get('found')].map(String)"
+    assert set(await page.evaluate(painted)) == {"fencing", "lighthouse"}
+    await expect(page.locator(".hit")).to_have_count(0)  # the frame goes, the words stay marked
+    assert await page.evaluate(painted)
     await open_drawer(page, size)
     await page.locator("#search").fill("nothing like this")
     await expect(page.locator("#search-results")).to_contain_text("Nothing was found")

@@ -113,7 +113,7 @@ def test_a_search_is_a_page_without_any_script_and_its_hits_are_no_markup(alice_
         assert "<img src=x" not in page
         assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
         message = conversation.messages.get().pk
-        assert f'href="/c/{conversation.pk}/?message={message}#m{message}"' in page
+        assert f'href="/c/{conversation.pk}/?message={message}&amp;q=lighthouse#m{message}"' in page
     assert "<b>" not in alice_client.get("/conversations/", {"q": '"><b>'}).content.decode()
 
 

@@ -2,7 +2,9 @@
 
 import { Actions } from "./actions.js";
 import { byId, data, element, fetchHtml, findAll, isComposing, on, parseHtml, say } from "./dom.js";
+import { markWords } from "./marks.js";
 
+const FRAME_MS = 4_000; // that a message which was found is framed; its words stay marked
 const SEARCH_DELAY_MS = 160; // without a key, before a search is made
 const FOLDERS_KEY = "jarvis.folders";
 
@@ -288,6 +290,8 @@ export function showHit() {
   const hit = /^#m\d+$/.test(location.hash) && document.querySelector(`[data-message="${location.hash.slice(2)}"]`);
   if (!hit) return false;
   hit.classList.add("hit");
+  setTimeout(() => hit.classList.remove("hit"), FRAME_MS);
+  markWords(hit.querySelector(".said"), JSON.parse(hit.dataset.marks ?? "[]"));
   hit.scrollIntoView({ block: "center" });
   history.replaceState(null, "", location.pathname);
   return true;

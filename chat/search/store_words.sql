@@ -1,0 +1,1 @@
+UPDATE chat_searchentry SET words = %s::tsvector, stale = false WHERE id = %s
