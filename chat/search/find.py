@@ -3,7 +3,7 @@
 Where nothing has all of it as it is written, words that are nearly the same count too: `lighthuose` finds a lighthouse.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -12,9 +12,16 @@ from django.db import connection, transaction
 
 from chat.models import Conversation, Message
 from chat.search.index import index_new_texts
-from jarvis.lib.search.cutting import Term
-from jarvis.lib.search.marks import SnippetPart, cut_terms, find_spans, make_snippet, split_parts
-from jarvis.lib.search.nodes import Node, list_words, write_tsquery
+from jarvis.lib.search.marks import (
+    WINDOW_CHARS,
+    SnippetPart,
+    choose_windows,
+    cut_terms,
+    find_spans,
+    make_snippet,
+    split_parts,
+)
+from jarvis.lib.search.nodes import Node, Span, list_words, write_tsquery
 from jarvis.lib.search.query import Wanted, build_node, loosen, parse_query
 from jarvis.lib.search.stems import read_stems
 from jarvis.lib.search.typos import choose_similar, make_trigrams, may_be_mistyped
@@ -129,29 +136,35 @@ def find_similar_words(user_id: int, groups: list[list[Wanted]]) -> dict[str, li
 
 
 def mark_hits(node: Node | None, found: Sequence[SearchHit]) -> None:
-    """Fill in titles and snippets, cut into parts that are hits or not. One query for the stems of all their words."""
-    if not found:
-        return
-    texts = [(one, one.conversation.title, one.message.text if one.message else "") for one in found]
-    terms = {text: cut_terms(text) for _, title, said in texts for text in (title, said)}
-    spans = find_in_texts(node, terms)
-    for one, title, said in texts:
-        one.title = split_parts(title, spans[title])
-        one.snippet = make_snippet(said, spans[said])
+    """Fill in titles and snippets, cut into parts that are hits or not. One query for the stems of their words; another
+    where a hit is not where it was looked for first."""
+    texts = {one.message.text for one in found if one.message}
+    windows = {text: choose_windows(node, text) for text in texts}
+    titles = {one.conversation.title for one in found}
+    spans = find_in_texts(node, titles | {window.text for some in windows.values() for window in some})
+    hits = {
+        text: [(start + window.start, end + window.start) for window in some for start, end in spans[window.text]]
+        for text, some in windows.items()
+    }
+    hits |= find_in_texts(node, {text for text, some in hits.items() if not some and len(text) > WINDOW_CHARS})
+    for one in found:
+        text = one.message.text if one.message else ""
+        one.title = split_parts(one.conversation.title, spans[one.conversation.title])
+        one.snippet = make_snippet(text, hits.get(text, []))
 
 
-def find_in_texts(node: Node | None, terms: dict[str, list[Term]]) -> dict[str, list[tuple[int, int]]]:
+def find_in_texts(node: Node | None, texts: Collection[str]) -> dict[str, list[Span]]:
+    terms = {text: cut_terms(text) for text in texts}
     words = {word for some in terms.values() for word in list_inflected(some)}
-    stems = read_stems(words | set(list_words(node)) if node else words)
+    stems = read_stems(words | set(list_words(node)) if node and words else ())
     return {text: find_spans(node, some, stems) for text, some in terms.items()}
 
 
 def find_marks(user_id: int, text: str, searched: str) -> list[str]:
     """What a search has found in a text, as it stands there, each once: for the page, which marks it."""
     groups = parse_query(searched)
-    terms = {text: cut_terms(text)}
-    spans = find_in_texts(compile_query(groups).node, terms)[text]
+    spans = find_in_texts(compile_query(groups).node, [text])[text]
     if not spans:
         loose = compile_query(loosen(groups, find_similar_words(user_id, groups)))
-        spans = find_in_texts(loose.node, terms)[text]
+        spans = find_in_texts(loose.node, [text])[text]
     return list(dict.fromkeys(text[start:end] for start, end in spans))[:MAX_MARKS_PER_MESSAGE]

@@ -165,3 +165,11 @@ def test_slips_are_forgiven_where_nothing_has_what_was_written(write, alice, sea
 def test_only_ones_own_words_are_guessed(write, alice, bob):
     write("a lighthouse")
     assert search_conversations(bob.pk, "lighthuose") == []
+
+
+def test_a_hit_far_down_in_a_long_text_is_shown_and_marked(write, alice):
+    write("filler words, many of them. " * 900 + "Then came a.out and the кафе, and skies. " + "more filler. " * 900)
+    for search, shown in (("a.out", "a.out"), ("кафе", "кафе"), ("sky", "skies"), ("skies кафе", "кафе")):
+        (one,) = search_conversations(alice.pk, search)
+        assert shown in [part.text for part in one.snippet if part.hit], search
+        assert sum(len(part.text) for part in one.snippet) < 250

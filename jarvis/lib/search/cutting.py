@@ -23,8 +23,7 @@ MAX_MIXED_PARTS = 4  # of a run with digits, such as a hash
 MAX_JOINED_PIECES = 5  # of a row that is also one term
 MAX_TERM_CHARS = 60  # what is longer is cut off
 
-PIECE = re.compile(r"(?P<word>[aAd][aAdmi]*)|(?P<grams>[gk][gkmi]*)|(?P<symbol>s)")
-SIMPLE = re.compile(r"A?a+|d+")  # a run of one part
+PIECE = re.compile(r"(?P<simple>(?:A?a+|d+)(?![aAdmi]))|(?P<word>[aAd][aAdmi]*)|(?P<grams>[gk][gkmi]*)|(?P<symbol>s)")
 PART = re.compile(r"(?:A[mi]*){2,}a(?![aAdmi])|(?:A[mi]*)+(?![ami])|(?:A[mi]*)?(?:a[mi]*)+|(?:d[mi]*)+")
 CLUSTER = re.compile(r"[gk][kmi]*")
 SIGN = re.compile(r"\+\+|#(?!\w)")  # `C++` and `C#` are more than their letter
@@ -82,31 +81,27 @@ class Term(NamedTuple):
 def cut_text(text: str) -> list[Piece]:
     """The pieces of a text in their order."""
     kinds = kinds_of(text)
+    lower = text.lower() if text.isascii() else ""
     pieces: list[Piece] = []
     place = end = 0
     for match in PIECE.finditer(kinds):
-        kind, start = match.lastgroup, match.start()
-        if SIMPLE.fullmatch(kinds, start, match.end()):
-            folded = fold_word(text[start : match.end()])[:MAX_TERM_CHARS]
-            parts = [Part(folded, start, match.end())] if folded else []
+        kind = match.lastgroup
+        start, last = match.span()
+        if kind == "simple":  # most of a text: worth not to be looked at twice
+            whole = (lower[start:last] if lower else fold_word(text[start:last]))[:MAX_TERM_CHARS]
+            parts: tuple[Part, ...] = (Part(whole, start, last),) if whole else ()
         else:
-            parts = find_parts(kind or "", text, kinds, start, match.end())
+            parts = find_parts(kind or "", text, kinds, start, last)
+            whole = "".join([part.text for part in parts])[:MAX_TERM_CHARS] if kind == "word" else ""
         if not parts:
             continue
-        between = kinds[end:start]
-        joined = bool(pieces) and len(between) <= MAX_JOINT_CHARS and " " not in between
-        pieces.append(
-            Piece(
-                kind,  # type: ignore[arg-type]
-                "".join([part.text for part in parts])[:MAX_TERM_CHARS] if kind == "word" else "",
-                tuple(parts),
-                place,
-                text[end:start] if joined else None,
-            )
-        )
+        joint = None
+        if start - end <= MAX_JOINT_CHARS and pieces and " " not in kinds[end:start]:
+            joint = text[end:start]
+        pieces.append(Piece("word" if kind == "simple" else kind, whole, parts, place, joint))  # type: ignore[arg-type]
         place += len(parts)
-        end = match.end()
-        if kind == "word" and (sign := SIGN.match(text, end)) and len(pieces[-1].whole) <= MAX_SIGNED_CHARS:
+        end = last
+        if text[last : last + 1] in ("+", "#") and len(whole) <= MAX_SIGNED_CHARS and (sign := SIGN.match(text, last)):
             pieces[-1] = with_sign(pieces[-1], sign[0])
     return pieces
 
@@ -118,13 +113,13 @@ def with_sign(piece: Piece, sign: str) -> Piece:
     return Piece(piece.kind, piece.whole + sign, (*piece.parts[:-1], last), piece.place, piece.joint)
 
 
-def find_parts(kind: str, text: str, kinds: str, start: int, end: int) -> list[Part]:
+def find_parts(kind: str, text: str, kinds: str, start: int, end: int) -> tuple[Part, ...]:
     match kind:
         case "word":
-            return find_word_parts(text, kinds, start, end)
+            return tuple(find_word_parts(text, kinds, start, end))
         case "grams":
-            return find_grams(text, kinds, start, end)
-    return [Part(fold_symbol(text[start:end]), start, end)]
+            return tuple(find_grams(text, kinds, start, end))
+    return (Part(fold_symbol(text[start:end]), start, end),)
 
 
 def find_word_parts(text: str, kinds: str, start: int, end: int) -> list[Part]:

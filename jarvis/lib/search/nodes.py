@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 Span: TypeAlias = tuple[int, int]  # from where to where in a text
 Stems: TypeAlias = Mapping[str, tuple[str, str]]  # of a word, in Spanish and English; empty: passed over there
@@ -74,6 +74,19 @@ def list_words(node: Node) -> Iterable[str]:
             return list_words(one)
 
 
+def list_leaves(node: Node) -> Iterable[Leaf]:
+    """The terms that a search wants to be there."""
+    match node:
+        case Leaf():
+            return (node,)
+        case Any(nodes) | All(nodes):
+            return (leaf for one in nodes for leaf in list_leaves(one))
+        case Chain(links):
+            return (leaf for _, one in links for leaf in list_leaves(one))
+        case Without():
+            return ()
+
+
 def write_tsquery(node: Node, stems: Stems) -> str:
     """The node in Postgres's language, without anything of it to be cut or stemmed again."""
     match node:
@@ -104,19 +117,29 @@ def quote_lexeme(text: str) -> str:
     return f"'{escaped}'"
 
 
-@dataclass(frozen=True, slots=True)
-class Occurrence:
-    """A term in a text."""
+class Occurrence(Protocol):
+    """Something in a text."""
+
+    @property
+    def place(self) -> int: ...
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+
+
+class Stretch(NamedTuple):
+    """From one term of a chain to another."""
 
     place: int
     start: int
     end: int
 
 
-TermLookup: TypeAlias = Callable[[Leaf], list[Occurrence]]
+TermLookup: TypeAlias = Callable[[Leaf], Sequence[Occurrence]]
 
 
-def find_node(node: Node, look_up: TermLookup) -> list[Occurrence]:
+def find_node(node: Node, look_up: TermLookup) -> Sequence[Occurrence]:
     """Where in a text a node holds; what is to be missing is nowhere."""
     match node:
         case Leaf():
@@ -130,13 +153,13 @@ def find_node(node: Node, look_up: TermLookup) -> list[Occurrence]:
             return []
 
 
-def find_chain(links: Sequence[tuple[int, Node]], look_up: TermLookup) -> list[Occurrence]:
+def find_chain(links: Sequence[tuple[int, Node]], look_up: TermLookup) -> Sequence[Occurrence]:
     (first, node), *others = links
-    found = {one.place: one for one in find_node(node, look_up)}
+    found: dict[int, Occurrence] = {one.place: one for one in find_node(node, look_up)}
     for offset, other in others:
         here = {one.place - (offset - first): one for one in find_node(other, look_up)}
         found = {
-            place: Occurrence(place, min(one.start, here[place].start), max(one.end, here[place].end))
+            place: Stretch(place, min(one.start, here[place].start), max(one.end, here[place].end))
             for place, one in found.items()
             if place in here
         }
