@@ -175,8 +175,8 @@ class ConversationViewSet(
 
     @extend_schema(
         summary="Import a file",
-        description="What `export` gives, or the export of ChatGPT: its zip, or the conversations.json in it. What was "
-        "imported before is not imported again.",
+        description="What `export` gives, or an export of ChatGPT, Claude, Open WebUI or LibreChat: the zip, or the "
+        "JSON in it. What was imported before is not imported again; what cannot be read is left out and counted.",
         request=FILE,
         responses=ImportedSerializer,
     )

@@ -109,6 +109,13 @@ class ImportedSerializer(serializers.Serializer[Any]):
     imported = serializers.IntegerField(read_only=True)
     skipped = serializers.IntegerField(read_only=True, help_text="Those that were there already.")
     empty = serializers.IntegerField(read_only=True, help_text="Those in which nothing was said.")
+    unreadable = serializers.IntegerField(read_only=True, help_text="Entries that are no conversation or damaged.")
+    messages = serializers.IntegerField(read_only=True, help_text="Messages of the imported ones that were left out.")
+    attachments = serializers.IntegerField(read_only=True, help_text="Pictures and files of them that were left out.")
+    shortened = serializers.IntegerField(read_only=True, help_text="Messages that were too long and were cut off.")
+    notes = serializers.ListField(
+        child=serializers.CharField(), read_only=True, help_text="Why entries were left out, in words: the first 20."
+    )
 
 
 class OwnConversation(serializers.PrimaryKeyRelatedField[Conversation]):

@@ -144,4 +144,8 @@ def script_strings() -> dict[str, str]:
         "was_imported": _("Imported: {imported}. There already: {skipped}. Empty: {empty}."),
         **{f"error_{code}": words for code, words in error_sentences().items()},
         "too_large": _("The file is larger than {size} MB. An administrator can allow more."),
+        "unreadable": _("Left out, since they could not be read: {unreadable}."),
+        "messages_left_out": _("Messages left out: {messages}."),
+        "attachments_left_out": _("Pictures and files left out: {attachments}."),
+        "messages_shortened": _("Messages cut off, since they were too long: {shortened}."),
     }

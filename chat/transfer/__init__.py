@@ -1,4 +1,4 @@
-"""Conversations as files: export as JSON and Markdown, import of our own JSON and of ChatGPT's export.
+"""Conversations as files: export as JSON and Markdown, import of our own JSON and of other programs'.
 
 docs/conversations.md describes the format.
 """

@@ -1,190 +1,110 @@
-"""ChatGPT's export (`conversations.json`), read into our own shapes.
+"""ChatGPT's export (`conversations.json`), which is undocumented; this reads what its files of 2023 to 2026 have.
 
-It is undocumented; this reads what its files of 2023 to 2026 have. Each conversation has a `mapping` from node ids to
-nodes with `parent`, `children` and `message`, most of which people never see: system prompts, tools, hidden context.
+Each conversation has a `mapping` from node ids to nodes with `parent`, `children` and `message`, most of which people
+never see: system prompts, tools, hidden context.
 """
 
-from datetime import UTC, datetime
-from typing import Annotated, Any
+import re
+from typing import Any
 
-import msgspec
-from msgspec import Meta
-
-from chat.transfer.format import (
-    MAX_CONVERSATIONS_PER_FILE,
-    MAX_MESSAGE_CHARS,
-    MAX_MESSAGES_PER_CONVERSATION,
-    ConversationRecord,
-    MessageRecord,
-)
+from chat.transfer.tree import Losses, Role, SourceConversation, SourceMessage, link_messages
+from chat.transfer.values import read_dict, read_dicts, read_list, read_moment, read_text
 
 TEXT_CONTENT_TYPES = ("text", "multimodal_text")  # contents that people see as messages
+TEXT_PARTS = ("audio_transcription", "text", "")  # what was said by voice, or is text in a part of its own
+
+# Marks of what an answer cites, in characters for private use: one that opens, one between values, one that closes.
+MARK = re.compile("[ \t]?\ue200(\\w*)((?:\ue202[^\ue200\ue201\ue202\n]*)*)\ue201?")
+LEFT_MARKS = re.compile("[\ue200-\ue20f]")  # such as those around what is cited
+NAMED = {"entity": re.compile(r'^\[\s*"[^"]*"\s*,\s*"((?:[^"\\]|\\.)*)"'), "url": re.compile(r"^(.*)$")}
+OLD_MARK = re.compile(r"【\d+(?::\d+)?†[^】\n]*】")
 
 
-class Author(msgspec.Struct):
-    role: str
+def is_chatgpt(entry: dict[str, Any]) -> bool:
+    return isinstance(entry.get("mapping"), dict)
 
 
-class Content(msgspec.Struct):
-    content_type: str = ""
-    parts: list[Any] | None = None
-
-
-class ChatGptMetadata(msgspec.Struct):
-    is_visually_hidden_from_conversation: bool | None = None
-
-
-class ChatGptMessage(msgspec.Struct):
-    author: Author
-    content: Content | None = None
-    create_time: float | None = None
-    recipient: str | None = None
-    metadata: ChatGptMetadata | None = None
-
-    @property
-    def text(self) -> str:
-        """What people see of it; empty where they see nothing."""
-        hidden = self.metadata is not None and self.metadata.is_visually_hidden_from_conversation
-        to_a_tool = self.recipient not in (None, "all")
-        if hidden or to_a_tool or self.content is None or self.content.content_type not in TEXT_CONTENT_TYPES:
-            return ""
-        return "\n\n".join(part for part in self.content.parts or [] if isinstance(part, str) and part.strip())
-
-
-class Node(msgspec.Struct):
-    message: ChatGptMessage | None = None
-    parent: str | None = None
-
-
-class ChatGptConversation(msgspec.Struct):
-    mapping: Annotated[dict[str, Node], Meta(max_length=4 * MAX_MESSAGES_PER_CONVERSATION)]
-    title: str | None = None
-    create_time: float | None = None
-    update_time: float | None = None
-    current_node: str | None = None
-    conversation_id: str | None = None
-    id: str | None = None
-    is_archived: bool | None = None
-
-
-Export = Annotated[list[ChatGptConversation], Meta(max_length=MAX_CONVERSATIONS_PER_FILE)]
-
-
-class Unreadable(ValueError):
-    """Something that the shapes cannot say: a message that is too long, a tree that is none."""
-
-
-def convert_conversation(number: int, given: ChatGptConversation) -> ConversationRecord:
-    """A conversation of the export in our shape. Raises Unreadable."""
-    spoken = [id for id in sort_nodes(number, given) if is_visible(given.mapping[id])]
-    above = {id: nearest_visible(given, given.mapping[id].parent) for id in spoken}
-    parents, texts, gone = join_messages(given, spoken, above)
-    left = [id for id in spoken if id not in gone]
-    place = {id: index for index, id in enumerate(left, 1)}
-    if len(left) > MAX_MESSAGES_PER_CONVERSATION:
-        raise Unreadable(f"$[{number}]: {len(left)} messages; {MAX_MESSAGES_PER_CONVERSATION} are allowed")
-    for id in left:
-        if len(texts[id]) > MAX_MESSAGE_CHARS:
-            raise Unreadable(
-                f"$[{number}].mapping[{id[:50]!r}]: {len(texts[id])} characters; {MAX_MESSAGE_CHARS} are allowed"
-            )
-    began = parse_moment(given.create_time)
-    messages = [
-        MessageRecord(
-            id=place[id],
-            parent=place.get(parents[id] or ""),
-            role=message_role(given, id),  # type: ignore[arg-type]
-            text=texts[id],
-            created_at=parse_moment(creation_time(given, id) or given.create_time),
-        )
-        for id in left
-    ]
-    shown = nearest_visible(given, given.current_node)
-    return ConversationRecord(
-        id=given.conversation_id or given.id or " ".join(given.mapping),
-        title=given.title or "",
-        title_source="model",
-        archived_at=parse_moment(given.update_time) if given.is_archived else None,
-        created_at=began,
-        updated_at=parse_moment(given.update_time or given.create_time),
-        leaf=place.get(shown or "") or (len(left) or None),
+def read_conversation(entry: dict[str, Any]) -> SourceConversation:
+    mapping = {id: node for id, node in entry["mapping"].items() if isinstance(node, dict)}
+    losses = Losses()
+    messages = [read_message(id, node, losses) for id, node in mapping.items()]
+    link_messages(messages, ((str(child), id) for id in mapping for child in read_list(mapping[id].get("children"))))
+    return SourceConversation(
+        source="chatgpt",
+        id=read_text(entry.get("conversation_id")) or read_text(entry.get("id")) or " ".join(entry["mapping"]),
+        title=read_text(entry.get("title")),
+        created_at=read_moment(entry.get("create_time")),
+        updated_at=read_moment(entry.get("update_time"), entry.get("create_time")),
         messages=messages,
+        leaf=read_text(entry.get("current_node")),
+        is_archived=entry.get("is_archived") is True,
+        is_pinned=entry.get("is_starred") is True,
+        losses=losses,
     )
 
 
-def is_visible(node: Node) -> bool:
-    return node.message is not None and node.message.author.role in ("user", "assistant") and bool(node.message.text)
+def read_message(id: str, node: dict[str, Any], losses: Losses) -> SourceMessage:
+    message, parent = read_dict(node.get("message")), read_text(node.get("parent"))
+    role = read_role(message)
+    said = message.get("content")
+    content = {"parts": [said]} if isinstance(said, str) else read_dict(said)
+    text = read_content(content) if role is None or role else ""
+    if role and text:
+        losses.attachments += count_attachments(content, read_dict(message.get("metadata")))
+    if role is None:  # somebody said it, but nobody knows who
+        losses.messages += bool(text)
+    metadata = read_dict(message.get("metadata"))
+    return SourceMessage(id, parent, role or "", clean_marks(text, metadata), read_moment(message.get("create_time")))
 
 
-def message_role(given: ChatGptConversation, id: str) -> str:
-    message = given.mapping[id].message
-    assert message is not None
-    return message.author.role
+def read_role(message: dict[str, Any]) -> Role | None:
+    """Whose message it is; empty where people do not see it, None where it does not say."""
+    hidden = read_dict(message.get("metadata")).get("is_visually_hidden_from_conversation") is True
+    if not message or hidden or message.get("recipient") not in (None, "all"):
+        return ""
+    role = read_dict(message.get("author")).get("role")
+    if role in ("user", "assistant"):
+        return role  # type: ignore[no-any-return]
+    return "" if isinstance(role, str) and role else None
 
 
-def creation_time(given: ChatGptConversation, id: str) -> float | None:
-    message = given.mapping[id].message
-    return message.create_time if message is not None else None
+def read_content(content: dict[str, Any]) -> str:
+    """What people see of it; empty where they see nothing."""
+    if content.get("content_type", "text") not in TEXT_CONTENT_TYPES:
+        return ""
+    parts = content.get("parts")
+    found = [read_part(part) for part in (parts if isinstance(parts, list) else [parts or content.get("text")])]
+    return "\n\n".join(text for text in found if text.strip())
 
 
-def sort_nodes(number: int, given: ChatGptConversation) -> list[str]:
-    """The ids of the nodes, parents first, in the order of the file. Raises Unreadable where they go in a circle."""
-    ordered: list[str] = []
-    depth: dict[str, int] = {}
-    for start in given.mapping:
-        way: list[str] = []
-        id: str | None = start
-        while id is not None and id in given.mapping and id not in depth:
-            way.append(id)
-            depth[id] = -1  # on the way
-            id = given.mapping[id].parent
-        if id is not None and depth.get(id) == -1:
-            raise Unreadable(f"$[{number}].mapping[{id[:50]!r}]: its parents go in a circle")
-        for step in reversed(way):
-            depth[step] = 1
-            ordered.append(step)
-    return ordered
+def read_part(part: Any) -> str:
+    if isinstance(part, dict):
+        kind = part.get("content_type") or part.get("type") or ""
+        return read_text(part.get("text")) if kind in TEXT_PARTS else ""
+    return read_text(part) if isinstance(part, str) else ""
 
 
-def nearest_visible(given: ChatGptConversation, id: str | None) -> str | None:
-    """The node itself or the nearest above it that people see."""
-    while id is not None and (node := given.mapping.get(id)) is not None:
-        if is_visible(node):
-            return id
-        id = node.parent
-    return None
+def count_attachments(content: dict[str, Any], metadata: dict[str, Any]) -> int:
+    pictures = sum("asset_pointer" in str(part.get("content_type")) for part in read_dicts(content.get("parts")))
+    spoken = any(part.get("content_type") == "audio_transcription" for part in read_dicts(content.get("parts")))
+    return 0 if spoken else max(pictures, len(list(read_dicts(metadata.get("attachments")))))
 
 
-def join_messages(
-    given: ChatGptConversation, spoken: list[str], above: dict[str, str | None]
-) -> tuple[dict[str, str | None], dict[str, str], set[str]]:
-    """Parents and texts, and those that are gone because what followed them by the same speaker has their words too.
-
-    Two answers in a row are what an assistant said before and after it used a tool: here they are one answer, as
-    models want it. Where several followed one, each becomes a version with the same beginning.
-    """
-    parents, texts, gone = dict(above), {}, set()
-    others: set[str] = set()  # that somebody else answered
-    for id in spoken:
-        message = given.mapping[id].message
-        assert message is not None
-        texts[id] = message.text
-        before = parents[id]
-        if before is None:
-            continue
-        if message_role(given, before) == message_role(given, id):
-            texts[id] = f"{texts[before]}\n\n{texts[id]}"
-            parents[id] = parents[before]
-            gone.add(before)
-        else:
-            others.add(before)
-    shown = nearest_visible(given, given.current_node)
-    return parents, texts, {id for id in gone if id not in others and id != shown}
+def clean_marks(text: str, metadata: dict[str, Any]) -> str:
+    """A text without marks of what it cites: a link in their place where the file has one."""
+    if "\ue200" not in text and "【" not in text and not LEFT_MARKS.search(text):
+        return text
+    for reference in read_dicts(metadata.get("content_references")):
+        mark, link = reference.get("matched_text"), reference.get("alt")
+        if isinstance(mark, str) and "\ue200" in mark and isinstance(link, str):
+            text = text.replace(mark, read_text(link))
+    return OLD_MARK.sub("", LEFT_MARKS.sub("", MARK.sub(name_mark, text))).strip()
 
 
-def parse_moment(seconds: float | None) -> datetime:
-    """A time of the file; the beginning of time where it is none, for whoever stores it to mend."""
-    try:
-        return datetime.fromtimestamp(seconds or 0, UTC)
-    except (ValueError, OverflowError, OSError):
-        return datetime.fromtimestamp(0, UTC)
+def name_mark(match: re.Match[str]) -> str:
+    """What stands for a mark: the name of a thing or a page, else nothing."""
+    named = NAMED.get(match[1])
+    if named and (found := named.match(match[2].lstrip("\ue202").split("\ue202")[0])):
+        blank = match[0][0] if match[0][0] in " \t" else ""
+        return blank + found[1].replace('\\"', '"')
+    return ""

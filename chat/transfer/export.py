@@ -8,12 +8,12 @@ from uuid import UUID
 import msgspec
 from django.http import HttpResponse, StreamingHttpResponse
 from django.utils import timezone
-from django.utils.http import content_disposition_header
-from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from chat.models import Conversation, Message
+from chat.transfer.file_names import content_disposition, make_file_name
 from chat.transfer.format import FORMAT, VERSION, ConversationRecord, ExportFile, MessageRecord
+from chat.transfer.markdown import close_blocks
 from jarvis.lib.database import in_database
 
 Response = TypeVar("Response", HttpResponse, StreamingHttpResponse)
@@ -78,7 +78,7 @@ def markdown_file(conversation: Conversation) -> HttpResponse:
     names = {Message.Role.USER.value: _("You"), Message.Role.ASSISTANT.value: _("Jarvis")}
     head = [f"# {conversation}", f"{conversation.created_at:%Y-%m-%d} · {conversation.model}".removesuffix(" · ")]
     path = conversation.path().with_text().values_list("role", "text")
-    parts = [*head, *(f"## {names[role]}\n\n{text.strip()}" for role, text in reversed(path))]
+    parts = [*head, *(f"## {names[role]}\n\n{close_blocks(text.strip())}" for role, text in reversed(path))]
     text = "\n\n".join(parts) + "\n"
     return make_download(HttpResponse(text, content_type="text/markdown; charset=utf-8"), conversation, "md")
 
@@ -106,10 +106,10 @@ async def stream_all_conversations(user_id: int) -> AsyncIterator[bytes]:
 
 
 def make_download(response: HttpResponse, conversation: Conversation, kind: str) -> HttpResponse:
-    return set_file_name(response, f"{slugify(conversation.title)[:60] or 'conversation'}.{kind}")
+    return set_file_name(response, make_file_name(conversation.title, kind))
 
 
 def set_file_name(response: Response, name: str) -> Response:
-    response.headers["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
+    response.headers["Content-Disposition"] = content_disposition(name)
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -1,120 +1,134 @@
-"""Import of conversations from a file: all of it or nothing. What was imported before is skipped."""
+"""Import of conversations from a file, in one transaction. What was imported before is skipped; what cannot be read is
+left out and counted, and the rest is taken."""
 
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import IO, Any, TypeAlias
+from typing import Any
 from uuid import UUID
 
 import msgspec
 from django.contrib.auth.models import User
-from django.core.files.uploadedfile import UploadedFile
 from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from chat.models import MAX_FOLDER_CHARS, Conversation, Message
-from chat.transfer import chatgpt
-from chat.transfer.format import ConversationRecord, ExportFile
-from inference.queue.outcome import strip_nul
-from jarvis.lib import api_errors
-from jarvis.lib.api_errors import ApiError
-from jarvis.lib.config import config
-
-Upload: TypeAlias = "UploadedFile[Any]"
+from chat.transfer import chatgpt, claude, librechat, open_webui
+from chat.transfer.format import MAX_CONVERSATIONS_PER_FILE, ConversationRecord
+from chat.transfer.tree import Losses, SourceConversation, make_record
+from chat.transfer.upload import Upload, invalid_file, read_json_texts, split_entries
+from chat.transfer.values import clean_text, read_text
 
 CONVERSATIONS_PER_WRITE = 200  # conversations that are stored at a time
 MAX_SOURCE_CHARS = 100
+MAX_NOTES = 20  # of what was left out that are told
 EARLIEST_TIME = datetime(1990, 1, 1, tzinfo=UTC)
+READERS = (
+    (chatgpt.is_chatgpt, chatgpt.read_conversation),
+    (claude.is_claude, claude.read_conversation),
+    (open_webui.is_open_webui, open_webui.read_conversation),
+    (librechat.is_librechat, librechat.read_conversation),
+)
+
+
+class Unreadable(ValueError):
+    """An entry of a file that is no conversation, or none that can be understood."""
 
 
 @dataclass(slots=True)
-class ImportCounts:
+class ImportReport:
+    """What became of a file: conversations by their fate, and what of the imported ones was left out."""
+
     imported: int = 0
     skipped: int = 0
     empty: int = 0
+    unreadable: int = 0
+    messages: int = 0
+    attachments: int = 0
+    shortened: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def add_losses(self, losses: Losses) -> None:
+        self.messages += losses.messages
+        self.attachments += losses.attachments
+        self.shortened += losses.shortened
+
+    def add_note(self, note: str) -> None:
+        if len(self.notes) < MAX_NOTES:
+            self.notes.append(note)
 
 
-def import_file(user_id: int, file: Upload) -> ImportCounts:
-    """Import a file for a person. Raises ApiError 400 that names what is wrong, 413 where it is too large."""
-    if (file.size or 0) > config.import_bytes:
-        raise file_too_large()
-    given: list[tuple[str, ConversationRecord]] = []
-    for text in read_json_texts(file):
-        given += parse_conversations(text)
-    return store_conversations(user_id, given)
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A conversation of a file: where it comes from, as we would write it, and what of it is left out."""
+
+    source: str
+    record: ConversationRecord
+    losses: Losses
 
 
-def invalid_file(what: str) -> ApiError:
-    return api_errors.invalid_request(_("Nothing was imported. {what}").format(what=what), "file")
+def import_file(user_id: int, file: Upload) -> ImportReport:
+    """Import a file for a person. Raises ApiError 400 where nothing of it is a conversation, 413 where it is too
+    large."""
+    report = ImportReport()
+    candidates = [one for text in read_json_texts(file) for one in read_candidates(text, report)]
+    if not candidates and report.unreadable:
+        raise invalid_file(report.notes[0])
+    store_conversations(user_id, candidates, report)
+    return report
 
 
-def file_too_large() -> ApiError:
-    words = _(
-        "Nothing was imported. The file, or what is packed in it, is larger than {size} MB (JARVIS_IMPORT_BYTES)."
-    )
-    return api_errors.make_error(
-        413, "request_too_large", words.format(size=config.import_bytes // 1_000_000), param="file"
-    )
+def read_candidates(text: bytes, report: ImportReport) -> Iterator[Candidate]:
+    """The conversations of a JSON text. Raises ApiError where it is none."""
+    for number, entry in enumerate(split_entries(text), 1):
+        try:
+            if number > MAX_CONVERSATIONS_PER_FILE:
+                raise Unreadable(_("a file may have {count} of them").format(count=MAX_CONVERSATIONS_PER_FILE))
+            yield read_entry(entry)
+        except (ValueError, RecursionError) as error:  # of the data: msgspec's errors are such, too
+            report.unreadable += 1
+            report.add_note(name_entry(number, entry, error))
 
 
-def read_json_texts(file: Upload) -> list[bytes]:
-    """The JSON texts in an upload: the file itself, or in a zip each `conversations.json` or `conversations-….json`."""
-    file.seek(0)
-    if file.read(4) != b"PK\x03\x04":
-        file.seek(0)
-        return [file.read()]
-    file.seek(0)
-    try:
-        return unpack_zip(file)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as error:
-        raise invalid_file(_("The zip cannot be unpacked: {error}.").format(error=str(error)[:200])) from None
+def name_entry(number: int, entry: Any, error: Exception) -> str:
+    title = read_text(entry.get("title") or entry.get("name")) if isinstance(entry, dict) else ""
+    words = _("Entry {number} “{title}”: {error}.") if title else _("Entry {number}: {error}.")
+    return words.format(number=number, title=title[:60], error=str(error)[:300])
 
 
-def unpack_zip(file: Upload) -> list[bytes]:
-    """What a zip says of a file's size is not believed: no more than the limit is ever unpacked."""
-    texts, left = [], config.import_bytes
-    with zipfile.ZipFile(file) as archive:
-        for name in sorted(archive.namelist()):
-            last = name.rpartition("/")[2]
-            if not (last.startswith("conversations") and last.endswith(".json")):
-                continue
-            with archive.open(name) as member:
-                texts.append(read_at_most(member, left))
-            left -= len(texts[-1])
-    if not texts:
-        raise invalid_file(_("The zip has no conversations.json. Take the one that ChatGPT sent, as it is."))
-    return texts
+def read_entry(entry: Any) -> Candidate:
+    """Raises ValueError, also as msgspec's, where it is no conversation."""
+    if not isinstance(entry, dict):
+        raise Unreadable(_("it is no conversation"))
+    for recognise, read in READERS:
+        if recognise(entry):
+            return make_candidate(read(entry), entry)
+    if "messages" not in entry:
+        raise Unreadable(_("it is no conversation"))
+    record = msgspec.convert(clean_entry(entry), ConversationRecord)
+    check_tree(record)
+    return Candidate(f"jarvis:{record.id}", record, Losses())
 
 
-def read_at_most(member: IO[bytes], limit: int) -> bytes:
-    text = member.read(limit + 1)
-    if len(text) > limit:
-        raise file_too_large()
-    return text
+def make_candidate(found: SourceConversation, entry: dict[str, Any]) -> Candidate:
+    if not found.id:  # what it is, then: the same file is not imported twice
+        found.id = sha256(repr(entry).encode("utf-8", "replace")).hexdigest()
+    source = f"{found.source}:{found.id}"
+    return Candidate(source, make_record(found), found.losses)
 
 
-def parse_conversations(text: bytes) -> Iterator[tuple[str, ConversationRecord]]:
-    """The conversations of a JSON text, each with where it comes from. Raises ApiError 400."""
-    beginning = text[:100].lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-    text = text.removeprefix(b"\xef\xbb\xbf")
-    try:
-        if beginning == b"{":
-            for one in msgspec.json.decode(text, type=ExportFile).conversations:
-                check_tree(one)
-                yield f"jarvis:{one.id}", one
-        elif beginning == b"[":
-            for number, conversation in enumerate(msgspec.json.decode(text, type=chatgpt.Export)):
-                one = chatgpt.convert_conversation(number, conversation)
-                yield f"chatgpt:{one.id}", one
-        else:
-            raise invalid_file(_("This is no JSON. Take a file that Jarvis or ChatGPT has exported."))
-    except (msgspec.DecodeError, chatgpt.Unreadable, RecursionError, UnicodeError) as error:
-        advice = _("The file is not as Jarvis or ChatGPT exports it: {error}. Export it again, and do not change it.")
-        raise invalid_file(advice.format(error=str(error)[:300])) from None
+def clean_entry(value: Any) -> Any:
+    """The same without what no text of ours may have."""
+    match value:
+        case str():
+            return clean_text(value)
+        case dict():
+            return {name: clean_entry(one) for name, one in value.items()}
+        case list():
+            return [clean_entry(one) for one in value]
+    return value
 
 
 def check_tree(given: ConversationRecord) -> None:
@@ -123,34 +137,34 @@ def check_tree(given: ConversationRecord) -> None:
     for number, said in enumerate(given.messages):
         for name in ("parent", "continues"):
             if (named := getattr(said, name)) is not None and named not in seen:
-                raise chatgpt.Unreadable(f"messages[{number}].{name}: {named} does not come before it - at {given.id}")
+                raise Unreadable(f"messages[{number}].{name}: {named} does not come before it")
         if said.id in seen:
-            raise chatgpt.Unreadable(f"messages[{number}].id: {said.id} is there twice - at {given.id}")
+            raise Unreadable(f"messages[{number}].id: {said.id} is there twice")
         seen.add(said.id)
     if given.leaf is not None and given.leaf not in seen:
-        raise chatgpt.Unreadable(f"leaf: there is no message {given.leaf} - at {given.id}")
+        raise Unreadable(f"leaf: there is no message {given.leaf}")
 
 
 @transaction.atomic
-def store_conversations(user_id: int, given: Iterable[tuple[str, ConversationRecord]]) -> ImportCounts:
+def store_conversations(user_id: int, given: Iterable[Candidate], report: ImportReport) -> None:
     """Write what is not there yet. Two imports of one person wait for each other."""
     User.objects.select_for_update(no_key=True).get(pk=user_id)
     known = existing_sources(user_id)
-    counts = ImportCounts()
     wanted: list[tuple[str, ConversationRecord]] = []
-    for origin, one in given:
-        source = origin if len(origin) <= MAX_SOURCE_CHARS else f"sha256:{sha256(origin.encode()).hexdigest()}"
-        if strip_nul(source) in known:
-            counts.skipped += 1
-        elif not any(said.text for said in one.messages):
-            counts.empty += 1
+    for one in given:
+        source = clean_text(one.source)
+        source = source if len(source) <= MAX_SOURCE_CHARS else f"sha256:{sha256(source.encode()).hexdigest()}"
+        if source in known:
+            report.skipped += 1
+        elif not any(said.text for said in one.record.messages):
+            report.empty += 1
         else:
-            known.add(strip_nul(source))
-            wanted.append((strip_nul(source), one))
+            known.add(source)
+            wanted.append((source, one.record))
+            report.add_losses(one.losses)
     for start in range(0, len(wanted), CONVERSATIONS_PER_WRITE):
         write_batch(user_id, wanted[start : start + CONVERSATIONS_PER_WRITE])
-    counts.imported = len(wanted)
-    return counts
+    report.imported = len(wanted)
 
 
 def existing_sources(user_id: int) -> set[str]:
@@ -173,16 +187,16 @@ def write_batch(user_id: int, batch: list[tuple[str, ConversationRecord]]) -> No
 
 
 def make_conversation(user_id: int, source: str, one: ConversationRecord) -> Conversation:
-    title = " ".join(strip_nul(one.title).split())[:200]
+    title = " ".join(clean_text(one.title).split())[:200]
     first = next((said.text for said in one.messages if said.text.strip()), "")
     return Conversation(
         owner_id=user_id,
-        title=title or Conversation.make_title(strip_nul(first[:1000])),
+        title=title or Conversation.make_title(clean_text(first[:1000])),
         title_source=one.title_source if title else Conversation.TitleSource.WORDS,
-        model=strip_nul(one.model),
-        system_prompt=strip_nul(one.system_prompt),
+        model=clean_text(one.model),
+        system_prompt=clean_text(one.system_prompt),
         temperature=one.temperature,
-        folder=" ".join(strip_nul(one.folder).split())[:MAX_FOLDER_CHARS],
+        folder=" ".join(clean_text(one.folder).split())[:MAX_FOLDER_CHARS],
         pinned_at=one.pinned_at and clamp_moment(one.pinned_at),
         archived_at=one.archived_at and clamp_moment(one.archived_at),
         imported_from=source,
@@ -198,7 +212,7 @@ def make_messages(conversation: UUID, one: ConversationRecord, place: dict[int, 
             parent_id=None if said.parent is None else place[said.parent],
             continues_id=None if said.continues is None else place[said.continues],
             role=said.role,
-            text=strip_nul(said.text),
+            text=clean_text(said.text),
             created_at=clamp_moment(said.created_at),
         )
         for said in one.messages

@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chat.models import Conversation, Message
-from chat.transfer import chatgpt, import_file
+from chat.transfer import import_file
 from chat.transfer.export import make_record, stream_all_conversations
+from chat.transfer.values import read_moment
 from jarvis.lib.api_errors import ApiError
 from jarvis.lib.config import config
 
@@ -23,6 +24,12 @@ ADDRESS = "/api/v1/conversations/import/"
 
 def upload(content, name="conversations.json"):
     return SimpleUploadedFile(name, content if isinstance(content, bytes) else json.dumps(content).encode())
+
+
+def report(**counts):
+    """What an import answers."""
+    names = ("imported", "skipped", "empty", "unreadable", "messages", "attachments", "shortened")
+    return dict.fromkeys(names, 0) | {"notes": []} | counts
 
 
 def make_zip(**files):
@@ -76,10 +83,12 @@ def test_what_is_exported_is_imported_alike(client, alice, bob):
     Conversation.objects.filter(pk=original.pk).update(updated_at=datetime(2025, 1, 1, tzinfo=UTC))
     client.force_login(alice)
     file = download_file(client, original)
-    assert file["content-disposition"] == 'attachment; filename="a-tree-arbol.json"'
+    assert file["content-disposition"] == (
+        "attachment; filename=\"a-tree-arbol.json\"; filename*=UTF-8''A%20tree%20%E2%80%94%20%C3%A1rbol.json"
+    )
     client.force_login(bob)
     counts = client.post(ADDRESS, {"file": upload(file.content)})
-    assert (counts.status_code, counts.json()) == (200, {"imported": 1, "skipped": 0, "empty": 0})
+    assert (counts.status_code, counts.json()) == (200, report(imported=1))
     copy = Conversation.objects.get(owner=bob)
     before, after = export_record(original), export_record(copy)
     assert after.id != before.id
@@ -248,7 +257,7 @@ def test_the_zip_is_taken_as_it_comes(client, alice):
         chat="{}", export__conversations=json.dumps([FULL]), **{"conversations-001": json.dumps([other])}
     )
     response = client.post(ADDRESS, {"file": upload(archive, "export.zip")})
-    assert response.json() == {"imported": 2, "skipped": 0, "empty": 0}
+    assert response.json() == report(imported=2, attachments=2)
     assert Conversation.objects.archived().get().title == "What is the weather?"
     assert client.post(ADDRESS, {"file": upload(archive)}).json()["skipped"] == 2
 
@@ -276,23 +285,22 @@ def our_file(*messages, **fields):
         (b"", "no JSON"),
         (b"hello", "no JSON"),
         (b"\xff\xfe", "no JSON"),
-        (b"{", "not as Jarvis"),
-        (b"[" * 100_000, "not as Jarvis"),
-        ({"format": "other", "version": 1, "conversations": []}, "$.format"),
-        ({"format": "jarvis-conversations", "version": 2, "conversations": []}, "$.version"),
-        (our_file({"id": 1, "role": "system"}), "$.conversations[0].messages[0].role"),
-        (our_file({"id": 1, "text": None}), "$.conversations[0].messages[0].text"),
+        (b"{", "damaged"),
+        (b"[" * 100_000, "damaged"),
+        ({"format": "other", "version": 1, "conversations": []}, "format or version"),
+        ({"format": "jarvis-conversations", "version": 2, "conversations": []}, "format or version"),
+        (our_file({"id": 1, "role": "system"}), "$.messages[0].role"),
+        (our_file({"id": 1, "text": None}), "$.messages[0].text"),
         (our_file({"id": 1, "parent": 2}), "messages[0].parent: 2 does not come before it"),
         (our_file({"id": 1, "parent": 1}), "messages[0].parent"),
         (our_file({"id": 1}, {"id": 1}), "messages[1].id: 1 is there twice"),
         (our_file({"id": 1}, leaf=5), "there is no message 5"),
-        (our_file({"id": 1}, temperature=3), "$.conversations[0].temperature"),
+        (our_file({"id": 1}, temperature=3), "$.temperature"),
         (our_file({"id": 1}, created_at="2024-01-01T00:00:00"), "created_at"),
         (our_file({"id": 1, "text": "x" * 1_000_001}), "messages[0].text"),
-        ([{"title": "x"}], "mapping"),
-        ([{"mapping": {"a": {"message": {"author": "me"}}}}], "$[0].mapping[...].message.author"),
-        ([chat({"a": node("user", "x", parent="b"), "b": node("user", "y", parent="a")}, "a")], "circle"),
-        ([chat({"a": node("user", "x" * 1_000_001)}, "a")], "1000001 characters"),
+        ([{"title": "x"}], "Entry 1 “x”: it is no conversation"),
+        ([1], "Entry 1: it is no conversation"),
+        ({}, "it is no conversation"),
         (make_zip(readme="[]"), "has no conversations.json"),
         (make_zip(conversations="[")[:40], "cannot be unpacked"),
         (cut(make_zip(conversations=json.dumps([FULL])), 60), "cannot be unpacked"),
@@ -310,10 +318,19 @@ def test_what_is_not_in_order_is_refused_with_what_is_wrong_and_nothing_is_store
     assert not Conversation.objects.exists()
 
 
-def test_one_bad_conversation_means_that_none_is_taken(alice):
-    with pytest.raises(ApiError):
-        import_file(alice.pk, upload([FULL, {"mapping": 1}]))
-    assert not Conversation.objects.exists()
+def test_what_cannot_be_read_is_left_out_and_told_and_the_rest_is_taken(client, alice):
+    client.force_login(alice)
+    odd = [1, None, {"id": "f1", "title": "Work", "type": "folder"}, {"mapping": 1, "title": "Broken"}]
+    response = client.post(ADDRESS, {"file": upload([*odd, FULL])})
+    assert response.json() == report(imported=1, unreadable=4, attachments=1, notes=[
+        "Entry 1: it is no conversation.", "Entry 2: it is no conversation.",
+        "Entry 3 “Work”: it is no conversation.", "Entry 4 “Broken”: it is no conversation.",
+    ])  # fmt: skip
+    ours = our_file({"id": 1})
+    ours["conversations"] = [{**ours["conversations"][0], "id": "y"}, ONE | {"messages": 7, "title": "Seven"}]
+    counts = import_file(alice.pk, upload(ours))
+    assert (counts.imported, counts.unreadable) == (1, 1)
+    assert counts.notes[0].startswith("Entry 2 “Seven”: Expected `array`, got `int`")
 
 
 def test_a_zip_that_swells_is_not_unpacked_beyond_the_limit(client, alice):
@@ -395,6 +412,14 @@ def test_a_damaged_zip_is_refused_and_never_a_fault(alice, at, junk):
     assert outcome(alice, damaged) in (None, 400, 413)
 
 
-def test_times_that_cannot_be_are_mended():
-    for seconds in (None, 1e300, -1e300):
-        assert chatgpt.parse_moment(seconds) == datetime.fromtimestamp(0, UTC)
+@pytest.mark.parametrize("moment", [None, "", True, 1e300, -1e300, float("nan"), [], "yesterday", "1e999"])
+def test_times_that_cannot_be_are_mended(moment):
+    assert read_moment(moment) == datetime.fromtimestamp(0, UTC)
+
+
+@pytest.mark.parametrize("moment", [
+    1700000000, 1700000000.0, "1700000000", 1700000000000, 1700000000000000, "2023-11-14T22:13:20Z",
+    "2023-11-14T23:13:20+01:00", "2023-11-14T22:13:20", " 1700000000.0 ",
+])  # fmt: skip
+def test_times_are_read_in_every_form(moment):
+    assert read_moment(None, moment) == datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)

@@ -1,7 +1,7 @@
 // The page of all conversations: menus, links that are withdrawn, import of files.
 
 import { Actions, call, showToast } from "./actions.js";
-import { byId, fetchHtml, on, onSubmit, parseHtml, say } from "./dom.js";
+import { byId, element, fetchHtml, on, onSubmit, parseHtml, say } from "./dom.js";
 
 const collection = byId("collection");
 const actions = new Actions({ applyChange });
@@ -44,9 +44,10 @@ onSubmit(form, async () => {
   button.disabled = true;
   status.textContent = say("importing");
   try {
-    const { imported, skipped, empty } = await call("POST", "conversations/import/", new FormData(form));
-    status.textContent = say("was_imported", { imported, skipped, empty });
-    if (imported) refresh();
+    const report = await call("POST", "conversations/import/", new FormData(form));
+    status.textContent = describeImport(report);
+    byId("import-notes").replaceChildren(...report.notes.map((note) => element("li", {}, note)));
+    if (report.imported) refresh();
   } catch (error) {
     showError(error.message);
   } finally {
@@ -54,7 +55,16 @@ onSubmit(form, async () => {
   }
 });
 
+// What was imported, and of what was left out only what there is.
+function describeImport(report) {
+  const { unreadable, messages, attachments, shortened } = report;
+  const lost = Object.entries({ unreadable, messages_left_out: messages, attachments_left_out: attachments, messages_shortened: shortened });
+  const words = lost.filter(([, count]) => count).map(([name]) => say(name, report));
+  return [say("was_imported", report), ...words].join(" ");
+}
+
 function showError(words) {
+  byId("import-notes").replaceChildren();
   status.classList.add("fault");
   status.textContent = words;
 }
