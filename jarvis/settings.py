@@ -90,6 +90,8 @@ DATABASES = {
         "PORT": str(_postgres.pop("port", "")),
         # Threads come and go under ASGI, so connections are pooled by the process, not kept by the thread.
         "CONN_HEALTH_CHECKS": True,
+        # Behind PgBouncer in transaction mode a cursor on the server is gone at the next read: see `read_in_pages`.
+        "DISABLE_SERVER_SIDE_CURSORS": True,
         # A pool waits twice as long after each failed attempt. One that gives up soon begins anew with the next caller,
         # so that nobody waits for long once Postgres is back.
         "OPTIONS": {

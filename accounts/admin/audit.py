@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.audit import AuditEvent
 from jarvis.lib.admin_export import ExportAdmin, format_short_time
+from jarvis.lib.database import read_in_pages
 from jarvis.lib.timestamps import iso
 
 
@@ -57,7 +58,7 @@ class AuditEventAdmin(ExportAdmin):
         return text if len(text) <= 120 else f"{text[:119]}…"
 
     def csv_rows(self, rows: QuerySet[Any]) -> Iterator[Sequence[Any]]:
-        for event in rows.iterator(chunk_size=2000):
+        for event in read_in_pages(rows):
             about = (event.object_type, event.object_id, event.object_name)
             details = json.dumps(event.details, ensure_ascii=False)
             yield iso(event.at), event.event, event.actor_name, *about, event.address, details

@@ -17,6 +17,7 @@ from inference.models.usage import UsageDay, UsageDayQuerySet
 from inference.usage import charts
 from inference.usage.charts import Series
 from jarvis.lib.config import config
+from jarvis.lib.database import read_in_pages
 from jarvis.lib.query import parse_whole_number
 
 PERIODS = (7, 30, 90, 365)
@@ -128,7 +129,7 @@ class Report:
 def csv_rows(usage: QuerySet[UsageDay]) -> Iterator[Sequence[Any]]:
     """Usage in HEADER's columns, read from the database in pieces."""
     rows = usage.select_related("user", "key").order_by("day", "user_id", "model", "key_id")
-    for row in rows.iterator(chunk_size=2000):
+    for row in read_in_pages(rows):
         key = f"{row.key.label} ({row.key.prefix})" if row.key is not None else ""
         names = row.day.isoformat(), row.user.get_username(), row.model, key
         counts = row.calls, row.failed, row.stopped, row.prompt_tokens, row.cached_tokens, row.completion_tokens
