@@ -7,7 +7,7 @@ SPANISH := templates/locale/es/LC_MESSAGES/django.po
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock" $(ARGS)
 
-.PHONY: help run dev install test test-fast lint format migrations messages lock bench bench-page guide screenshots soak \
+.PHONY: help run dev install test test-fast lint format migrations messages lock bench bench-page bench-search guide screenshots soak \
 	clean
 .DEFAULT_GOAL := help
 unexport PYTHONDONTWRITEBYTECODE  # bytecode halves the start of every process
@@ -58,6 +58,9 @@ messages: install ## Gather the words to be translated, compile those that are; 
 
 bench: install ## Measure Jarvis beside the bare engine and write docs/benchmarks.md (ARGS=--no-write to only look).
 	$(BIN)/python benchmarks/bench.py $(ARGS)
+
+bench-search: install ## Measure the search of conversations, on 200,000 messages of its own.
+	$(BIN)/python benchmarks/search.py
 
 bench-page: install ## Measure the chat page in a browser, and its sockets, and write docs/benchmarks.md.
 	$(BIN)/python benchmarks/page.py $(ARGS)
