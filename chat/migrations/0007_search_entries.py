@@ -49,6 +49,7 @@ CREATE TABLE chat_searchword (
 );
 CREATE INDEX words_of_entries ON chat_searchentry USING gin (words);
 CREATE INDEX stale_entries ON chat_searchentry (owner_id, id) WHERE stale;
+CREATE INDEX newest_entries ON chat_searchentry (owner_id, message_id);
 CREATE UNIQUE INDEX title_entry ON chat_searchentry (conversation_id) WHERE message_id IS NULL;
 CREATE INDEX chat_searchentry_conversation_id ON chat_searchentry (conversation_id);
 CREATE INDEX trigrams_of_words ON chat_searchword USING gin (trigrams);
@@ -125,7 +126,7 @@ class Migration(migrations.Migration):
                         ('message', models.OneToOneField(null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='chat.message')),
                     ],
                     options={
-                        'indexes': [django.contrib.postgres.indexes.GinIndex(fields=['words'], name='words_of_entries'), models.Index(condition=models.Q(('stale', True)), fields=['owner_id', 'id'], name='stale_entries')],
+                        'indexes': [django.contrib.postgres.indexes.GinIndex(fields=['words'], name='words_of_entries'), models.Index(condition=models.Q(('stale', True)), fields=['owner_id', 'id'], name='stale_entries'), models.Index(fields=['owner_id', 'message'], name='newest_entries')],
                         'constraints': [models.UniqueConstraint(condition=models.Q(('message', None)), fields=('conversation',), name='title_entry')],
                     },
                 ),

@@ -23,6 +23,7 @@ class SearchEntry(models.Model):
         indexes = [
             GinIndex(fields=["words"], name="words_of_entries"),
             models.Index(fields=["owner_id", "id"], name="stale_entries", condition=Q(stale=True)),
+            models.Index(fields=["owner_id", "message"], name="newest_entries"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["conversation"], condition=Q(message=None), name="title_entry"),

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from chat.models import Conversation, Message
-from chat.search.index import index_new_texts
+from chat.search.index import MESSAGES_PER_RANGE, index_new_texts, owner_label, range_label, title_label
 from jarvis.lib.search.marks import (
     WINDOW_CHARS,
     SnippetPart,
@@ -21,7 +21,7 @@ from jarvis.lib.search.marks import (
     make_snippet,
     split_parts,
 )
-from jarvis.lib.search.nodes import Node, Span, list_words, write_tsquery
+from jarvis.lib.search.nodes import Node, Span, list_words, quote_lexeme, write_tsquery
 from jarvis.lib.search.query import Wanted, build_node, loosen, parse_query
 from jarvis.lib.search.stems import read_stems
 from jarvis.lib.search.typos import choose_similar, make_trigrams, may_be_mistyped
@@ -30,11 +30,16 @@ from jarvis.lib.sql import read_sql
 
 HITS_PER_PAGE = 30
 MAX_HIT_OFFSET = 1000  # the last hit that a search can be asked for
-MAX_RANKED_MESSAGES = 500  # of more hits the newest so many are ranked
+MAX_RANKED_MESSAGES = 300  # of more hits the newest so many are ranked
+MANY_MESSAGES = 10_000  # of a person: a search that has enough hits in the newest of them looks no further
+MAX_RANGES = 50  # of ids in which these are
+STEM_START_CHARS = 2  # that all forms of a word have, nearly always
 MAX_GUESSED_WORDS = 5  # of a search
 MAX_MARKS_PER_MESSAGE = 200  # places of an opened message
 
 HITS_SQL = read_sql(__file__, "hits")
+NEWEST_RANGE_SQL = read_sql(__file__, "newest_range")
+COUNT_NEWEST_SQL = read_sql(__file__, "count_newest")
 SIMILAR_WORDS_SQL = read_sql(__file__, "similar_words")
 
 
@@ -79,7 +84,9 @@ def asks_something(text: str) -> bool:
 def write_query(user_id: int, text: str) -> str:
     """A search as a tsquery, for a list that it narrows; empty where it asks for nothing."""
     index_new_texts(user_id)
-    return compile_query(parse_query(text)).tsquery
+    tsquery = compile_query(parse_query(text)).tsquery
+    mine = " | ".join(quote_lexeme(label(user_id)) for label in (owner_label, title_label))
+    return f"({mine}) & ({tsquery})" if tsquery else ""
 
 
 def search_conversations(user_id: int, text: str, limit: int = 30, offset: int = 0) -> list[SearchHit]:
@@ -106,9 +113,11 @@ def search_conversations(user_id: int, text: str, limit: int = 30, offset: int =
 def read_hits(user_id: int, query: Query, limit: int, offset: int) -> list[tuple[UUID, int | None, int]]:
     if not query.tsquery:
         return []
+    query_text = query.tsquery
     values: dict[str, Any] = {
         "owner": user_id,
-        "query": query.tsquery,
+        "query": query_text,
+        "titles": f"{quote_lexeme(title_label(user_id))} & ({query_text})",
         "ranked": MAX_RANKED_MESSAGES,
         "limit": limit,
         "offset": offset,
@@ -116,9 +125,24 @@ def read_hits(user_id: int, query: Query, limit: int, offset: int) -> list[tuple
     with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         # The planner does not know what it costs to unpack the words of each message, which the index spares.
         cursor.execute("SELECT set_config('enable_seqscan', 'off', true)")
-        cursor.execute(HITS_SQL, values)
+        cursor.execute(HITS_SQL, values | {"mine": limit_to_newest(cursor, user_id, query_text)})
         rows: list[tuple[UUID, int | None, int]] = cursor.fetchall()
     return rows
+
+
+def limit_to_newest(cursor: Any, user_id: int, tsquery: str) -> str:
+    """The search among a person's messages: where they have many, and the newest of them have more hits than are
+    ranked, only among these. So a word that is everywhere costs no more than another."""
+    cursor.execute(NEWEST_RANGE_SQL, {"owner": user_id, "count": MANY_MESSAGES})
+    newest, oldest = cursor.fetchone()
+    ranges = range(oldest // MESSAGES_PER_RANGE, newest // MESSAGES_PER_RANGE + 1) if oldest is not None else ()
+    if 0 < len(ranges) <= MAX_RANGES:
+        labels = " | ".join(quote_lexeme(range_label(user_id, number)) for number in ranges)
+        among = f"({labels}) & ({tsquery})"
+        cursor.execute(COUNT_NEWEST_SQL, [among, MAX_RANKED_MESSAGES])
+        if cursor.fetchone()[0] == MAX_RANKED_MESSAGES:
+            return among
+    return f"{quote_lexeme(owner_label(user_id))} & ({tsquery})"
 
 
 def find_similar_words(user_id: int, groups: list[list[Wanted]]) -> dict[str, list[str]]:
@@ -154,9 +178,14 @@ def mark_hits(node: Node | None, found: Sequence[SearchHit]) -> None:
 
 
 def find_in_texts(node: Node | None, texts: Collection[str]) -> dict[str, list[Span]]:
+    if node is None:
+        return {text: [] for text in texts}
     terms = {text: cut_terms(text) for text in texts}
-    words = {word for some in terms.values() for word in list_inflected(some)}
-    stems = read_stems(words | set(list_words(node)) if node and words else ())
+    wanted = set(list_words(node))
+    # Forms of one word begin alike; the stems of all others need not be known.
+    beginnings = tuple({word[:STEM_START_CHARS] for word in wanted})
+    words = {word for some in terms.values() for word in list_inflected(some) if word.startswith(beginnings)}
+    stems = read_stems(words | wanted if words else ())
     return {text: find_spans(node, some, stems) for text, some in terms.items()}
 
 

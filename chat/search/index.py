@@ -18,6 +18,7 @@ from jarvis.lib.search.vector import MAX_INDEXED_CHARS, list_inflected, write_ts
 from jarvis.lib.sql import read_sql
 
 TEXTS_PER_BATCH, MAX_CHARS_PER_BATCH = 50, 100_000  # that are indexed in one transaction
+MESSAGES_PER_RANGE = 10_000  # ids of messages: a common word is looked for in the newest ranges first
 MAX_SECONDS_PER_SEARCH = 0.3  # that a search spends on what was said since the last one; it begins no batch after it
 
 STORE_WORDS_SQL = read_sql(__file__, "store_words")
@@ -49,11 +50,14 @@ def index_batch(user_id: int | None) -> int:
     # Read after they are locked: a text that changes later marks its entry again, when this is done.
     entries = SearchEntry.objects.filter(id__in=ids)
     said = Coalesce(Left("message__text", MAX_INDEXED_CHARS), "conversation__title")
-    texts = take_texts(entries.order_by("-id").values_list("id", "owner_id", said))
-    terms = {id: list(list_terms(cut_text(text))) for id, (_, text) in texts.items()}
+    texts = take_texts(entries.order_by("-id").values_list("id", "owner_id", "message_id", said))
+    terms = {id: list(list_terms(cut_text(text))) for id, (*_, text) in texts.items()}
     stems = read_stems({word for some in terms.values() for word in list_inflected(some)})
     with connection.cursor() as cursor:
-        cursor.executemany(STORE_WORDS_SQL, [(write_tsvector(some, stems), id) for id, some in terms.items()])
+        cursor.executemany(
+            STORE_WORDS_SQL,
+            [(write_tsvector(some, stems, make_labels(*texts[id][:2])), id) for id, some in terms.items()],
+        )
     words: dict[int, set[str]] = {}
     for id, some in terms.items():
         words.setdefault(texts[id][0], set()).update(list_whole_words(some))
@@ -62,15 +66,35 @@ def index_batch(user_id: int | None) -> int:
     return len(texts)
 
 
-def take_texts(rows: Iterable[tuple[int, int, str]]) -> dict[int, tuple[int, str]]:
-    """Texts with their owners, by the ids of their entries: so many as are not too long together, one at least."""
-    texts: dict[int, tuple[int, str]] = {}
+def make_labels(owner_id: int, message_id: int | None) -> list[str]:
+    """Whose a text is, and whether it is a title or in which range of messages it is."""
+    if message_id is None:
+        return [title_label(owner_id)]
+    return [owner_label(owner_id), range_label(owner_id, message_id // MESSAGES_PER_RANGE)]
+
+
+def title_label(owner_id: int) -> str:
+    return f"=title.{owner_id}"
+
+
+def owner_label(owner_id: int) -> str:
+    return f"={owner_id}"
+
+
+def range_label(owner_id: int, number: int) -> str:
+    return f"={owner_id}.{number}"
+
+
+def take_texts(rows: Iterable[tuple[int, int, int | None, str]]) -> dict[int, tuple[int, int | None, str]]:
+    """Texts with their owners and messages, by the ids of their entries: so many as are not too long together, one at
+    least."""
+    texts: dict[int, tuple[int, int | None, str]] = {}
     chars = 0
-    for id, owner_id, text in rows:
+    for id, owner_id, message_id, text in rows:
         chars += len(text)
         if texts and chars > MAX_CHARS_PER_BATCH:
             break
-        texts[id] = owner_id, text
+        texts[id] = owner_id, message_id, text
     return texts
 
 

@@ -7,9 +7,20 @@ from hypothesis import strategies as st
 
 from chat.models import Conversation, Message
 from chat.search import search_conversations, write_query
-from chat.search.index import index_new_texts
+from chat.search.find import MANY_MESSAGES, MAX_RANKED_MESSAGES
+from chat.search.index import MESSAGES_PER_RANGE, index_new_texts
 
 pytestmark = pytest.mark.django_db
+
+# Messages with the same text and its terms: conversation, how many.
+INSERT_MANY_SQL = """
+INSERT INTO chat_message (conversation_id, role, text, html, created_at)
+SELECT %s, 'user', 'hay', '', now() FROM generate_series(1, %s)
+"""
+INDEX_MANY_SQL = f"""
+UPDATE chat_searchentry SET stale = false, words = ARRAY_TO_TSVECTOR(
+    ARRAY['hay', '=' || owner_id, '=' || owner_id || '.' || message_id / {MESSAGES_PER_RANGE}]) WHERE stale AND message_id IS NOT NULL
+"""  # noqa: S608
 
 
 @pytest.fixture
@@ -117,8 +128,8 @@ def test_a_search_takes_the_same_few_queries_however_much_is_found(write, alice,
         for _ in range(number):
             write("much is said here and answered", "yes", title="much")
         search_conversations(alice.pk, "much")  # indexes what is new
-        # What is new, stems, a setting, what is found, conversations, messages, stems.
-        with django_assert_num_queries(7):
+        # What is new, stems, a setting, how many there are, what is found, conversations, messages, stems.
+        with django_assert_num_queries(8):
             assert len(search_conversations(alice.pk, "much answ")) == (1 if number == 1 else 30)
 
 
@@ -161,3 +172,16 @@ def test_what_asks_for_nothing_finds_nothing_and_does_not_fail(search, write, te
 @given(text=st.text(alphabet=st.sampled_from("abñé \"-or\x00'\\&|!():*<>\U0001f600%s") | st.characters(), max_size=40))
 def test_whatever_is_searched_for_is_no_fault(alice, text):
     search_conversations(alice.pk, text.encode("utf-8", "replace").decode())
+
+
+def test_of_many_messages_with_a_word_the_newest_are_enough_and_a_rare_one_is_found_among_all(write, alice, bob):
+    """As many as make a difference, with the terms of one that the index has cut."""
+    old, theirs, busy = write("needle and hay"), write("needle and hay", owner=bob), write("hay")
+    search_conversations(alice.pk, "hay")
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT_MANY_SQL, [busy.pk, MANY_MESSAGES + MESSAGES_PER_RANGE])
+        cursor.execute(INDEX_MANY_SQL)
+    (only,) = search_conversations(alice.pk, "hay")
+    assert (only.conversation, only.hits) == (busy, MAX_RANKED_MESSAGES)
+    assert [hit.conversation for hit in search_conversations(alice.pk, "needle hay")] == [old]
+    assert theirs not in [hit.conversation for hit in search_conversations(alice.pk, "needle")]
