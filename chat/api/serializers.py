@@ -97,6 +97,9 @@ class FoundSerializer(serializers.Serializer[Any]):
     title = PartSerializer(many=True, read_only=True)
     snippet = PartSerializer(many=True, read_only=True)
     updated_at = serializers.DateTimeField(source="conversation.updated_at", read_only=True)
+    is_close = serializers.BooleanField(
+        read_only=True, help_text="Whether it has only what is nearly the same, as nothing has what was searched for."
+    )
 
     @extend_schema_field(serializers.IntegerField(allow_null=True, help_text="The best; null: only the title fits."))
     def get_message(self, found: Any) -> int | None:
