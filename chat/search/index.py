@@ -51,7 +51,7 @@ def index_batch(user_id: int | None) -> int:
     entries = SearchEntry.objects.filter(id__in=ids)
     said = Coalesce(Left("message__text", MAX_INDEXED_CHARS), "conversation__title")
     texts = take_texts(entries.order_by("-id").values_list("id", "owner_id", "message_id", said))
-    terms = {id: list(list_terms(cut_text(text))) for id, (*_, text) in texts.items()}
+    terms = {id: list_terms(cut_text(text)) for id, (*_, text) in texts.items()}
     stems = read_stems({word for some in terms.values() for word in list_inflected(some)})
     with connection.cursor() as cursor:
         cursor.executemany(

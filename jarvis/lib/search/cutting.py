@@ -179,20 +179,34 @@ def join_row(row: list[Piece]) -> str:
     return "".join(words)[:MAX_TERM_CHARS]
 
 
-def list_terms(pieces: Iterable[Piece]) -> Iterator[Term]:
+def list_terms(pieces: Iterable[Piece]) -> list[Term]:
     """Whatever a text is found by."""
-    for row in split_rows(pieces):
-        before: Piece | None = None
-        for piece in row:
-            if piece.kind == "word" and len(piece.parts) == 1 and piece.whole[-1] not in "+#":
-                yield Term(piece.whole, piece.place, piece.start, piece.end, True)
-            else:
-                yield from terms_of_word(piece) if piece.kind == "word" else terms_of_grams(piece)
-            if before is not None and before.kind == piece.kind == "word":
-                yield from terms_between(before, piece)
-            before = piece
-        if joined := join_row(row):
-            yield Term(joined, row[0].place, row[0].start, row[-1].end, is_row=True)
+    terms: list[Term] = []
+    row: list[Piece] = []
+    for piece in pieces:
+        if piece.joint is None:
+            if len(row) > 1:
+                add_row(terms, row)
+            row = []
+        row.append(piece)
+        if piece.kind != "word":
+            terms += terms_of_grams(piece)
+        elif len(piece.parts) == 1 and piece.whole[-1] not in "+#":  # most of a text
+            terms.append(Term(piece.whole, piece.place, piece.parts[0].start, piece.parts[0].end, True))
+        else:
+            terms += terms_of_word(piece)
+    if len(row) > 1:
+        add_row(terms, row)
+    return terms
+
+
+def add_row(terms: list[Term], row: list[Piece]) -> None:
+    """What pieces that are joined are found by together."""
+    for before, piece in pairwise(row):
+        if before.kind == piece.kind == "word":
+            terms += terms_between(before, piece)
+    if joined := join_row(row):
+        terms.append(Term(joined, row[0].place, row[0].start, row[-1].end, is_row=True))
 
 
 def terms_of_word(piece: Piece) -> Iterator[Term]:

@@ -36,7 +36,7 @@ class SnippetPart:
 
 
 def cut_terms(text: str) -> list[Term]:
-    return list(list_terms(cut_text(text[:MAX_MARKED_CHARS])))
+    return list_terms(cut_text(text[:MAX_MARKED_CHARS]))
 
 
 def choose_windows(node: Node | None, text: str) -> list[Window]:
