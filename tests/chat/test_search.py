@@ -19,7 +19,8 @@ SELECT %s, 'user', 'hay', '', now() FROM generate_series(1, %s)
 """
 INDEX_MANY_SQL = f"""
 UPDATE chat_searchentry SET stale = false, words = ARRAY_TO_TSVECTOR(
-    ARRAY['hay', '=' || owner_id, '=' || owner_id || '.' || message_id / {MESSAGES_PER_RANGE}]) WHERE stale AND message_id IS NOT NULL
+    ARRAY['hay', '=' || owner_id, '=' || owner_id || '.' || message_id / {MESSAGES_PER_RANGE}]
+) WHERE stale AND message_id IS NOT NULL
 """  # noqa: S608
 
 

@@ -20,7 +20,7 @@ SEPARATORS = re.compile(r"[\s!-\"$-*,-/:-@\[-`{-~]+")  # all of ASCII's signs bu
 SNIPPET_LEAD_CHARS, SNIPPET_CHARS = 60, 220  # characters shown before the first hit, and in all
 
 
-class Window(NamedTuple):
+class Excerpt(NamedTuple):
     """A piece of a text, and where it begins."""
 
     start: int
@@ -39,23 +39,23 @@ def cut_terms(text: str) -> list[Term]:
     return list_terms(cut_text(text[:MAX_MARKED_CHARS]))
 
 
-def choose_windows(node: Node | None, text: str) -> list[Window]:
+def choose_windows(node: Node | None, text: str) -> list[Excerpt]:
     """The first pieces of a text in which a search may have a hit, since to cut all of it takes longer."""
     if len(text) <= WINDOW_CHARS or node is None:
-        return [Window(0, text)]
+        return [Excerpt(0, text)]
     needles = {leaf.text[:NEEDLE_CHARS] if leaf.inflected else leaf.text for leaf in list_leaves(node)}
     windows = (cut_window(text, start) for start in range(0, min(len(text), MAX_MARKED_CHARS), WINDOW_STEP))
     return list(islice((w for w in windows if any(needle in squeeze(w.text) for needle in needles)), MAX_WINDOWS))
 
 
-def cut_window(text: str, start: int) -> Window:
+def cut_window(text: str, start: int) -> Excerpt:
     """A piece of a text that begins and ends with a word."""
     end = start + WINDOW_CHARS
     if start:
         start = text.find(" ", start, start + WINDOW_CHARS - WINDOW_STEP) + 1 or start
     if end < len(text):
         end = max(text.rfind(" ", start, end), start + WINDOW_STEP)
-    return Window(start, text[start:end])
+    return Excerpt(start, text[start:end])
 
 
 @lru_cache(maxsize=64)
