@@ -31,7 +31,7 @@ from jarvis.lib.sql import read_sql
 HITS_PER_PAGE = 30
 MAX_HIT_OFFSET = 1000  # the last hit that a search can be asked for
 MAX_RANKED_MESSAGES = 300  # of more hits the newest so many are ranked
-MANY_MESSAGES = 10_000  # of a person: a search that has enough hits in the newest of them looks no further
+MANY_MESSAGES = 5_000  # of a person: a search that has enough hits in the newest of them looks no further
 MAX_RANGES = 50  # of ids in which these are
 STEM_START_CHARS = 2  # that all forms of a word have, nearly always
 MAX_GUESSED_WORDS = 5  # of a search

@@ -108,16 +108,15 @@ def node_of_row(row: list[Piece], unfinished: bool = False) -> Node:
     ways = [make_chain(links) if has_numbers else make_all(node for _, node in links)]
     if (joined := join_row(row)) and (len(row) > 2 or has_numbers):
         ways.append(Leaf(joined))
-    if not has_numbers:
-        ways.append(node_of_phrase(row))
     return make_any(ways)
 
 
 def node_of_word(piece: Piece, unfinished: bool) -> Node:
     whole = Leaf(piece.whole, unfinished and len(piece.whole) >= MIN_PREFIX_CHARS, is_inflected(piece.whole))
-    if len(piece.parts) == 1:
+    if len(piece.parts) <= 2:
         return whole
-    return make_any([whole, node_of_phrase([piece])])
+    # No chain of its parts: for that Postgres would have to unpack each text that has all of them.
+    return make_any([whole, make_all(Leaf(one.text + other.text) for one, other in pairwise(piece.parts))])
 
 
 def node_of_phrase(pieces: list[Piece]) -> Node:
