@@ -13,10 +13,10 @@ from accounts.authentication import build_caller
 from chat.frames import Changed
 from chat.models import Conversation
 from chat.notify import announce_change, announce_frame_sync
+from chat.search.index import forget_unused_words, index_new_texts
 from chat.turns.title import build_title_request, gets_title
 from chat.turns.title_bell import TITLES
 from chat.turns.title_text import clean_title
-from chat.search.index import forget_unused_words, index_new_texts
 from inference.models import Generation, LanguageModel
 from inference.queue.submit import ring_doorbell_sync
 from inference.redis.client import UNAVAILABLE_ERRORS
@@ -28,7 +28,7 @@ TITLES_PER_RUN = 10
 TITLES_EXPIRE_SECONDS = 60
 MIN_RING_SECONDS = 1.0  # between two runs; what rings meanwhile is one
 RETRY_SECONDS = 2.0  # after which Redis is tried again
-SECONDS_PER_INDEXING = 1.5  # of every two, where there is much to index
+SECONDS_PER_INDEXING = 15.0  # of every twenty, where there is much to index
 
 log = structlog.get_logger(__name__)
 
