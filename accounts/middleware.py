@@ -11,7 +11,7 @@ from django.utils import timezone, translation
 from accounts.models import Preferences
 from accounts.sessions import note_use
 
-ZONE_COOKIE = "tz"  # set by static/accounts/page.js
+ZONE_COOKIE = "jarvis_zone"  # set by static/accounts/page.js
 LANGUAGES = [code for code, _name in settings.LANGUAGES]
 
 

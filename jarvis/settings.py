@@ -5,7 +5,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from jarvis.lib import mail
 from jarvis.lib.config import BASE, config
-from jarvis.lib.secrets import secret_key
+from jarvis.lib.secrets import cookie_name, secret_key
 
 django_stubs_ext.monkeypatch()  # classes such as ModelAdmin can then be written with their type
 
@@ -240,6 +240,8 @@ STORAGES = {
 }
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = config.max_body_bytes
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = cookie_name("session", SECRET_KEY), cookie_name("csrf", SECRET_KEY)
+LANGUAGE_COOKIE_NAME = cookie_name("language", SECRET_KEY)
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"

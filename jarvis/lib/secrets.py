@@ -1,5 +1,6 @@
 """The key that signs sessions: the configured one, or one made once and kept in `var/`."""
 
+import hashlib
 import os
 import secrets
 import sys
@@ -20,6 +21,15 @@ def secret_key(config: Config) -> str:
     except OSError as error:
         place = error.filename or config.var
         sys.exit(f"Jarvis cannot start. {error.strerror}: {place}. Mend that, or set JARVIS_VAR to another folder.")
+
+
+def cookie_name(kind: str, key: str) -> str:
+    """The name of a cookie of this Jarvis alone, such as `jarvis_session_3f9a1c`, where `key` is its secret key.
+
+    Browsers keep cookies by host, whatever the port: under the usual names every Django site there, and under one name
+    every Jarvis there, would take the others' cookies for its own.
+    """
+    return f"jarvis_{kind}_{hashlib.sha256(b'jarvis.cookies:' + key.encode()).hexdigest()[:6]}"
 
 
 def _load_or_make_key(var: Path) -> str:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts import sessions
 from accounts.authentication import caller_for_key
 from accounts.devices import describe_device
-from accounts.middleware import parse_zone
+from accounts.middleware import ZONE_COOKIE, parse_zone
 from accounts.models import ApiKey, Preferences, hash_secret
 from accounts.tasks import clear_sessions
 from inference.models import LanguageModel
@@ -114,7 +114,7 @@ def test_times_are_told_in_the_readers_zone(client, alice):
     ApiKey.objects.update(last_used_at="2026-01-31T23:30:00Z")
     page = client.get("/settings/keys/").content.decode()
     assert '<time datetime="2026-01-31T23:30:00.000Z">Jan. 31, 2026, 11:30 p.m.</time>' in page
-    client.cookies["tz"] = "Europe/Madrid"
+    client.cookies[ZONE_COOKIE] = "Europe/Madrid"
     page = client.get("/settings/keys/").content.decode()
     assert '<time datetime="2026-01-31T23:30:00.000Z">Feb. 1, 2026, 12:30 a.m.</time>' in page
     assert key.pk

@@ -4,11 +4,13 @@ import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import get_resolver
 
+from jarvis.lib.secrets import cookie_name
 from tests.support.accounts import PASSWORD, code_of, sign_in
 
 pytestmark = pytest.mark.django_db
@@ -38,27 +40,37 @@ def test_next_leads_where_one_wanted_to_go(client, alice):
 
 def test_the_session_is_another_one_after_signing_in(client, alice):
     client.get("/sign-in/passkey/", headers={"accept": "application/json"})  # makes a session before anyone is known
-    before = client.cookies["sessionid"].value
+    before = client.cookies[settings.SESSION_COOKIE_NAME].value
     sign_in(client, "alice")
-    assert client.cookies["sessionid"].value != before
+    assert client.cookies[settings.SESSION_COOKIE_NAME].value != before
     assert not Session.objects.filter(session_key=before).exists()
 
 
 def test_a_session_that_somebody_else_planted_is_not_taken_over(client, alice, bob):
     client.force_login(bob)
-    planted = client.cookies["sessionid"].value
+    planted = client.cookies[settings.SESSION_COOKIE_NAME].value
     client.post("/sign-out/")
-    client.cookies["sessionid"] = planted
+    client.cookies[settings.SESSION_COOKIE_NAME] = planted
     sign_in(client, "alice")
-    assert client.cookies["sessionid"].value != planted
+    assert client.cookies[settings.SESSION_COOKIE_NAME].value != planted
 
 
 def test_cookies_are_out_of_reach_of_scripts_and_other_sites(client, alice):
     client.get("/sign-in/")
     sign_in(client, "alice")
-    for name in ("sessionid", "csrftoken"):
+    for name in (settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME):
         assert client.cookies[name]["httponly"]
         assert client.cookies[name]["samesite"] == "Lax"
+
+
+def test_cookies_have_names_that_no_other_site_and_no_other_jarvis_of_this_host_uses(client, alice):
+    client.get("/sign-in/")
+    sign_in(client, "alice")
+    assert set(client.cookies) == {settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME}
+    kinds = ("session", "csrf", "language")
+    ours, others = ({cookie_name(kind, key * 50) for kind in kinds} for key in "ab")
+    assert len(ours | others) == 6
+    assert not (ours | others | set(client.cookies)) & {"sessionid", "csrftoken", "django_language", "messages"}
 
 
 def test_every_page_that_takes_a_form_wants_its_token(alice):

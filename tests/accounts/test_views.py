@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core import signing
 from django.test import Client
@@ -103,7 +104,7 @@ def test_signing_in_and_out(client, carol):
     assert client.get("/")["location"] == "/sign-in/?next=/"
     response = client.post("/sign-in/", {"login": "carol", "password": "a long enough word", "next": "/"})
     assert (response.status_code, response["location"]) == (302, "/")
-    cookie = response.cookies["sessionid"]
+    cookie = response.cookies[settings.SESSION_COOKIE_NAME]
     assert cookie["httponly"]
     assert cookie["samesite"] == "Lax"
     assert client.get("/").status_code == 200

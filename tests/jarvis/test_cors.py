@@ -2,6 +2,7 @@
 
 import httpx
 import pytest
+from django.conf import settings
 
 from accounts.models import ApiKey
 from jarvis.asgi import http, route_http
@@ -16,6 +17,7 @@ __all__ = ["alice", "clean_redis"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 OURS = "https://app.example.com"
+SESSION = f"{settings.SESSION_COOKIE_NAME}=x"
 STRANGERS = [
     "https://evil.example",
     "null",
@@ -97,10 +99,10 @@ async def test_no_answer_lets_cookies_through(files, alice):
     """A page elsewhere acts by a key of its own, never for whoever is signed in here."""
     for origins in ([OURS], ["*"], ["*", OURS]):
         async with client(Cors(route_http, origins)) as opened:
-            ask = {"origin": OURS, "access-control-request-method": "GET", "cookie": "sessionid=x"}
+            ask = {"origin": OURS, "access-control-request-method": "GET", "cookie": SESSION}
             for response in (
-                await opened.get("/api/history", headers={"origin": OURS, "cookie": "sessionid=x"}),
-                await opened.get("/api/usage", headers={"origin": OURS, "cookie": "sessionid=x"}),
+                await opened.get("/api/history", headers={"origin": OURS, "cookie": SESSION}),
+                await opened.get("/api/usage", headers={"origin": OURS, "cookie": SESSION}),
                 await opened.options("/api/history", headers=ask),
             ):
                 assert f"{ALLOW}credentials" not in response.headers

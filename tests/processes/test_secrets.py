@@ -103,7 +103,8 @@ async def test_no_canary_is_in_any_log_or_error(stack, said):
             assert status == 200
             assert PASSWORD not in page
             assert (await sign_in(http, PASSWORD))[0] == 302
-            cookies = {cookie.value for cookie in http.cookie_jar if cookie.key == "sessionid"}
+            cookies = {cookie.value for cookie in http.cookie_jar if cookie.key.startswith("jarvis_session_")}
+            assert cookies
             key = {"x-api-key": secret, "x-request-id": "canary-request"}
             async with http.post("/api/chat", json={"message": MESSAGE}, headers=key) as response:
                 assert response.status == 200, await response.text()

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils import timezone
 
@@ -170,7 +171,7 @@ FORMS: dict[str, tuple[Callable[[str], dict[str, str]], bool]] = {
     "two that differ the other way": (lambda key: {"x-api-key": "jv_other", "authorization": f"Bearer {key}"}, False),
     "another scheme": (lambda key: {"authorization": f"Basic {key}"}, False),
     "another header": (lambda key: {"api-key": key, "x-auth-token": key}, False),
-    "a cookie": (lambda key: {"cookie": f"x-api-key={key}; authorization={key}; sessionid={key}"}, False),
+    "a cookie": (lambda key: {"cookie": f"x-api-key={key}; authorization={key}; {settings.SESSION_COOKIE_NAME}={key}"}, False),
 }
 
 

@@ -8,6 +8,7 @@ import asyncio
 import inspect
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 
 from accounts import authentication
@@ -73,7 +74,7 @@ async def test_every_header_opens_every_door_and_no_odd_one_does(http, cast):
             {"x-api-token": secret},
             {"authorization": f"Basic {secret}"},
             {"authorization": secret},
-            {"cookie": f"sessionid={secret}; x-api-key={secret}"},
+            {"cookie": f"{settings.SESSION_COOKIE_NAME}={secret}; x-api-key={secret}"},
             {"x-api-key": secret, "authorization": "Bearer jv_other"},
             {"x-api-key": "jv_other", "authorization": f"Bearer {secret}"},
         ):

@@ -11,6 +11,7 @@ import hypothesis
 import pytest
 from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
+from django.conf import settings
 from hypothesis import strategies as st
 
 from jarvis.lib.database import in_database
@@ -219,6 +220,7 @@ def parameters_read(monkeypatch):
 
 
 HOST = b"Host: localhost\r\n"
+SESSION = settings.SESSION_COOKIE_NAME.encode()
 BYTES = {
     "a negative length": b"POST /api/chat HTTP/1.1\r\n%bContent-Length: -5\r\n\r\n" % HOST,
     "two lengths": b"POST /api/chat HTTP/1.1\r\n%bContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef" % HOST,
@@ -232,7 +234,7 @@ BYTES = {
     "bytes in a key": b"GET /v1/models HTTP/1.1\r\n%bAuthorization: Bearer \xff\xfe\r\n\r\n" % HOST,
     "quotes in a key": b"GET /v1/models HTTP/1.1\r\n%bX-API-Key: ' OR '1'='1\r\n\r\n" % HOST,
     "a long key": b"GET /v1/models HTTP/1.1\r\n%bX-API-Key: %b\r\n\r\n" % (HOST, b"x" * 30_000),
-    "bytes in a cookie": b"GET /api/status HTTP/1.1\r\n%bCookie: sessionid=\xff%%00; a\r\n\r\n" % HOST,
+    "bytes in a cookie": b"GET /api/status HTTP/1.1\r\n%bCookie: %b=\xff%%00; a\r\n\r\n" % (HOST, SESSION),
     "an unknown verb": b"FROB /v1/models HTTP/1.1\r\n%b\r\n" % HOST,
     "a verb that asks for an echo": b"TRACE /v1/models HTTP/1.1\r\n%b\r\n" % HOST,
     "two slashes": b"GET //evil.example/ HTTP/1.1\r\n%b\r\n" % HOST,

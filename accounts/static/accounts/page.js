@@ -2,8 +2,8 @@
 import { copyText } from "./clipboard.js";
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-if (zone && !document.cookie.includes(`tz=${zone}`)) {
-  document.cookie = `tz=${zone}; path=/; max-age=31536000; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
+if (zone && !document.cookie.includes(`jarvis_zone=${zone}`)) {
+  document.cookie = `jarvis_zone=${zone}; path=/; max-age=31536000; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
 }
 
 for (const button of document.querySelectorAll("[data-copy]")) {
