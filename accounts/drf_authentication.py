@@ -1,13 +1,18 @@
 """Who calls a REST resource: by API key as at every other door, else by the session of the page."""
 
 from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
+from drf_spectacular.authentication import SessionScheme
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework import authentication
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from accounts.authentication import Caller, authenticate_sync
+from accounts.csrf import CsrfMiddleware, explain_refusal
 from accounts.key_headers import FOREIGN_HEADERS, Unauthenticated, explain_missing_key, presents_key
+from jarvis.lib import api_errors
 from jarvis.lib.client_address import client_address
 from jarvis.lib.private_names import django_request
 
@@ -30,6 +35,29 @@ class KeyAuthentication(BaseAuthentication):
     def authenticate_header(self, request: Request) -> str:
         """What makes DRF answer 401 where nobody is known, instead of 403."""
         return "Bearer"
+
+
+class SessionAuthentication(authentication.SessionAuthentication):
+    """The session of the page; for what changes something, from a page of ours with its token."""
+
+    def enforce_csrf(self, request: Request) -> None:
+        checked = django_request(request)
+        check = CsrfCheck(lambda _: HttpResponse())
+        check.process_request(checked)
+        if reason := check.process_view(checked, None, (), {}):
+            text = explain_refusal(checked, str(reason)).text
+            raise api_errors.make_error(403, "permission_denied", text, "permission_error")
+
+
+class CsrfCheck(CsrfMiddleware):
+    """Gives the reason in the place of a page."""
+
+    def _reject(self, request: HttpRequest, reason: str) -> str:
+        return reason
+
+
+class PageSessionScheme(SessionScheme):
+    target_class = SessionAuthentication
 
 
 class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

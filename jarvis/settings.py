@@ -52,7 +52,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
+    "accounts.csrf.CsrfMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.audit.remember_request",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -131,7 +131,7 @@ CELERY_TIMEZONE = "UTC"
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.drf_authentication.KeyAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
+        "accounts.drf_authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["jarvis.lib.drf.permissions.Scoped"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
@@ -241,6 +241,7 @@ STORAGES = {
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = config.max_body_bytes
 SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = cookie_name("session", SECRET_KEY), cookie_name("csrf", SECRET_KEY)
+CSRF_FAILURE_VIEW = "accounts.views.refused_form.refuse_form"
 LANGUAGE_COOKIE_NAME = cookie_name("language", SECRET_KEY)
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
+import structlog
 from django.conf import settings
 from django.http import parse_cookie
 from django.http.request import split_domain_port, validate_host
@@ -12,6 +12,9 @@ from accounts.key_headers import presents_key
 from accounts.models import Scope
 from accounts.socket_auth import Pass, key_pass, session_pass
 from jarvis.lib.client_address import client_address
+from jarvis.lib.origins import is_own_origin
+
+log = structlog.get_logger(__name__)
 
 
 class ForeignOrigin(Exception):
@@ -29,14 +32,14 @@ def decode_headers(scope: Mapping[str, Any]) -> dict[str, str]:
 async def admit_handshake(scope: Mapping[str, Any]) -> Pass:
     """The pass of a handshake. Raises ForeignOrigin, MayNotChat or Unauthenticated.
 
-    Browsers always send an Origin, and it must be the very host and port of this site: cookies are the same
-    for all ports. Without one it is a program, which needs a key.
+    Browsers always send an Origin, and it must be this site, port and all: cookies are the same for all ports. Without one it is a program, which needs a key.
     """
     headers = decode_headers(scope)
     host, origin = headers.get("host", ""), headers.get("origin")
     if not validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS):
         raise ForeignOrigin("This host name is not served here. See JARVIS_ALLOWED_HOSTS.")
-    if origin is not None and not is_same_site(origin, host):
+    if origin is not None and not is_own_origin(origin, host, secure=scope.get("scheme") == "wss"):
+        log.warning("socket.foreign_origin", origin=origin, host=host, variable="JARVIS_TRUSTED_ORIGINS")
         raise ForeignOrigin("A page of another site may not open this socket.")
     if origin is None or presents_key(headers):
         opened_by = await key_pass(headers, client_address(scope))
@@ -45,11 +48,3 @@ async def admit_handshake(scope: Mapping[str, Any]) -> Pass:
         return opened_by
     session = parse_cookie(headers.get("cookie", "")).get(settings.SESSION_COOKIE_NAME)
     return await session_pass(session, client_address(scope))
-
-
-def is_same_site(origin: str, host: str) -> bool:
-    try:
-        parts = urlsplit(origin)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()

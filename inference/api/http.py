@@ -63,7 +63,10 @@ async def authenticate_request(request: HttpRequest) -> Caller:
         if presents_key(headers) or not request.COOKIES:
             return await authenticate(headers, address)
         if request.method not in SAFE_METHODS and not is_same_origin(request):
-            raise Unauthenticated("A page of another site cannot act for who is signed in here.")
+            raise Unauthenticated(
+                "A page of another site cannot act for who is signed in here. (Where it is this site's, see "
+                "JARVIS_TRUSTED_ORIGINS.)"
+            )
         return await session_caller(request.COOKIES, address)
     except Unauthenticated as error:
         raise api_errors.invalid_api_key(str(error)) from None

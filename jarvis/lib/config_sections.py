@@ -76,6 +76,11 @@ class WebSection(Section):
         ("localhost", "127.0.0.1", "[::1]"),
         description="Host names under which the page is reached, separated by commas; any other gets 400.",
     )
+    trusted_origins: Names = Field(
+        (),
+        description="More addresses under which people open the page, as https://jarvis.example.com or "
+        "https://*.example.com, by commas: for a proxy that changes Host.",
+    )
     cors_origins: Names = Field(
         (),
         description="Sites whose pages may call the API by key, as https://app.example.com, by commas; * for any.",
@@ -100,6 +105,14 @@ class WebSection(Section):
         for word in value:
             if word != "*" and not ORIGIN.fullmatch(word):
                 raise ValueError(f"{word!r} is no origin such as https://app.example.com: no path, no final slash")
+        return tuple(word.lower() for word in value)
+
+    @field_validator("trusted_origins")
+    @classmethod
+    def are_page_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for word in value:
+            if not ORIGIN.fullmatch(word.replace("://*.", "://", 1)):
+                raise ValueError(f"{word!r} is no origin such as https://jarvis.example.com: no path, no final slash")
         return tuple(word.lower() for word in value)
 
     @field_validator("trusted_proxies")

@@ -9,6 +9,7 @@ from django.http.response import HttpResponseBase
 
 from jarvis.lib import api_errors
 from jarvis.lib.api_errors import ApiError
+from jarvis.lib.origins import is_own_origin
 
 View = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -50,4 +51,4 @@ def wants_page(request: HttpRequest) -> bool:
 
 def is_same_origin(request: HttpRequest) -> bool:
     """Whether a browser says that one of our own pages sends this."""
-    return request.headers.get("origin") == f"{request.scheme}://{request.get_host()}"
+    return is_own_origin(request.headers.get("origin", ""), request.get_host(), secure=request.is_secure())

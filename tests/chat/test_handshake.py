@@ -11,7 +11,6 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from accounts.models import ApiKey
-from chat.ws.handshake import is_same_site
 from inference.redis.client import shared_client
 from inference.redis.keys import WORKERS
 from jarvis.lib.database import in_database
@@ -53,9 +52,21 @@ async def test_a_page_of_another_site_is_refused_with_a_key_as_well(alice, origi
     assert await handshake_refusal(handshake_headers(origin=origin, x_api_key=secret)) == 403
 
 
-@pytest.mark.parametrize("origin", ["http://localhost:8090", "https://localhost:8090", "HTTP://LOCALHOST:8090"])
-def test_the_sites_own_origin_is_known_by_host_and_port(origin):
-    assert is_same_site(origin, HOST)
+@pytest.mark.parametrize(
+    ("origin", "host"),
+    [("http://localhost", "localhost:80"), ("https://localhost", "localhost:443"), ("https://localhost", "localhost")],
+)
+async def test_a_page_is_ours_whether_the_proxy_names_the_usual_port_or_not(alice, origin, host):
+    session = await in_database(session_cookie, alice)
+    assert await handshake_refusal(handshake_headers(origin=origin, host=host, cookie=cookie(session))) is None
+
+
+async def test_a_page_at_a_trusted_address_is_ours_whatever_host_the_proxy_names(alice, configure):
+    session = await in_database(session_cookie, alice)
+    headers = handshake_headers(origin="https://jarvis.example.com", cookie=cookie(session))
+    assert await handshake_refusal(headers) == 403
+    configure(trusted_origins=("https://jarvis.example.com",))
+    assert await handshake_refusal(headers) is None
 
 
 async def test_a_host_name_that_is_not_served_is_refused(alice):

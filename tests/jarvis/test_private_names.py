@@ -5,6 +5,7 @@ import re
 import pytest
 from allauth.account.models import Login
 from django.http import HttpResponse
+from django.middleware.csrf import CsrfViewMiddleware
 from django.test import RequestFactory
 from drf_spectacular.openapi import AutoSchema
 from rest_framework.request import Request
@@ -42,6 +43,11 @@ def test_django_keeps_what_a_response_has_to_close_in_a_list(db):
 def test_rest_framework_wraps_the_request_of_django():
     request = RequestFactory().get("/")
     assert django_request(Request(request)) is request, "look for the wrapped request in rest_framework.request.Request"
+
+
+@pytest.mark.parametrize("name", ["_origin_verified", "_check_referer", "_reject", "_get_secret", "_check_token"])
+def test_django_has_the_methods_that_our_check_of_forms_replaces_or_relies_on(name):
+    assert callable(getattr(CsrfViewMiddleware, name, None)), f"CsrfViewMiddleware.{name} is gone: look at accounts.csrf"
 
 
 @pytest.mark.parametrize("name", ["_get_response_bodies", "_get_response_for_code", "_is_list_view", "_get_parameters"])
