@@ -16,6 +16,7 @@ from jarvis.web import header_limits
 from jarvis.web.body_timeout import BodyTooSlow, limit_body_time
 from jarvis.web.cors import Cors
 from jarvis.web.request_body import list_codings, unpack_request
+from jarvis.web.forwarded import Forwarded
 
 logs.set_up_logging("web")
 pages = get_asgi_application()  # sets Django up, so what follows can import models
@@ -61,5 +62,6 @@ async def websocket(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 
 # Who may open a socket is decided in `chat.ws.handshake`: channels' own validator knows no keys, and no ports.
-application = ProtocolTypeRouter({"http": http, "websocket": websocket})
+doors = ProtocolTypeRouter({"http": http, "websocket": websocket})
+application = Forwarded(doors) if config.secure else doors
 gc_tuning.freeze_garbage()

@@ -5,13 +5,15 @@ from psycopg.conninfo import conninfo_to_dict
 
 from jarvis.lib import mail
 from jarvis.lib.config import BASE, config
+from jarvis.lib.hosts import LOOPBACK_HOSTS, own_host
 from jarvis.lib.secrets import cookie_name, secret_key
 
 django_stubs_ext.monkeypatch()  # classes such as ModelAdmin can then be written with their type
 
 SECRET_KEY = secret_key(config)
 DEBUG = False
-ALLOWED_HOSTS = list(config.allowed_hosts)
+# This machine's own names open what `make run` prints, and what a probe asks for, whatever the proxy is called.
+ALLOWED_HOSTS = list(dict.fromkeys([*config.allowed_hosts, *LOOPBACK_HOSTS, *own_host(config.web_host)]))
 ROOT_URLCONF = "jarvis.urls"
 ASGI_APPLICATION = "jarvis.asgi.application"
 APPEND_SLASH = False
@@ -248,7 +250,6 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = config.secure
 SECURE_HSTS_SECONDS = 31_536_000 if config.secure else 0
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if config.secure else None
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 

@@ -13,6 +13,7 @@ from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
 
 from jarvis.lib.config import config
+from jarvis.lib.hosts import LOOPBACK_NAMES
 
 USUAL_PORTS = {"http": 80, "https": 443}
 
@@ -28,8 +29,8 @@ class Place(NamedTuple):
 def is_own_origin(origin: str, host: str, *, secure: bool) -> bool:
     """Whether a page at `origin` is ours, where Jarvis was asked for under `host`; `secure`: and that was with TLS.
 
-    A page without TLS may not act on a site with it, for anybody on the way can write such a page. Without knowledge
-    of TLS (`JARVIS_SECURE` is not set), both schemes are the site's own.
+    A page without TLS may not act on a site with it, for anybody on the way can write such a page; there is nobody on
+    the way to this machine itself. Without knowledge of TLS (no `JARVIS_SECURE`), both schemes are the site's own.
     """
     place = parse_origin(origin)
     if place is None:
@@ -37,7 +38,7 @@ def is_own_origin(origin: str, host: str, *, secure: bool) -> bool:
     if is_trusted_origin(place, config.trusted_origins):
         return True
     asked = split_address(f"//{host}")
-    if asked is None or (secure and place.scheme != "https"):
+    if asked is None or (secure and place.scheme != "https" and place.name not in LOOPBACK_NAMES):
         return False
     return place.name == host_name(asked) and is_same_port(place, asked.port)
 

@@ -23,6 +23,9 @@ OWN = [  # origin, host, with TLS
     ("http://[::1]:8090", "[::1]:8090", False),
     ("http://[::1]", "[::1]:80", False),
     ("http://192.168.1.5", "192.168.1.5:80", False),
+    ("http://127.0.0.1:8090", "127.0.0.1:8090", True),  # around the proxy, by who sits at this machine
+    ("http://localhost:8090", "localhost:8090", True),
+    ("http://[::1]:8090", "[::1]:8090", True),
 ]
 FOREIGN = [
     ("http://evil.example", "x.example", False),
@@ -33,6 +36,8 @@ FOREIGN = [
     ("https://x.example:8443", "x.example", False),
     ("http://x.example", "x.example", True),  # anybody on the way can write that page
     ("http://x.example:443", "x.example:443", True),
+    ("http://localhost:8090", "x.example", True),
+    ("http://127.0.0.1:8091", "127.0.0.1:8090", True),
     ("http://x.example.evil.example", "x.example", False),
     ("http://evil.example/x.example", "x.example", False),
     ("http://x.example@evil.example", "x.example", False),
