@@ -85,7 +85,9 @@ def hidden_page() -> Refusal:
 
 
 def no_cookie() -> Refusal:
-    text = _("Your browser sent no cookie. Allow cookies for this site, load the page again and send the form once more.")
+    text = _(
+        "Your browser sent no cookie. Allow cookies for this site, load the page again and send the form once more."
+    )
     if config.secure:
         text += " " + _("This Jarvis sets them over HTTPS only: see that the address begins with https://.")
     return Refusal(_("Cookies are missing"), text)

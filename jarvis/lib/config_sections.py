@@ -6,21 +6,18 @@
 import re
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Literal
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
+
+from jarvis.lib.config_values import check_postgres, find_key_fault, parse_url, split_names
+from jarvis.lib.hosts import LOOPBACK_NAMES, find_host_fault, is_ipv6
 
 BASE = Path(__file__).resolve().parents[2]
 
 MAX_SYSTEM_PROMPT_CHARS = 20_000  # of the site's, a person's and a conversation's
 ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9A-Fa-f:.]+\](:\d{1,5})?", re.I)
-
-
-def split_names(value: Any) -> Any:
-    """Words that are separated by commas, as a tuple."""
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -55,6 +52,8 @@ class StorageSection(Section):
     def is_postgres(cls, value: str) -> str:
         if value and not value.startswith(("postgresql://", "postgres://")):
             raise ValueError("must start with postgresql://")
+        if value:
+            check_postgres(value)
         return value
 
     @field_validator("redis_url")
@@ -62,6 +61,9 @@ class StorageSection(Section):
     def is_redis(cls, value: str) -> str:
         if value and not value.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("must start with redis://, rediss:// or unix://")
+        parts = parse_url(value)
+        if value and (not value.startswith("unix:///") if parts.scheme == "unix" else not parts.hostname):
+            raise ValueError("must name a host or, with unix://, a path that begins with /")
         return value
 
 
@@ -98,6 +100,23 @@ class WebSection(Section):
         le=3600,
         description="Seconds in which a request's head, and then its body, must come; one more for each 64 KiB of it.",
     )
+
+    @field_validator("web_host")
+    @classmethod
+    def is_listening_address(cls, value: str) -> str:
+        if is_ipv6(value):
+            return value
+        if value.startswith(("*", ".", "[")) or find_host_fault(value):
+            raise ValueError("must be one address without a port, such as 127.0.0.1; 0.0.0.0 is every network")
+        return value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def are_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for word in value:
+            if fault := find_host_fault(word):
+                raise ValueError(fault)
+        return value
 
     @field_validator("cors_origins")
     @classmethod
@@ -156,7 +175,9 @@ class AccountsSection(Section):
     oidc_match_email: bool = Field(
         False, description="True signs in to the account with the same e-mail, where the provider has verified it."
     )
-    api_keys: Names = Field((), description="API keys for a small set-up without accounts, separated by commas.")
+    api_keys: Names = Field(
+        (), description="API keys for a small set-up without accounts, 16 or more characters each, by commas."
+    )
     allow_anonymous: bool = Field(False, description="True lets anyone who reaches the port use the API without a key.")
 
     @field_validator("email_url")
@@ -164,14 +185,26 @@ class AccountsSection(Section):
     def is_smtp(cls, value: str) -> str:
         if value and not value.startswith(("smtp://", "smtps://", "smtp+plain://")):
             raise ValueError("must start with smtp://, smtps:// or smtp+plain:// (no encryption)")
+        if value:
+            parse_url(value)
         return value
 
     @field_validator("oidc_server_url")
     @classmethod
     def is_secure(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if value and parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        parts = parse_url(value)
+        if value and parts.scheme != "https" and parts.hostname not in LOOPBACK_NAMES:
             raise ValueError("must start with https://")
+        if value and not parts.hostname:
+            raise ValueError("must name a host")
+        return value
+
+    @field_validator("api_keys")
+    @classmethod
+    def are_keys(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for key in value:
+            if fault := find_key_fault(key):
+                raise ValueError(fault)
         return value
 
     @field_validator("oidc_client_id", "oidc_client_secret")
@@ -214,7 +247,9 @@ class ChatSection(Section):
 
     max_message_chars: int = Field(5000, ge=1, le=1_000_000, description="Longest message, in characters.")
     system_prompt: str = Field(
-        "You are Jarvis, a helpful assistant.", max_length=MAX_SYSTEM_PROMPT_CHARS, description="Site-wide prompt."
+        "You are Jarvis, a helpful assistant.",
+        max_length=MAX_SYSTEM_PROMPT_CHARS,
+        description="Site-wide prompt; empty: none.",
     )
     titles: Literal["auto", "off"] = Field(
         "auto", description="auto: the model names conversations after its first answer (the guide does not)."
@@ -302,6 +337,8 @@ class EngineSection(Section):
     def is_http(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
+        if value and not parse_url(value).hostname:
+            raise ValueError("must name a host")
         return value.rstrip("/").removesuffix("/v1")
 
 

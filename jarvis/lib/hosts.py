@@ -32,7 +32,7 @@ def find_host_fault(word: str) -> str:
         return f"{word!r} is written {word[1:]}: a dot in front stands for all names below"
     if is_ipv6(word):
         return f"{word!r} needs brackets: [{word}]"
-    name, colon, port = word.rpartition(":")
+    _name, colon, port = word.rpartition(":")
     if colon and not word.endswith("]") and port.isdigit():
         return f"{word!r} has a port: leave it out, every port is allowed"
     return "" if HOST.fullmatch(word) else f"{word!r} is no host name such as jarvis.example.com, no IP address"

@@ -19,14 +19,14 @@ class Forwarded:
     """An ASGI application that finds in `scope["scheme"]` how the client came, not how the proxy did.
 
     A proxy that says nothing is taken at the word of `JARVIS_SECURE`: pages are redirected only where it says that the
-    client came without TLS. To redirect whoever comes without the header would lead to the same address again, for ever.
+    client came without TLS. Without the header a redirect would lead to the same address again, for ever.
     """
 
     def __init__(self, app: App) -> None:
         self.app = app
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        scheme = forwarded_scheme(scope["headers"])
+        scheme = client_scheme(scope["headers"])
         if not scheme and not scope["path"].startswith("/health"):
             warn_once()
         scheme = scheme or "https"
@@ -36,7 +36,7 @@ class Forwarded:
         await self.app({**scope, "scheme": scheme, "headers": headers}, receive, send)
 
 
-def forwarded_scheme(headers: Headers) -> str:
+def client_scheme(headers: Headers) -> str:
     """`https` or `http`, as the first proxy says in `X-Forwarded-Proto` or `Forwarded`; empty where none does."""
     named = {name.lower(): value.decode("latin1").lower() for name, value in headers}
     first = named.get(b"x-forwarded-proto", "").partition(",")[0].strip()

@@ -4,7 +4,6 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from accounts.models import Preferences
 from tests.support.accounts import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -70,7 +69,12 @@ CAUSES = [
     ("an odd page", {"origin": None, "referer": "nowhere"}, {"secure": True}, ["privacy"]),
     ("a page without TLS", {"origin": "http://localhost"}, {"secure": True}, ["https://localhost"]),
     ("a form without TLS", {"origin": None, "referer": "http://localhost/"}, {"secure": True}, ["https://localhost"]),
-    ("another page", {"origin": None, "referer": "https://e.example/x"}, {"secure": True}, ["from https://e.example, but"]),
+    (
+        "another page",
+        {"origin": None, "referer": "https://e.example/x"},
+        {"secure": True},
+        ["from https://e.example, but"],
+    ),
     ("no token", {}, {"token": ""}, ["without its token"]),
     ("a cut token", {}, {"token": "x"}, ["too old"]),
     ("an old token", {}, {"token": "x" * 64}, ["too old", "signed in or out"]),

@@ -5,7 +5,7 @@ import pytest
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 
-from jarvis.web.forwarded import Forwarded, forwarded_scheme
+from jarvis.web.forwarded import Forwarded, client_scheme
 from tests.support.live import static_files
 
 SAID = [
@@ -28,7 +28,7 @@ SAID = [
 
 @pytest.mark.parametrize(("headers", "scheme"), SAID)
 def test_the_scheme_of_the_client_is_what_the_first_proxy_says(headers, scheme):
-    assert forwarded_scheme([(name.encode(), value.encode()) for name, value in headers.items()]) == scheme
+    assert client_scheme([(name.encode(), value.encode()) for name, value in headers.items()]) == scheme
 
 
 @pytest.fixture

@@ -47,7 +47,9 @@ def test_rest_framework_wraps_the_request_of_django():
 
 @pytest.mark.parametrize("name", ["_origin_verified", "_check_referer", "_reject", "_get_secret", "_check_token"])
 def test_django_has_the_methods_that_our_check_of_forms_replaces_or_relies_on(name):
-    assert callable(getattr(CsrfViewMiddleware, name, None)), f"CsrfViewMiddleware.{name} is gone: look at accounts.csrf"
+    assert callable(getattr(CsrfViewMiddleware, name, None)), (
+        f"CsrfViewMiddleware.{name} is gone: look at accounts.csrf"
+    )
 
 
 @pytest.mark.parametrize("name", ["_get_response_bodies", "_get_response_for_code", "_is_list_view", "_get_parameters"])
