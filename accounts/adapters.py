@@ -25,6 +25,7 @@ from django.utils.translation import gettext as _
 from accounts.devices import describe_device
 from accounts.middleware import LANGUAGES
 from accounts.models import Preferences
+from accounts.names import normalize_email, normalize_name
 from accounts.sessions import session_address
 from jarvis.lib.config import config
 
@@ -35,6 +36,12 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Whether anybody may make an account. A link of invitation has a page of its own."""
         return config.signup == "open"
+
+    def clean_username(self, username: str, shallow: bool = False) -> str:
+        return str(super().clean_username(normalize_name(username), shallow))
+
+    def clean_email(self, email: str) -> str:
+        return normalize_email(email)
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return session_address(request)

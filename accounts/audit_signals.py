@@ -13,6 +13,7 @@ from django.http import HttpRequest
 
 from accounts.audit import record_event
 from accounts.models import ApiKey, GroupLimits, Invitation, UserLimits
+from accounts.names import find_account
 from jarvis.lib.client_address import client_address
 
 # What is watched: the name of its events, and fields that change by themselves all the time.
@@ -55,7 +56,7 @@ def record_sign_out(user: AbstractBaseUser | None, request: HttpRequest | None =
 
 def record_failed_sign_in(credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
     """The name is kept only where an account has it: people sometimes type their password into the wrong field."""
-    user = User.objects.filter(username=str(credentials.get("username") or "")[:150]).first()
+    user = find_account(str(credentials.get("username") or "")[:150])
     record_event(
         "sign_in.failed", obj=user, address=client_address(request) if request is not None else "", known=bool(user)
     )

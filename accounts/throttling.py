@@ -10,6 +10,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django_ratelimit.core import get_usage
 
+from accounts.names import normalize_email, normalize_name
 from jarvis.lib.client_address import client_address, rate_bucket
 from jarvis.lib.config import config
 from jarvis.lib.private_names import second_factor_account
@@ -21,11 +22,11 @@ RETRY_AFTER_SECONDS = 5  # after which to try again where Redis cannot be reache
 
 
 def read_username(request: HttpRequest) -> str:
-    return request.POST.get("login", "").strip().lower()
+    return normalize_name(request.POST.get("login", "")).casefold()
 
 
 def read_email(request: HttpRequest) -> str:
-    return request.POST.get("email", "").strip().lower()
+    return normalize_email(request.POST.get("email", ""))
 
 
 def current_account(request: HttpRequest) -> str:

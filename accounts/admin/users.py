@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.authentication import SERVICE_PREFIX
+from accounts.forms import PersonForm
 from accounts.models import Invitation
 from jarvis.lib.admin_filters import NamedFilters
 from jarvis.lib.config import config
@@ -48,6 +49,7 @@ def show_link(
 
 @admin.register(User)
 class PersonAdmin(NamedFilters, UserAdmin[User]):
+    form = PersonForm
     actions = ["make_reset_link", "remove_second_factor", "end_sessions"]
     list_display = ["username", "email", "first_name", "is_active", "is_staff", "last_login"]
 
@@ -66,6 +68,12 @@ class PersonAdmin(NamedFilters, UserAdmin[User]):
         if obj is not None and obj.username.startswith(SERVICE_PREFIX):
             fields = (*fields, "username")
         return fields if is_superuser(request) else (*fields, *RIGHTS)
+
+    def save_model(self, request: HttpRequest, obj: User, form: ModelForm[User], change: bool) -> None:
+        """A former address no longer signs in, nor resets the password."""
+        super().save_model(request, obj, form, change)
+        if "email" in form.changed_data:
+            EmailAddress.objects.filter(user=obj).exclude(email=obj.email).delete()
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         super().delete_queryset(request, self.select_changeable(request, queryset))

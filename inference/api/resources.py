@@ -99,7 +99,7 @@ class UsageView(APIView):
         if not may_read_all(request, "inference.usageday"):
             usage = usage.for_user(request.user.pk or 0)
         elif asked.get("user"):
-            usage = usage.filter(user__username=asked["user"])
+            usage = usage.filter(user__username__iexact=asked["user"])
         if asked.get("model"):
             usage = usage.filter(model=asked["model"])
         if asked.get("key"):

@@ -56,6 +56,41 @@ def test_what_cannot_be_an_account_is_explained_and_not_made(monkeypatch, alice,
     assert User.objects.count() == 1
 
 
+@pytest.mark.parametrize(("begin", "end"), [("", ""), ("", "\n"), ("", "\r\n"), ("", "\r"), ("\ufeff", "\r\n")])
+def test_what_ends_a_line_elsewhere_is_no_part_of_a_password(monkeypatch, begin, end):
+    type_in(monkeypatch, f"{begin}a b c d e f{end}")
+    say("createuser", "bob", "--password-stdin")
+    assert User.objects.get().check_password("a b c d e f")
+    type_in(monkeypatch, f"{begin} blank at both ends {end}")
+    say("changepassword", "BOB", "--password-stdin")
+    assert User.objects.get().check_password(" blank at both ends ")
+
+
+@pytest.mark.parametrize("line", ["createuser bob", "changepassword alice"])
+def test_without_a_terminal_one_is_told_how_to_give_the_password(monkeypatch, alice, line):
+    type_in(monkeypatch, "")
+    with pytest.raises(CommandError, match="--password-stdin"):
+        say(*line.split())
+
+
+def test_a_password_in_another_encoding_is_told(monkeypatch, alice):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("contraseña larga\n".encode("latin-1")), "utf-8"))
+    with pytest.raises(CommandError, match="UTF-8"):
+        say("changepassword", "alice", "--password-stdin")
+
+
+def test_an_account_is_found_whatever_the_case_of_its_name(alice):
+    say("apikey", "create", "--user", "Alice", "--name", "laptop")
+    assert "laptop" in say("apikey", "list", "--user", "ALICE")
+    assert "had none" in say("twofactor", "off", "aLICE")
+    for line in ("apikey list --user nobody", "changepassword nobody", "twofactor off nobody"):
+        with pytest.raises(CommandError, match=r"\.venv/bin/python manage\.py createuser nobody"):
+            say(*line.split())
+    User.objects.update(is_active=False)
+    with pytest.raises(CommandError, match="not active"):
+        say("apikey", "create", "--user", "alice", "--name", "laptop")
+
+
 def test_a_key_is_printed_once_and_only_its_hash_is_kept(alice):
     secret = say("apikey", "create", "--user", "alice", "--name", "laptop")
     assert secret.startswith("jv_")

@@ -3,10 +3,10 @@
 from datetime import timedelta
 from typing import Any
 
-from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from accounts.management.people import MANAGE, require_account
 from accounts.models import ApiKey
 
 
@@ -28,9 +28,9 @@ class Command(BaseCommand):
         getattr(self, options["verb"])(**options)
 
     def create(self, *, user: str, name: str, days: int | None, **_: Any) -> None:
-        owner = User.objects.filter(username=user, is_active=True).first()
-        if owner is None:
-            raise CommandError(f"There is no active account {user!r}. Make it with: manage.py createuser {user}")
+        owner = require_account(user)
+        if not owner.is_active:
+            raise CommandError(f"The account {owner} is not active. Activate it first, under Users in the admin.")
         if days is not None and days < 1:
             raise CommandError("--days must be 1 or more.")
         expires = None if days is None else timezone.now() + timedelta(days=days)
@@ -39,13 +39,13 @@ class Command(BaseCommand):
 
     def list(self, *, user: str | None, **_: Any) -> None:
         keys = ApiKey.objects.select_related("owner")
-        for key in keys.filter(owner__username=user) if user else keys:
+        for key in keys.filter(owner=require_account(user)) if user else keys:
             state = "revoked" if key.revoked_at else "usable" if ApiKey.objects.usable().filter(pk=key.pk) else "closed"
             self.stdout.write(f"{key.prefix}…  {state:8} {key.owner.get_username():20} {key.label}")
 
     def revoke(self, *, prefix: str, **_: Any) -> None:
         keys = list(ApiKey.objects.filter(prefix=prefix.rstrip("…"), revoked_at=None))
         if len(keys) != 1:
-            raise CommandError(f"{len(keys)} open keys begin with {prefix!r}. See: manage.py apikey list")
+            raise CommandError(f"{len(keys)} open keys begin with {prefix!r}. See: {MANAGE} apikey list")
         keys[0].revoke()
         self.stdout.write(f"{keys[0]} is revoked.")

@@ -1,13 +1,14 @@
 """Make an account: `createuser NAME`, with a prompt for the password or `--password-stdin`."""
 
-import sys
-from getpass import getpass
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import IntegrityError
+
+from accounts.management.people import get_password
+from accounts.names import check_name, normalize_name
 
 
 class Command(BaseCommand):
@@ -19,20 +20,16 @@ class Command(BaseCommand):
         parser.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        user = User(username=options["name"], is_staff=options["admin"], is_superuser=options["admin"])
-        password = sys.stdin.readline().rstrip("\n") if options["password_stdin"] else ask_password()
+        name, admin = normalize_name(options["name"]), options["admin"]
+        user = User(username=name, is_staff=admin, is_superuser=admin)
         try:
+            check_name(name)
             user.full_clean(exclude=["password"])
-            validate_password(password, user)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
-        user.set_password(password)
-        user.save()
+        user.set_password(get_password(user, stdin=options["password_stdin"]))
+        try:
+            user.save()
+        except IntegrityError:  # somebody was quicker
+            raise CommandError(f"There is an account {name} already. Nothing was done.") from None
         self.stdout.write(f"The account {user.username} is made.")
-
-
-def ask_password() -> str:
-    password = getpass("Password: ")
-    if getpass("Again: ") != password:
-        raise CommandError("The two passwords differ. Nothing was made; try again.")
-    return password

@@ -3,8 +3,9 @@
 from typing import Any
 
 from allauth.mfa.models import Authenticator
-from django.contrib.auth.models import User
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
+
+from accounts.management.people import require_account
 
 
 class Command(BaseCommand):
@@ -15,8 +16,6 @@ class Command(BaseCommand):
         parser.add_argument("name", help="the account")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        user = User.objects.filter(username=options["name"]).first()
-        if user is None:
-            raise CommandError(f"There is no account {options['name']!r}.")
+        user = require_account(options["name"])
         count, _ = Authenticator.objects.filter(user=user).delete()
         self.stdout.write(f"{user} signs in with the password alone." if count else f"{user} had none.")
