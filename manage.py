@@ -1,11 +1,9 @@
 #!/usr/bin/env python
-"""Django's command line for Jarvis."""
+"""The command line of Jarvis: Django's, and commands of its own."""
 
-import os
 import sys
 
-if __name__ == "__main__":
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "jarvis.settings")
-    from django.core.management import execute_from_command_line
+from jarvis.management.command_line import main
 
-    execute_from_command_line(sys.argv)
+if __name__ == "__main__":
+    main(sys.argv)

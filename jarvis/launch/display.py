@@ -60,6 +60,14 @@ class Display:
         else:
             self._write(f"{line}\n")
 
+    def remove_note(self, line: str, told: str) -> None:
+        """Take one away that is no longer true; where lines cannot be taken back, say what is true now."""
+        self._notes = [note for note in self._notes if note != line]
+        if self.live:
+            self._draw()
+        else:
+            print(told, file=self.out, flush=True)
+
     def clear_notes(self) -> None:
         """Take the lines away that are no longer true."""
         self._notes.clear()

@@ -7,7 +7,7 @@ import socket
 
 from inference.redis.client import UNAVAILABLE_ERRORS, close_client
 from inference.worker_state import WorkerState
-from jarvis.launch import children, database, port
+from jarvis.launch import children, database, notices, port
 from jarvis.launch.child import Child
 from jarvis.launch.display import Display, DisplayRow
 from jarvis.launch.errors import LaunchError
@@ -61,14 +61,18 @@ class Instance:
         link = await asyncio.to_thread(database.migrate)
         await asyncio.to_thread(database.collect_static, self.config)
         await self.supervisor.start_children(children.web_plans(self.config, fd, dev=self.dev))
-        self.display.add_note(f"Jarvis is at {self.address}  (Ctrl-C stops it; logs are in {self.config.var / 'log'})")
-        if link:
-            self.display.add_note(f"Make the first administrator: {self.address}{link}")
+        public = notices.public_address(self.config)
+        place = f"{self.address}{f' and, by the proxy, {public}' if public else ''}"
+        self.display.add_note(f"Jarvis is at {place}  (Ctrl-C stops it; logs are in {self.config.var / 'log'})")
+        for sentence in await asyncio.to_thread(notices.find_notices, self.config):
+            self.display.add_note(f"Note: {sentence}")
+        first = f"Make the first administrator: {self.address}{link}" if link else ""
+        if first:
+            self.display.add_note(first)
         # Loading an engine takes every core there is, so it begins when the page answers.
         worker, *_ = [self.supervisor.keep_child(plan) for plan in children.background_plans(self.config)]
-        await asyncio.gather(
-            self._show_engine(worker), self.supervisor.rotate_logs(), self.supervisor.watch_disk(self.config.var)
-        )
+        works = [self._show_engine(worker), self.supervisor.rotate_logs(), self.supervisor.watch_disk(self.config.var)]
+        await asyncio.gather(*works, *([notices.drop_used_link(self.display, first)] if first else []))
 
     def _open_listener(self) -> int | None:
         """The file descriptor of the one listening socket, which stays open here while web processes come and go."""
