@@ -42,6 +42,15 @@ def without_links(record: logging.LogRecord) -> bool:
     return True
 
 
+def without_blame(record: logging.LogRecord) -> bool:
+    """A filter that makes a line of what Django tells of odd requests, such as one for a host that is not served: the
+    fault is the client's, and where it was noticed is no news."""
+    if record.name.startswith("django.security"):
+        record.exc_info, record.exc_text = None, None
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+    return True
+
+
 def set_up_logging(process: str, *, stream: Any = None) -> None:
     """Send all logs of this process to one stream (stderr). `process`: web, worker, celery, … as each line says."""
     stream = stream or sys.stderr
@@ -70,6 +79,7 @@ def set_up_logging(process: str, *, stream: Any = None) -> None:
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
     handler.addFilter(without_links)
+    handler.addFilter(without_blame)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(config.log_level)

@@ -3,7 +3,7 @@
 from urllib.parse import quote
 
 import structlog
-from django.core.exceptions import ValidationError
+from django.core.exceptions import DisallowedHost, ValidationError
 from django.db import DataError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -19,11 +19,13 @@ from jarvis.web.wrong_address import explain_wrong_address, with_final_slash
 log = structlog.get_logger(__name__)
 
 GONE = "There is no such thing, or it belongs to somebody else."
+MAX_HOST_CHARS = 253  # characters, of a name in DNS
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's own view looks for a CSRF token first, in the very body that cannot be read, and fails on it."""
-    return render(request, "400.html", status=400)
+    host = request.META.get("HTTP_HOST", "?")[:MAX_HOST_CHARS] if isinstance(exception, DisallowedHost) else ""
+    return render(request, "400.html", {"host": host}, status=400)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

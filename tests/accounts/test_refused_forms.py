@@ -3,6 +3,7 @@
 import pytest
 from django.conf import settings
 from django.test import Client
+from django.utils.html import escape
 
 from tests.support.accounts import PASSWORD
 
@@ -102,6 +103,16 @@ def test_without_cookies_the_page_says_so(alice, configure):
     browser.client.cookies.clear()
     configure(secure=True)
     assert "https://" in browser.send(token=token).content.decode()
+
+
+@pytest.mark.parametrize("host", ["evil.example", "x y", "<b>.example", "a" * 300])
+def test_a_host_that_is_not_served_is_told_with_the_setting(host):
+    answer = Client().get("/sign-in/", headers={"host": host})
+    assert answer.status_code == 400
+    text = answer.content.decode()
+    assert escape(host[:253]) in text
+    assert "JARVIS_ALLOWED_HOSTS" in text
+    assert "<b>" not in text
 
 
 def test_the_second_tab_of_the_sign_in_leads_in(alice):

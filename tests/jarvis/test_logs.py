@@ -1,6 +1,7 @@
 """Logs are JSON lines that follow a call through all processes, and hold no secret and nothing that was said."""
 
 import json
+import logging
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ from inference.tasks import give_up
 from jarvis.celery import carry_request_id, drop_request_id, take_request_id
 from jarvis.lib.config import BASE
 from jarvis.lib.database import in_database
+from jarvis.lib.logs import without_blame
 from tests.support.gateway import live
 from tests.support.workers import alice, fake, held
 
@@ -54,6 +56,21 @@ def test_the_level_and_the_form_can_be_chosen():
     (first, *_) = lines(JARVIS_LOG_FORMAT="text", JARVIS_LOG_LEVEL="INFO")
     assert not first.startswith("{")
     assert "thing.happened" in first
+
+
+def test_an_odd_request_is_a_warning_of_one_line_and_a_fault_of_ours_is_not():
+    def record(name):
+        try:
+            _ = 1 / 0
+        except ZeroDivisionError:
+            return logging.LogRecord(name, logging.ERROR, "", 1, "odd", (), sys.exc_info())
+
+    client, ours = record("django.security.DisallowedHost"), record("django.request")
+    assert without_blame(client)
+    assert without_blame(ours)
+    assert (client.exc_info, client.levelname) == (None, "WARNING")
+    assert ours.exc_info
+    assert ours.levelname == "ERROR"
 
 
 @pytest.mark.django_db(transaction=True)
