@@ -67,10 +67,10 @@ class UserLimits(Limited):
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="limits")
 
     class Meta:
-        verbose_name = verbose_name_plural = _("limits")
+        verbose_name = verbose_name_plural = _("limits of accounts")
 
     def __str__(self) -> str:
-        return f"limits of {self.user_id}"
+        return self.user.get_username()
 
 
 class GroupLimits(Limited):
@@ -88,10 +88,10 @@ class GroupLimits(Limited):
     )
 
     class Meta:
-        verbose_name = verbose_name_plural = _("limits")
+        verbose_name = verbose_name_plural = _("limits of groups")
 
     def __str__(self) -> str:
-        return f"limits of {self.group_id}"
+        return self.group.name
 
 
 class Scope(models.TextChoices):
@@ -228,7 +228,7 @@ class Preferences(models.Model):
         verbose_name_plural = "preferences"
 
     def __str__(self) -> str:
-        return f"preferences of {self.user_id}"
+        return self.user.get_username()
 
     @classmethod
     def for_user(cls, user: AbstractUser | AnonymousUser) -> "Preferences":

@@ -5,13 +5,16 @@ needs every list that there is to name its model (`accounts.authentication.inter
 to a group, it is named in the group's list; and a list is never emptied here, for that would open everything.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from typing import Any, cast
 
 from django import forms
+from django.contrib import messages
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.dispatch import receiver
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -20,6 +23,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import ApiKey, GroupLimits, UserLimits
+from accounts.signals import models_listed
 from inference.models import LanguageModel
 from jarvis.lib.query import MAX_ROW_ID, parse_whole_number
 
@@ -84,6 +88,20 @@ class AccessForm(forms.ModelForm[LanguageModel]):
             if models and models != row.allowed_models:  # emptied meanwhile by somebody else: then it stays as it is
                 row.allowed_models = models
                 row.save(update_fields=["allowed_models"])
+
+
+@receiver(models_listed)
+def warn_of_unknown_models(request: HttpRequest, names: Sequence[str], **_rest: Any) -> None:
+    """Say which names of a list that was saved are no model. It is saved all the same: a model may come later."""
+    known = list(LanguageModel.objects.values_list("name", flat=True))
+    for name in (name for name in names if name not in known):
+        close = get_close_matches(name.casefold(), {other.casefold(): other for other in known}, n=1)
+        meant = next((other for other in known if close and other.casefold() == close[0]), "")
+        text = _("There is no model %(name)s.") % {"name": name}
+        messages.warning(request, f"{text} {_('Is %(name)s meant?') % {'name': meant}}" if meant else text)
+    offered = {model.name for model in LanguageModel.objects.offered()}
+    if names and not offered.intersection(names):
+        messages.warning(request, _("None of the models in this list is offered now: whom it is for can use none."))
 
 
 def may_see(request: HttpRequest) -> bool:

@@ -20,14 +20,21 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from accounts.models import DEFAULT_SCOPES, ApiKey, GroupLimits, Scope, UserLimits
+from accounts.models import ApiKey, DEFAULT_SCOPES, GroupLimits, Limited, Scope, UserLimits
 from jarvis.lib.admin_filters import NamedFilters
+from accounts.signals import models_listed
 
 LIMIT_FIELDS = ["requests_per_minute", "tokens_per_minute", "parallel", "tokens_per_month", "allowed_models"]
 LIMITS_FIELDSET = (
     _("Limits"),
     {"fields": LIMIT_FIELDS, "description": _("Of all that is said of key, account and groups, the tightest holds.")},
 )
+
+
+def announce_models(request: HttpRequest, row: Limited, form: ModelForm[Any]) -> None:
+    """Let it be looked at whether the models that a list names are there."""
+    if "allowed_models" in form.changed_data:
+        models_listed.send(sender=type(row), request=request, names=row.allowed_models)
 
 
 class ApiKeyAdminForm(forms.ModelForm[ApiKey]):
@@ -120,6 +127,7 @@ class ApiKeyAdmin(NamedFilters):
             obj.created_by_id = request.user.pk
             request.replace_secret = obj.replace_secret()  # type: ignore[attr-defined]
         super().save_model(request, obj, form, change)
+        announce_models(request, obj, form)
 
     def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
         return self.show_secret(request, obj, request.replace_secret)  # type: ignore[attr-defined]
@@ -181,6 +189,10 @@ class UserLimitsAdmin(NamedFilters):
     search_fields = ["user__username"]
     autocomplete_fields = ["user"]
 
+    def save_model(self, request: HttpRequest, obj: UserLimits, form: ModelForm[UserLimits], change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        announce_models(request, obj, form)
+
 
 @admin.register(GroupLimits)
 class GroupLimitsAdmin(NamedFilters):
@@ -189,3 +201,7 @@ class GroupLimitsAdmin(NamedFilters):
     list_select_related = ["group"]
     search_fields = ["group__name"]
     autocomplete_fields = ["group"]
+
+    def save_model(self, request: HttpRequest, obj: GroupLimits, form: ModelForm[GroupLimits], change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        announce_models(request, obj, form)

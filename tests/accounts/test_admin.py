@@ -176,3 +176,44 @@ def test_staff_may_still_look_at_and_revoke_any_key(client, carol):
     client.post("/admin/accounts/apikey/", {"action": "revoke", "_selected_action": [key.pk]})
     key.refresh_from_db()
     assert key.revoked_at is not None
+def test_limits_of_accounts_and_of_groups_are_told_apart_and_have_names(client, carol, alice):
+    UserLimits.objects.create(user=alice)
+    group = Group.objects.create(name="writers")
+    GroupLimits.objects.create(group=group)
+    page = client.get("/admin/accounts/").content.decode()
+    assert "Limits of accounts" in page
+    assert "Limits of groups" in page
+    for path, name in ((f"userlimits/{alice.pk}", "alice"), (f"grouplimits/{group.pk}", "writers")):
+        page = client.get(f"/admin/accounts/{path}/change/").content.decode()
+        assert f"<h2>{name}</h2>" in page
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ("guide", []),
+        ("guide, later", ["There is no model later."]),
+        ("Qwen3, Guide", ["There is no model Qwen3.", "There is no model Guide. Is guide meant?", "can use none"]),
+        ("giude", ["There is no model giude. Is guide meant?", "can use none"]),
+        ("off", ["can use none"]),
+        ("", []),
+    ],
+)
+def test_a_list_that_names_no_model_is_warned_about(client, carol, alice, names, told):
+    LanguageModel.objects.all().delete()  # the one that is there from the start, in some databases
+    LanguageModel.objects.create(name="guide", source="guide", default=True)
+    LanguageModel.objects.create(name="off", source="off", enabled=False)
+    group = Group.objects.create(name="writers")
+    (key := ApiKey(owner=alice, label="x")).replace_secret()
+    key.save()
+    change = f"/admin/accounts/apikey/{key.pk}/change/"
+    expiry = {"expires_at_0": "", "expires_at_1": ""}
+    for path, fields in (
+        ("/admin/accounts/grouplimits/add/", {"group": group.pk, "priority": "0"}),
+        ("/admin/accounts/userlimits/add/", {"user": alice.pk}),
+        (change, {"label": "x", "scopes": ["chat"]} | expiry),
+    ):
+        answer = client.post(path, fields | {"allowed_models": names}, follow=True)
+        warnings = [str(message) for message in answer.context["messages"] if message.level_tag == "warning"]
+        assert len(warnings) == len(told), (path, warnings)
+        assert all(words in warning for words, warning in zip(told, warnings, strict=True))
