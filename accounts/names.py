@@ -49,14 +49,18 @@ def find_account(name: str) -> User | None:
 
 def check_name(name: str, of: User | None = None) -> None:
     """Raises ValidationError where another account has the name."""
-    if select_by_name(name).exclude(pk=of and of.pk).exists():
+    if exclude_account(select_by_name(name), of).exists():
         raise ValidationError(_("Another account has this name already. Capitals make no difference."))
 
 
 def check_email(email: str, of: User | None = None) -> None:
     """Raises ValidationError where another account has the address."""
-    if email and User.objects.filter(email__iexact=normalize_email(email)).exclude(pk=of and of.pk).exists():
+    if email and exclude_account(User.objects.filter(email__iexact=normalize_email(email)), of).exists():
         raise ValidationError(_("Another account has this address. Give another one, or none."))
+
+
+def exclude_account(accounts: QuerySet[User], user: User | None) -> QuerySet[User]:
+    return accounts if user is None or user.pk is None else accounts.exclude(pk=user.pk)
 
 
 @receiver(pre_save, sender=User)

@@ -32,7 +32,8 @@ def decode_headers(scope: Mapping[str, Any]) -> dict[str, str]:
 async def admit_handshake(scope: Mapping[str, Any]) -> Pass:
     """The pass of a handshake. Raises ForeignOrigin, MayNotChat or Unauthenticated.
 
-    Browsers always send an Origin, and it must be this site, port and all: cookies are the same for all ports. Without one it is a program, which needs a key.
+    Browsers always send an Origin, and it must be this site, port and all: cookies are the same for all ports.
+    Without one it is a program, which needs a key.
     """
     headers = decode_headers(scope)
     host, origin = headers.get("host", ""), headers.get("origin")

@@ -62,14 +62,20 @@ def test_a_page_at_a_trusted_address_may_send_forms(alice, configure):
     assert browser.send()["location"] == "/"
 
 
+TEST_SITE = {"host": "testserver"}  # no name of this machine itself, which needs no TLS
 CAUSES = [
     ("another port", {"origin": "http://localhost:8443"}, {}, ["http://localhost:8443", "JARVIS_TRUSTED_ORIGINS"]),
     ("another site", {"origin": "https://evil.example"}, {}, ["https://evil.example", "JARVIS_TRUSTED_ORIGINS"]),
     ("a hidden page", {"origin": "null"}, {}, ["privacy"]),
     ("no page", {"origin": None}, {"secure": True}, ["privacy"]),
     ("an odd page", {"origin": None, "referer": "nowhere"}, {"secure": True}, ["privacy"]),
-    ("a page without TLS", {"origin": "http://localhost"}, {"secure": True}, ["https://localhost"]),
-    ("a form without TLS", {"origin": None, "referer": "http://localhost/"}, {"secure": True}, ["https://localhost"]),
+    ("a page without TLS", TEST_SITE | {"origin": "http://testserver"}, {"secure": True}, ["https://testserver"]),
+    (
+        "a form without TLS",
+        TEST_SITE | {"origin": None, "referer": "http://testserver/"},
+        {"secure": True},
+        ["https://testserver"],
+    ),
     (
         "another page",
         {"origin": None, "referer": "https://e.example/x"},
@@ -138,3 +144,11 @@ def test_an_old_form_does_nothing_and_leads_nowhere_else(alice):
     foreign = Browser(origin="https://evil.example")
     foreign.client.cookies = browser.client.cookies
     assert foreign.send(token=token).status_code == 403
+
+
+def test_the_cause_is_told_in_spanish_too(alice):
+    browser = Browser(origin="https://evil.example", **{"accept-language": "es"})
+    browser.token()
+    assert "El formulario viene de https://evil.example" in browser.send().content.decode()
+    answer = Client().get("/sign-in/", headers={"host": "evil.example", "accept-language": "es"})
+    assert "no se atiende aquí" in answer.content.decode()

@@ -14,7 +14,7 @@ from accounts.models import ApiKey
 from inference.redis.client import shared_client
 from inference.redis.keys import WORKERS
 from jarvis.lib.database import in_database
-from tests.support.sockets import HOST, handshake_headers, handshake_refusal, open_socket, session_cookie
+from tests.support.sockets import handshake_headers, handshake_refusal, open_socket, session_cookie
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

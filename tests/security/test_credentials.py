@@ -171,7 +171,10 @@ FORMS: dict[str, tuple[Callable[[str], dict[str, str]], bool]] = {
     "two that differ the other way": (lambda key: {"x-api-key": "jv_other", "authorization": f"Bearer {key}"}, False),
     "another scheme": (lambda key: {"authorization": f"Basic {key}"}, False),
     "another header": (lambda key: {"api-key": key, "x-auth-token": key}, False),
-    "a cookie": (lambda key: {"cookie": f"x-api-key={key}; authorization={key}; {settings.SESSION_COOKIE_NAME}={key}"}, False),
+    "a cookie": (
+        lambda key: {"cookie": f"x-api-key={key}; authorization={key}; {settings.SESSION_COOKIE_NAME}={key}"},
+        False,
+    ),
 }
 
 
