@@ -1,5 +1,5 @@
 """Addresses as sign-in and resets look for them. What then belongs to several accounts is told by
-`accounts.names.keep_names_unique`, which runs after each migration; nothing is taken from anybody."""
+`accounts.name_clashes.keep_names_unique`, which runs after each migration; nothing is taken from anybody."""
 
 from typing import Any
 

@@ -5,7 +5,7 @@ import asyncio
 from django.db import DatabaseError, connections
 
 from accounts.first_admin import needs_first_admin
-from accounts.names import find_clashes
+from accounts.name_clashes import find_clashes
 from jarvis.launch.display import Display
 from jarvis.lib.config import Config, find_warnings
 from jarvis.lib.hosts import LOOPBACK_HOSTS

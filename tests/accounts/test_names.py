@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
 
-from accounts import names
+from accounts import name_clashes
 from accounts.models import Invitation
 from tests.support.accounts import PASSWORD, mail, sign_in
 
@@ -102,19 +102,19 @@ def test_a_reset_finds_an_address_that_was_stored_with_capitals(client, alice, m
 def clash(db):
     """Two accounts from before names had to differ in more than case."""
     with connection.cursor() as cursor:
-        cursor.execute(f"DROP INDEX {names.INDEX}")
+        cursor.execute(f"DROP INDEX {name_clashes.INDEX}")
     return [User.objects.create_user(name, password=f"{PASSWORD} of {name}") for name in ("ana", "ANA")]
 
 
 def has_index():
     with connection.cursor() as cursor:
-        cursor.execute(names.FIND_INDEX, [names.INDEX])
+        cursor.execute(name_clashes.FIND_INDEX, [name_clashes.INDEX])
         return cursor.fetchone() is not None
 
 
 def report():
     out = io.StringIO()
-    names.keep_names_unique("default", 1, out)
+    name_clashes.keep_names_unique("default", 1, out)
     return out.getvalue()
 
 
