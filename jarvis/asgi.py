@@ -15,8 +15,8 @@ from jarvis.lib.config import config
 from jarvis.web import header_limits
 from jarvis.web.body_timeout import BodyTooSlow, limit_body_time
 from jarvis.web.cors import Cors
-from jarvis.web.request_body import list_codings, unpack_request
 from jarvis.web.forwarded import Forwarded
+from jarvis.web.request_body import list_codings, unpack_request
 
 logs.set_up_logging("web")
 pages = get_asgi_application()  # sets Django up, so what follows can import models

@@ -20,9 +20,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from accounts.models import ApiKey, DEFAULT_SCOPES, GroupLimits, Limited, Scope, UserLimits
-from jarvis.lib.admin_filters import NamedFilters
+from accounts.models import DEFAULT_SCOPES, ApiKey, GroupLimits, Limited, Scope, UserLimits
 from accounts.signals import models_listed
+from jarvis.lib.admin_filters import NamedFilters
 
 LIMIT_FIELDS = ["requests_per_minute", "tokens_per_minute", "parallel", "tokens_per_month", "allowed_models"]
 LIMITS_FIELDSET = (

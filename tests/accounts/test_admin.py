@@ -176,6 +176,8 @@ def test_staff_may_still_look_at_and_revoke_any_key(client, carol):
     client.post("/admin/accounts/apikey/", {"action": "revoke", "_selected_action": [key.pk]})
     key.refresh_from_db()
     assert key.revoked_at is not None
+
+
 def test_limits_of_accounts_and_of_groups_are_told_apart_and_have_names(client, carol, alice):
     UserLimits.objects.create(user=alice)
     group = Group.objects.create(name="writers")

@@ -9,9 +9,9 @@ import string
 
 import hypothesis
 import pytest
+from django.conf import settings
 from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
-from django.conf import settings
 from hypothesis import strategies as st
 
 from jarvis.lib.database import in_database
