@@ -1,15 +1,18 @@
 """What a start tells whoever watches it, beside the state of the processes."""
 
 import asyncio
+import time
 
-from django.db import DatabaseError, connections
+import psycopg
+from django.db import connections
 
-from accounts.first_admin import needs_first_admin
+from accounts.first_admin import MAX_LINK_AGE_SECONDS
 from accounts.name_clashes import find_clashes
 from jarvis.launch.display import Display
 from jarvis.lib.config import Config, find_warnings
 from jarvis.lib.hosts import LOOPBACK_HOSTS
 
+FIND_ADMIN = "SELECT 1 FROM auth_user WHERE is_superuser LIMIT 1"
 POLL_SECONDS = 10.0  # seconds between two looks whether there is an administrator
 
 
@@ -30,21 +33,24 @@ def public_address(config: Config) -> str:
     return f"https://{names[0]}" if config.secure and names else ""
 
 
-async def drop_used_link(display: Display, note: str) -> None:
-    """Take the note with the link to the first administrator's account away, once there is one."""
-    while await asyncio.to_thread(is_admin_missing):
+async def drop_used_link(config: Config, display: Display, note: str) -> None:
+    """Take the note with the link to the first administrator's account away, once it opens nothing any more."""
+    until = time.monotonic() + MAX_LINK_AGE_SECONDS
+    while await asyncio.to_thread(is_admin_missing, config):
+        if time.monotonic() > until:
+            display.remove_note(note, "The link for the first administrator has expired. A new start makes another.")
+            return
         await asyncio.sleep(POLL_SECONDS)
     display.remove_note(note, "The first administrator is made.")
 
 
-def is_admin_missing() -> bool:
-    """Also where Postgres is away for the moment."""
+def is_admin_missing(config: Config) -> bool:
+    """Also where Postgres is away for the moment. By a connection of its own, for Django would open several."""
     try:
-        return needs_first_admin()
-    except DatabaseError:
+        with psycopg.connect(config.postgres, connect_timeout=3) as connection:
+            return connection.execute(FIND_ADMIN).fetchone() is None
+    except psycopg.Error:
         return True
-    finally:
-        close_connections()
 
 
 def close_connections() -> None:

@@ -72,7 +72,7 @@ class Instance:
         # Loading an engine takes every core there is, so it begins when the page answers.
         worker, *_ = [self.supervisor.keep_child(plan) for plan in children.background_plans(self.config)]
         works = [self._show_engine(worker), self.supervisor.rotate_logs(), self.supervisor.watch_disk(self.config.var)]
-        await asyncio.gather(*works, *([notices.drop_used_link(self.display, first)] if first else []))
+        await asyncio.gather(*works, *([notices.drop_used_link(self.config, self.display, first)] if first else []))
 
     def _open_listener(self) -> int | None:
         """The file descriptor of the one listening socket, which stays open here while web processes come and go."""

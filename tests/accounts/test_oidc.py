@@ -81,6 +81,23 @@ def test_a_name_that_is_taken_here_becomes_another_one(client, provider, configu
     assert client.get("/settings/").context["user"] != alice
 
 
+@pytest.mark.parametrize("name", ["ALICE", "Ａｌｉｃｅ"])
+def test_a_name_that_differs_in_case_alone_becomes_another_one_too(client, provider, configured, alice, name):
+    configured(provider, oidc_signup=True)
+    provider.claims |= {"preferred_username": name}
+    assert through(client)["location"] == "/"
+    assert client.get("/settings/").context["user"] != alice
+
+
+def test_an_address_that_was_stored_with_capitals_is_the_same(client, provider, configured, alice):
+    configured(provider, oidc_match_email=True)
+    alice.email = "ALICE@Example.com"
+    alice.save()
+    provider.claims |= {"email": "Alice@EXAMPLE.com"}
+    assert through(client)["location"] == "/"
+    assert client.get("/settings/").context["user"] == alice
+
+
 def test_an_account_is_connected_by_its_owner_and_then_signs_in(client, provider, alice):
     client.force_login(alice)
     assert through(client, connect=True)["location"] == "/sign-in/again/"  # not whoever finds a page open
