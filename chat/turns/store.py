@@ -45,6 +45,7 @@ def complete_prompts(ended: Collection[UUID]) -> None:
         except ApiError as error:  # it is answered without that text, and nothing else is held up
             log.warning("prompt.incomplete", generation=str(row.pk), reason=error.message)
             continue
+        assert row.request is not None
         limit = ChatRequest.from_row(row.request).max_tokens  # so much was reserved for it
         if limit is not None:
             request = ChatRequest.from_row(request).with_limit(limit).to_row()
