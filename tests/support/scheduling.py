@@ -34,3 +34,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next(by_marker, others)
 
     items.sort(key=rank)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Packed bytes hold the time at which they were packed, and all processes must have the same names of tests."""
+    return argname if isinstance(val, bytes) and not val.isascii() else None
