@@ -3,6 +3,9 @@
 import gc
 
 YOUNG_THRESHOLD_OBJECTS = 20_000  # new objects between two collections of the youngest, instead of 700
+# What lives through two collections is looked at again only when all is. Calls under way do, with the cycles that they
+# are; so the pauses between must not be long, or garbage fills hundreds of MB.
+COLLECTIONS_BEFORE_OLDER = 10
 
 
 def freeze_garbage() -> None:
@@ -13,4 +16,4 @@ def freeze_garbage() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG_THRESHOLD_OBJECTS, 20, 50)
+    gc.set_threshold(YOUNG_THRESHOLD_OBJECTS, COLLECTIONS_BEFORE_OLDER, COLLECTIONS_BEFORE_OLDER)
