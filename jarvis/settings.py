@@ -84,7 +84,7 @@ TEMPLATES = [
 _postgres = conninfo_to_dict(config.postgres)
 DATABASES = {
     "default": {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "jarvis.lib.postgres",
         "NAME": _postgres.pop("dbname", "jarvis"),
         "USER": _postgres.pop("user", ""),
         "PASSWORD": _postgres.pop("password", ""),
