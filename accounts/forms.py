@@ -8,13 +8,13 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.webauthn.forms import AddWebAuthnForm
 from django import forms
 from django.conf import settings
-from django.contrib.auth.forms import UserChangeForm, UserCreationForm
+from django.contrib.auth.forms import UserCreationForm
 from django.contrib.auth.models import User
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Preferences
-from accounts.names import check_email, check_name, normalize_email
+from accounts.names import check_email, normalize_email
 from jarvis.lib.config import config
 
 NEW_PASSWORD = _("8 or more characters, not a common word, not like the name.")
@@ -111,22 +111,6 @@ class ProfileForm(forms.ModelForm[User]):
         if "email" in self.fields:
             EmailAddress.objects.filter(user=user).exclude(email=user.email).delete()
         return user
-
-
-class PersonForm(UserChangeForm[User]):
-    """An account in the admin. What was there before names and addresses had to differ stays until it is changed."""
-
-    def clean_username(self) -> str:
-        name = str(self.cleaned_data["username"])
-        if "username" in self.changed_data:
-            check_name(name, self.instance)
-        return name
-
-    def clean_email(self) -> str:
-        email = normalize_email(self.cleaned_data["email"])
-        if "email" in self.changed_data:
-            check_email(email, self.instance)
-        return email
 
 
 class AppearanceForm(forms.ModelForm[Preferences]):

@@ -98,7 +98,8 @@ def warn_of_unknown_models(request: HttpRequest, names: Sequence[str], **_rest: 
         close = get_close_matches(name.casefold(), {other.casefold(): other for other in known}, n=1)
         meant = next((other for other in known if close and other.casefold() == close[0]), "")
         text = _("There is no model %(name)s.") % {"name": name}
-        messages.warning(request, f"{text} {_('Is %(name)s meant?') % {'name': meant}}" if meant else text)
+        hint = _("Is %(name)s meant?") % {"name": meant}
+        messages.warning(request, f"{text} {hint}" if meant else text)
     offered = {model.name for model in LanguageModel.objects.offered()}
     if names and not offered.intersection(names):
         messages.warning(request, _("None of the models in this list is offered now: whom it is for can use none."))

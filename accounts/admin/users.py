@@ -11,6 +11,7 @@ from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from allauth.usersessions.models import UserSession
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.forms import UserChangeForm
 from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
 from django.forms import ModelForm
@@ -22,8 +23,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.authentication import SERVICE_PREFIX
-from accounts.forms import PersonForm
 from accounts.models import Invitation
+from accounts.names import check_email, check_name, normalize_email
 from jarvis.lib.admin_filters import NamedFilters
 from jarvis.lib.config import config
 
@@ -45,6 +46,22 @@ def show_link(
     link = request.build_absolute_uri(address)
     context = {**site.each_context(request), "title": title, "about": about, "link": link, "back": reverse(back)}
     return TemplateResponse(request, "admin/accounts/link.html", context, headers={"Cache-Control": "no-store"})
+
+
+class PersonForm(UserChangeForm[User]):
+    """An account in the admin. What was there before names and addresses had to differ stays until it is changed."""
+
+    def clean_username(self) -> str:
+        name = str(self.cleaned_data["username"])
+        if "username" in self.changed_data:
+            check_name(name, self.instance)
+        return name
+
+    def clean_email(self) -> str:
+        email = normalize_email(self.cleaned_data["email"])
+        if "email" in self.changed_data:
+            check_email(email, self.instance)
+        return email
 
 
 @admin.register(User)
@@ -176,7 +193,7 @@ class InvitationAdmin(NamedFilters):
         if config.signup == "closed":
             about = _("Links of invitation are switched off: it works once JARVIS_SIGNUP is “invitation” or “open”.")
         address = reverse("join", args=[request.replace_secret])  # type: ignore[attr-defined]
-        title = _("The link of invitation")
+        title = _("The invitation link")
         return show_link(request, self.admin_site, title, about, address, "admin:accounts_invitation_changelist")
 
     def has_delete_permission(self, request: HttpRequest, obj: Invitation | None = None) -> bool:

@@ -8,16 +8,12 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-import structlog
-
 from chat.models import Message
 from chat.turns.prompt import build_request
 from inference.models import Generation
 from inference.openai.request import ChatRequest
 from inference.queue.outcome import Outcome, strip_nul
 from jarvis.lib.api_errors import ApiError
-
-log = structlog.get_logger(__name__)
 
 
 def fill_messages(outcomes: Sequence[Outcome], **_: Any) -> None:
@@ -43,7 +39,9 @@ def complete_prompts(ended: Collection[UUID]) -> None:
         try:
             request = build_request(answer.conversation, answer.parent, row.model, answer.prefix)
         except ApiError as error:  # it is answered without that text, and nothing else is held up
-            log.warning("prompt.incomplete", generation=str(row.pk), reason=error.message)
+            import structlog  # not needed by a process that only sets Django up
+
+            structlog.get_logger(__name__).warning("prompt.incomplete", generation=str(row.pk), reason=error.message)
             continue
         assert row.request is not None
         limit = ChatRequest.from_row(row.request).max_tokens  # so much was reserved for it

@@ -8,9 +8,7 @@ from uuid import UUID
 from django.db import transaction
 
 from chat.models import Conversation
-from chat.turns.title import gets_title
 from inference.queue.outcome import Outcome
-from inference.queue.submit import ring_doorbell_sync
 from jarvis.lib.config import config
 
 TITLES = "titles"  # the message
@@ -24,6 +22,9 @@ def ring_for_titles(outcomes: Sequence[Outcome], **_: Any) -> None:
 
 def ring_if_wanted(ended: list[UUID]) -> None:
     """Ring where one of these generations was an answer without a title, or a title. A lost ring is made up for."""
+    from chat.turns.title import gets_title  # not needed by a process that only sets Django up
+    from inference.queue.submit import ring_doorbell_sync
+
     answered = Conversation.objects.without_owners_title().filter(titled_by=None, messages__generation__in=ended)
     titled = Conversation.objects.without_owners_title().filter(titled_by__in=ended)
     if any(map(gets_title, answered.values_list("model", flat=True))) or titled.exists():

@@ -86,7 +86,7 @@ def test_closed_means_that_links_are_closed_too_and_open_needs_none(signup, invi
         assert client.post(path, NEW).status_code in (403, 410)
     signup("invitation")
     assert client.post("/sign-up/", NEW).status_code == 403
-    assert "link of invitation" in client.get("/sign-up/").content.decode()
+    assert "invitation link" in client.get("/sign-up/").content.decode()
     signup("open")
     assert client.post("/sign-up/", NEW)["location"] == "/"
     assert [user.username for user in User.objects.all()] == ["bob"]

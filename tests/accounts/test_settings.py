@@ -76,7 +76,7 @@ def test_the_theme_is_in_the_page_itself(client):
     assert 'data-theme="system"' in client.get("/settings/").content.decode()
     client.post("/settings/appearance/", {"theme": "dark", "language": ""})
     for path in ("/", "/settings/", "/nowhere/"):
-        page = client.get(path).content.decode()
+        page = client.get(path, headers={"accept": "text/html"}).content.decode()
         assert 'data-theme="dark"' in page
         assert 'name="color-scheme" content="dark"' in page
 

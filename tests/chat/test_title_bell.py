@@ -88,6 +88,7 @@ def test_who_listens_hears_several_rings_as_one(clean_redis):
 
 def test_the_schedule_only_makes_up_for_lost_rings():
     assert app.conf.beat_schedule["make titles"]["schedule"] >= 60
+    # Each run is two lines in Celery's log: every two seconds that was 29 MB a day.
     assert all(
-        not isinstance(one["schedule"], float) or one["schedule"] >= 60 for one in app.conf.beat_schedule.values()
+        not isinstance(one["schedule"], float) or one["schedule"] >= 20 for one in app.conf.beat_schedule.values()
     )
