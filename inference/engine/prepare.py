@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from inference.engine import arguments, memory
 from inference.engine.arguments import Options
+from inference.engine.model.check import check_folder
 from inference.engine.model.folder import ModelFolder
 from inference.engine.process.state_file import EngineRecord
 
@@ -38,6 +39,15 @@ def plan_engine(model: ModelFolder, options: Options, line: list[str], home: Pat
     variables, version = arguments.build_environment(options, os.environ, home), vllm_version()
     fingerprint = arguments.fingerprint(model, line, variables, version)
     return EngineRecord(secrets.token_hex(16), model.name, fingerprint, line, str(socket), version)
+
+
+def check_files(model: ModelFolder, options: Options) -> None:
+    """Raise EngineError where the model's folder lacks what the engine will look for."""
+    if options.program != arguments.SERVER_COMMAND:
+        return  # what another program needs, only that one knows
+    elsewhere = [arguments.argument_value(options.extra, name) for name in ("--tokenizer", "--skip-tokenizer-init")]
+    load_format = arguments.argument_value(options.extra, "--load-format")
+    check_folder(model.folder, load_format, own_tokenizer=elsewhere == [None, None])
 
 
 def check_memory(model: ModelFolder, options: Options, nvml: memory.Nvml | None) -> None:

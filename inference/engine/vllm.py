@@ -19,7 +19,7 @@ from inference.engine.errors import EngineError, diagnose
 from inference.engine.metrics import Counters
 from inference.engine.model import download
 from inference.engine.model.folder import ModelFolder, find_local_model, is_folder
-from inference.engine.prepare import check_memory, make_options, plan_engine
+from inference.engine.prepare import check_files, check_memory, make_options, plan_engine
 from inference.engine.process.adopt import adopt_engine
 from inference.engine.process.handle import EngineHandle, remove_sockets
 from inference.engine.process.log import engine_log, latest_stage
@@ -308,6 +308,7 @@ class VllmEngine:
         return held
 
     async def _start(self, model: ModelFolder, options: Options, plan: EngineRecord) -> EngineHandle:
+        await asyncio.to_thread(check_files, model, options)
         await self._wait_for_memory(model, options)
         if options.trust_remote_code:
             log.warning("engine.trusts_remote_code", model=model.name, folder=str(model.folder))

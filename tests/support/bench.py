@@ -29,12 +29,20 @@ QUICK = Timeouts(
 )
 
 
+def safetensors_file(size: int) -> bytes:
+    """A file of weights with one tensor of `size` bytes."""
+    head = json.dumps({"w": {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}}).encode()
+    return len(head).to_bytes(8, "little") + head + bytes(size)
+
+
 class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.model = folder / "tiny"
         self.model.mkdir()
         (self.model / "config.json").write_text("{}")
+        (self.model / "tokenizer.json").write_text("{}")
+        (self.model / "model.safetensors").write_bytes(safetensors_file(4))
         self.plan_file = folder / "plan.json"
         self.keepers: list[tuple[VllmEngine, asyncio.Task[None]]] = []
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from inference.engine.errors import EngineError
+from inference.engine.model.check import explain_no_model, explain_unreadable, refuse_pointers
 
 GUIDE = Path(__file__).resolve().parents[2] / "guide" / "model"
 
@@ -31,33 +32,48 @@ class ModelFolder:
     folder: Path
 
     def __post_init__(self) -> None:
+        try:
+            fault = self._find_fault()
+        except OSError as error:
+            raise explain_unreadable(self.folder, error) from error
+        if fault:
+            raise EngineError(fault, permanent=True)
+
+    def _find_fault(self) -> str:
+        if not self.folder.exists():
+            return f"There is no folder {self.folder}; set JARVIS_MODEL to a model."
         if not self.folder.is_dir():
-            raise EngineError(f"There is no folder {self.folder}; set JARVIS_MODEL to a model.", permanent=True)
-        if not (self.folder / "config.json").is_file():
-            raise EngineError(
-                f"{self.folder} has no config.json, so it is no model; correct JARVIS_MODEL.", permanent=True
-            )
+            return f"{self.folder} is a file; set JARVIS_MODEL to the folder of a model in safetensors form."
+        next(self.folder.iterdir(), None)  # raises where there is no reading it
+        return "" if (self.folder / "config.json").is_file() else explain_no_model(self.folder)
 
     @cached_property
     def config(self) -> dict[str, Any]:
+        path = self.folder / "config.json"
         try:
-            return dict(json.loads((self.folder / "config.json").read_bytes()))
-        except ValueError as error:
-            raise EngineError(f"{self.folder}/config.json is not JSON ({error}).", permanent=True) from error
+            found = json.loads(path.read_bytes())
+        except (ValueError, RecursionError) as error:
+            refuse_pointers(self.folder, [path])
+            raise EngineError(f"{path} is not JSON ({error}).", permanent=True) from error
+        except OSError as error:
+            raise explain_unreadable(self.folder, error) from error
+        if not isinstance(found, dict):
+            raise EngineError(f"{path} is no configuration of a model.", permanent=True)
+        return found
 
     @property
     def weight_bytes(self) -> int:
         """Size of the weights on disk."""
-        return sum(file.stat().st_size for file in self.folder.glob("*.safetensors"))
+        return sum(file.stat().st_size for file in self.folder.glob("*.safetensors") if file.is_file())
 
     @cached_property
     def template(self) -> str:
         """The chat template, empty where there is none."""
         if (file := self.folder / "chat_template.jinja").is_file():
-            return file.read_text()
+            return file.read_text(errors="replace")
         try:
             found = json.loads((self.folder / "tokenizer_config.json").read_bytes()).get("chat_template", "")
-        except (FileNotFoundError, ValueError):
+        except (FileNotFoundError, ValueError, AttributeError):
             return ""
         return found if isinstance(found, str) else json.dumps(found)
 
