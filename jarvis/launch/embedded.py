@@ -15,11 +15,17 @@ from urllib.parse import quote
 import psycopg
 
 from jarvis.launch.errors import LaunchError
-from jarvis.launch.privileges import make_private_directory, prefix_without_privileges
+from jarvis.launch.privileges import check_owner, give_to_postgres, make_private_directory, prefix_without_privileges
 from jarvis.lib import processes
 from jarvis.lib.redis_client import RedisError, check_redis
 
 POSTGRES_MAJOR = "18"
+# Folders of a cluster that are mostly empty, so that copies by way of git, zip or object stores lack them.
+EMPTY_FOLDERS = (
+    *("pg_commit_ts", "pg_dynshmem", "pg_notify", "pg_replslot", "pg_serial", "pg_snapshots", "pg_stat", "pg_stat_tmp"),
+    *("pg_tblspc", "pg_twophase", "pg_wal/archive_status", "pg_wal/summaries"),
+    *("pg_logical/mappings", "pg_logical/snapshots"),
+)
 _LONGEST_SOCKET_PATH = 107  # bytes, what Linux allows
 
 
@@ -94,6 +100,7 @@ class EmbeddedPostgres:
         # A postmaster that outlived its supervisor, and backends that outlived their postmaster and keep its memory.
         left = processes.processes_in(self.data, "postgres")
         processes.end_processes(left, signal.SIGINT, grace_seconds=10)
+        check_owner(self.data)
         # None of them lives now, so these files are stale, even where their pid has been given to another process.
         for stale in (self.data / "postmaster.pid", self.socket, self.socket.with_name(self.socket.name + ".lock")):
             stale.unlink(missing_ok=True)
@@ -105,6 +112,15 @@ class EmbeddedPostgres:
                 f"{self.data} was made by Postgres {found}, and this is Postgres {POSTGRES_MAJOR}: "
                 "move it away, start, and restore a backup"
             )
+        else:
+            self._mend_copy()
+
+    def _mend_copy(self) -> None:
+        """Make a cluster usable that was put back from a backup file by file."""
+        if (self.data / "pg_wal").is_dir():  # else it is damaged, which Postgres tells
+            for name in EMPTY_FOLDERS:
+                (self.data / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        give_to_postgres(self.data)
 
     def _create(self) -> None:
         """Make the cluster beside its place and move it there when it is complete."""
@@ -177,6 +193,7 @@ class EmbeddedRedis:
     def prepare(self) -> None:
         """Make its directories and end a Redis that holds the same data. Raises LaunchError."""
         make_private_directory(self.socket.parent)
+        check_owner(self.data)
         make_private_directory(self.data)
         # Two servers on one append-only file would ruin it, and the socket's path does not keep the second one out.
         processes.end_processes(processes.processes_in(self.data, "redis-server"), signal.SIGTERM, grace_seconds=10)

@@ -5,7 +5,6 @@ with one line that names the variable, what is wrong with it and what is allowed
 """
 
 import os
-import pwd
 import re
 import sys
 import tempfile
@@ -36,6 +35,7 @@ from jarvis.lib.config_sections import (
     WebSection,
 )
 from jarvis.lib.env_file import read_env_file
+from jarvis.lib.users import user_name
 
 __all__ = ["BASE", "MAX_SYSTEM_PROMPT_CHARS", "Config", "config", "load_config", "variable_name"]
 
@@ -115,14 +115,6 @@ class Config(
     def redis(self) -> str:
         """Address of Redis: the given one, or the embedded server's socket."""
         return self.redis_url or f"unix://{quote(str(self.run_dir))}/redis.sock"
-
-
-def user_name(uid: int) -> str:
-    """The name of an account of this machine, else its number."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"#{uid}"
 
 
 def variable_name(field: str) -> str:

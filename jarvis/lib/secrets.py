@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from jarvis.lib.config import Config
+from jarvis.lib.users import user_name
 
 
 def secret_key(config: Config) -> str:
@@ -19,7 +20,13 @@ def secret_key(config: Config) -> str:
     try:
         return _load_or_make_key(config.var)
     except OSError as error:
-        place = error.filename or config.var
+        place = Path(error.filename or config.var)
+        if isinstance(error, PermissionError) and (place.exists() and place.stat().st_uid != os.geteuid()):
+            own = user_name(os.geteuid())
+            sys.exit(
+                f"Jarvis cannot start. {place} belongs to {user_name(place.stat().st_uid)}, and you are {own}. If a "
+                f"backup was put back, run `sudo chown -R {own}: {config.var}`; else set JARVIS_VAR to another folder."
+            )
         sys.exit(f"Jarvis cannot start. {error.strerror}: {place}. Mend that, or set JARVIS_VAR to another folder.")
 
 

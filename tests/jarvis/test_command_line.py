@@ -9,6 +9,7 @@ import pytest
 from django.db import OperationalError, ProgrammingError
 
 from jarvis.lib.config import BASE, Config
+from jarvis.lib.secrets import secret_key
 from jarvis.management import command_line
 
 
@@ -67,3 +68,16 @@ def test_another_user_is_told_whose_folder_it_is(monkeypatch, tmp_path):
     with pytest.raises(SystemExit, match=r"belongs to \S+, and you are .*\(sudo -u ") as end:
         _ = Config(var=tmp_path, _env_file=None).run_dir
     assert "remove" not in str(end.value)  # live sockets may lie there
+
+
+def test_a_secret_key_that_was_put_back_by_somebody_else_is_told(monkeypatch, tmp_path):
+    (tmp_path / "secret_key").write_text("a" * 64)
+    stranger = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: stranger)
+
+    def refuse(path, **_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("pathlib.Path.read_text", refuse)
+    with pytest.raises(SystemExit, match=rf"secret_key belongs to \S+, and you are .* `sudo chown -R \S+ {tmp_path}`"):
+        secret_key(Config(var=tmp_path, secret_key="", _env_file=None))

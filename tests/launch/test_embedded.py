@@ -1,6 +1,7 @@
 """Embedded Postgres and Redis, with real kills. Each test has servers of its own."""
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -14,8 +15,9 @@ import psycopg
 import pytest
 import redis
 
-from jarvis.launch.embedded import EmbeddedPostgres, EmbeddedRedis, RunningService, Service
+from jarvis.launch.embedded import EMPTY_FOLDERS, EmbeddedPostgres, EmbeddedRedis, RunningService, Service
 from jarvis.launch.errors import LaunchError
+from jarvis.launch.privileges import find_unprivileged_user, list_tree
 from jarvis.lib import processes
 
 
@@ -143,6 +145,25 @@ def test_data_of_another_version_is_left_alone_and_named(tmp_path: Path) -> None
     with pytest.raises(LaunchError, match="was made by Postgres 15") as error:
         EmbeddedPostgres(data, tmp_path / "run").prepare()
     assert "\n" not in str(error.value)
+
+
+def test_a_cluster_put_back_from_a_backup_as_root_starts(postgres: RunningService, tmp_path: Path) -> None:
+    fill(postgres)
+    postgres.stop()
+    copy, log = tmp_path / "copy", tmp_path / "log on another disk"
+    shutil.copytree(tmp_path / "postgres", copy)  # belongs to whoever runs the test
+    shutil.move(copy / "pg_wal", log)
+    (copy / "pg_wal").symlink_to(log)
+    for folder in (copy, copy / "base"):
+        folder.chmod(0o755)
+    (copy / "postgresql.conf").chmod(0o400)
+    for name in EMPTY_FOLDERS:
+        shutil.rmtree(copy / name)
+    with RunningService(EmbeddedPostgres(copy, tmp_path / "run"), tmp_path / "copy.log") as running:
+        assert notes(running) == [("kept",)]
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o700
+    owners = {path.lstat().st_uid for path in list_tree(copy)}
+    assert owners == {find_unprivileged_user().pw_uid if os.geteuid() == 0 else os.geteuid()}
 
 
 def test_a_cluster_that_was_made_only_half_is_made_again(tmp_path: Path) -> None:
