@@ -11,6 +11,7 @@ from accounts.first_admin import first_admin_link
 from jarvis.launch.errors import LaunchError
 from jarvis.lib.config import Config
 from jarvis.lib.redis_client import RedisError, check_redis
+from jarvis.lib.server_errors import explain_postgres, explain_redis
 
 
 def check_given_servers(config: Config) -> None:
@@ -18,22 +19,25 @@ def check_given_servers(config: Config) -> None:
     if config.database_url:
         try:
             psycopg.connect(config.database_url, connect_timeout=5).close()
-        except psycopg.Error as error:
-            raise LaunchError(f"Postgres at DATABASE_URL cannot be used: {_first_line(error)}") from error
+        except (psycopg.Error, ValueError) as error:
+            reason = explain_postgres(error, config.database_url)
+            raise LaunchError(f"Postgres at DATABASE_URL cannot be used: {reason}") from error
     if config.redis_url:
         try:
             check_redis(config.redis_url, seconds=5)
-        except RedisError as error:
-            raise LaunchError(f"Redis at REDIS_URL cannot be used: {_first_line(error)}") from error
+        except (RedisError, OSError, ValueError) as error:
+            reason = explain_redis(error, config.redis_url)
+            raise LaunchError(f"Redis at REDIS_URL cannot be used: {reason}") from error
 
 
-def migrate() -> str | None:
+def migrate(config: Config) -> str | None:
     """Bring the tables up to date. Gives the path of the link for the first administrator, where there is none yet."""
     try:
         call_command("migrate", interactive=False, verbosity=0)
         return first_admin_link()
     except (DatabaseError, CommandError) as error:
-        raise LaunchError(f"The database cannot be brought up to date: {_first_line(error)}") from error
+        reason = explain_postgres(error, config.postgres)
+        raise LaunchError(f"The database cannot be brought up to date: {reason}") from error
     finally:
         connections.close_all()
 
@@ -48,7 +52,3 @@ def collect_static(config: Config) -> None:
     if not stamp.exists() or stamp.read_text() != digest.hexdigest():
         call_command("collectstatic", interactive=False, verbosity=0, clear=True)
         stamp.write_text(digest.hexdigest())
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]

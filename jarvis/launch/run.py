@@ -58,7 +58,7 @@ class Instance:
         fd = self._open_listener()  # before anything is started: a port that is taken should be reported at once
         await asyncio.to_thread(database.check_given_servers, self.config)
         await self.supervisor.start_children(children.service_plans(self.config))
-        link = await asyncio.to_thread(database.migrate)
+        link = await asyncio.to_thread(database.migrate, self.config)
         await asyncio.to_thread(database.collect_static, self.config)
         await self.supervisor.start_children(children.web_plans(self.config, fd, dev=self.dev))
         public = notices.public_address(self.config)

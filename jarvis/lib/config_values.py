@@ -36,7 +36,8 @@ def check_postgres(value: str) -> None:
     except ProgrammingError:
         raise ValueError(f"cannot be read; {ENCODED}") from None
     ports = str(found.get("port") or "").split(",")
-    if "@" in str(found.get("host")) or not all(port.isdigit() for port in ports if port):
+    ambiguous = value.partition("?")[0].count("@") > 1  # a password with @ and / in it: its end would be the host
+    if ambiguous or "@" in str(found.get("host")) or not all(port.isdigit() for port in ports if port):
         raise ValueError(f"cannot be read; {ENCODED}")
 
 

@@ -46,13 +46,13 @@ def explain_database() -> str:
     import psycopg
 
     from jarvis.lib.config import config
+    from jarvis.lib.server_errors import explain_postgres
 
     try:
         psycopg.connect(config.postgres, connect_timeout=3).close()
     except psycopg.Error as error:
-        reason = str(error).strip().partition("\n")[0]
         if config.database_url:
-            return f"Postgres at DATABASE_URL cannot be used: {reason}"
+            return f"Postgres at DATABASE_URL cannot be used: {explain_postgres(error, config.database_url)}."
         return (
             "Jarvis does not run here, nor does its Postgres. Start it with `make run`, or only its servers with "
             f"`{MANAGE} run --services-only`, and try again in another terminal."
