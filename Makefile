@@ -2,12 +2,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(PYTHON) jarvis/launch/install.py
+# After an error that was told: a person at a terminal needs no `make: *** Error 1` below it, a script the exit status.
+END := { [ -t 2 ]; exit; }
 PYTEST := $(BIN)/python -m pytest -rs -n 2
 SPANISH := templates/locale/es/LC_MESSAGES/django.po
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock" $(ARGS)
 
-.PHONY: help run dev install test test-fast lint format migrations messages lock bench bench-page bench-search guide screenshots soak \
+.PHONY: help run dev stop install test test-fast lint format migrations messages lock bench bench-page bench-search guide screenshots soak \
 	clean
 .DEFAULT_GOAL := help
 unexport PYTHONDONTWRITEBYTECODE  # bytecode halves the start of every process
@@ -16,12 +18,14 @@ help: ## Show these lines.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## Install what is missing and start everything; the page is at http://127.0.0.1:8090.
-	@$(INSTALL) worker
-	@exec $(BIN)/python manage.py run $(ARGS)
+	@$(INSTALL) worker || $(END); exec $(BIN)/python manage.py run $(ARGS)
 
 dev: ## The same for who works on the code: the web starts anew when it changes, and errors show on the page.
-	@$(INSTALL) worker development
-	@exec $(BIN)/python manage.py run --dev $(ARGS)
+	@$(INSTALL) worker development || $(END); exec $(BIN)/python manage.py run --dev $(ARGS)
+
+stop: ## Stop everything in order, also what is left after a crash (ARGS=--now does not wait for answers under way).
+	@[ -x $(BIN)/python ] || { echo "Nothing is installed here, so nothing runs."; exit 0; }; \
+		exec $(BIN)/python manage.py stop $(ARGS)
 
 install: ## Install everything, for running and for development.
 	@$(INSTALL) worker development

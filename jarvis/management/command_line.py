@@ -14,6 +14,18 @@ VERSION_WORDS = (["version"], ["--version"])
 
 def main(arguments: Sequence[str]) -> None:
     """Carry out a command line."""
+    try:
+        run_command(arguments)
+    except SystemExit as end:
+        if isinstance(end.code, str) and "MAKELEVEL" in os.environ and sys.stderr.isatty():
+            # A person who typed `make run` has read why; below it make would add `*** Error 1`.
+            print(end.code, file=sys.stderr)
+            sys.exit(0)
+        raise
+
+
+def run_command(arguments: Sequence[str]) -> None:
+    """Raises SystemExit with a sentence where it cannot be carried out."""
     if list(arguments[1:]) in VERSION_WORDS:
         print(describe_version())
         return

@@ -81,3 +81,14 @@ def test_a_secret_key_that_was_put_back_by_somebody_else_is_told(monkeypatch, tm
     monkeypatch.setattr("pathlib.Path.read_text", refuse)
     with pytest.raises(SystemExit, match=rf"secret_key belongs to \S+, and you are .* `sudo chown -R \S+ {tmp_path}`"):
         secret_key(Config(var=tmp_path, secret_key="", _env_file=None))
+
+
+@pytest.mark.parametrize(("terminal", "level", "status"), [(True, "1", 0), (False, "1", 1), (True, None, 1)])
+def test_make_says_nothing_below_an_error_that_a_person_has_read(monkeypatch, capfd, terminal, level, status):
+    monkeypatch.setattr("django.core.management.execute_from_command_line", lambda _: sys.exit("It is wrong."))
+    monkeypatch.setenv("MAKELEVEL", level) if level else monkeypatch.delenv("MAKELEVEL", raising=False)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    with pytest.raises(SystemExit) as end:
+        command_line.main(["manage.py", "run"])
+    assert end.value.code == ("It is wrong." if status else 0)
+    assert ("It is wrong." in capfd.readouterr().err) is (status == 0)
