@@ -15,6 +15,7 @@ from jarvis.lib import logs
 app = Celery("jarvis")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.conf.beat_scheduler = "jarvis.beat:SharedScheduler"
 app.conf.beat_schedule = {
     "clear sessions": {"task": "accounts.tasks.clear_sessions", "schedule": crontab(hour="4", minute="10")},
     "destroy what was deleted": {"task": "chat.tasks.destroy", "schedule": crontab(minute="20")},

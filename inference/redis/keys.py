@@ -14,6 +14,7 @@
 | `jarvis:hold:{generation}` | string | what a call holds of limits until its end |
 | `jarvis:holds` | sorted set | all such calls by the time when they are looked up, in case nobody told their end |
 | `jarvis:holds:known` | string | gone when Redis has lost its data: the calls under way are then learnt from Postgres |
+| `jarvis:ran` | hash | when each periodic task was last sent, so that of several beats one sends it |
 """
 
 from datetime import datetime
@@ -21,6 +22,7 @@ from uuid import UUID
 
 DOORBELL = "jarvis:doorbell"
 WORKERS = "jarvis:workers"
+RAN = "jarvis:ran"
 HOLDS, HOLDS_KNOWN = "jarvis:holds", "jarvis:holds:known"
 
 
