@@ -9,6 +9,7 @@ from django.db import DatabaseError, connections
 
 from accounts.first_admin import first_admin_link
 from jarvis.launch.errors import LaunchError
+from jarvis.launch.key_check import check_secret_key
 from jarvis.lib.config import Config
 from jarvis.lib.redis_client import RedisError, check_redis
 from jarvis.lib.server_errors import explain_postgres, explain_redis
@@ -30,10 +31,11 @@ def check_given_servers(config: Config) -> None:
             raise LaunchError(f"Redis at REDIS_URL cannot be used: {reason}") from error
 
 
-def migrate(config: Config) -> str | None:
+def migrate(config: Config, *, accept_key: bool = False) -> str | None:
     """Bring the tables up to date. Gives the path of the link for the first administrator, where there is none yet."""
     try:
         call_command("migrate", interactive=False, verbosity=0)
+        check_secret_key(config, accept=accept_key)
         return first_admin_link()
     except (DatabaseError, CommandError) as error:
         reason = explain_postgres(error, config.postgres)

@@ -32,12 +32,16 @@ class Instance:
         self.address = port.local_address(config.web_host, config.web_port)
         self.supervisor = Supervisor(InstanceLock(config.run_dir, self.address), display, STOP_ORDER)
         self.dev = False
+        self.accept_key = False
         self._listener: socket.socket | None = None
 
-    async def run(self, *, services_only: bool = False, dev: bool = False) -> None:
-        """Everything, or Postgres and Redis alone, until a stop signal. `dev`: for who works on the code."""
+    async def run(self, *, services_only: bool = False, dev: bool = False, accept_key: bool = False) -> None:
+        """Everything, or Postgres and Redis alone, until a stop signal.
+
+        `dev`: for who works on the code. `accept_key`: also with another secret key than the database's.
+        """
         raise_file_limit()
-        self.dev = dev
+        self.dev, self.accept_key = dev, accept_key
         try:
             await self.supervisor.run(self._run_services if services_only else self._run_all)
         finally:
@@ -58,7 +62,7 @@ class Instance:
         fd = self._open_listener()  # before anything is started: a port that is taken should be reported at once
         await asyncio.to_thread(database.check_given_servers, self.config)
         await self.supervisor.start_children(children.service_plans(self.config))
-        link = await asyncio.to_thread(database.migrate, self.config)
+        link = await asyncio.to_thread(database.migrate, self.config, accept_key=self.accept_key)
         await asyncio.to_thread(database.collect_static, self.config)
         await self.supervisor.start_children(children.web_plans(self.config, fd, dev=self.dev))
         public = notices.public_address(self.config)

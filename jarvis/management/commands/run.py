@@ -23,10 +23,14 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--services-only", action="store_true", help="only Postgres and Redis")
         parser.add_argument("--dev", action="store_true", help="start anew when code changes; show errors")
+        parser.add_argument(
+            "--accept-key", action="store_true", help="go on with a new secret key; the old one is lost"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            asyncio.run(self._run(services_only=options["services_only"], dev=options["dev"]))
+            kinds = {name: options[name] for name in ("services_only", "dev", "accept_key")}
+            asyncio.run(self._run(**kinds))
         except LaunchError as error:
             sys.exit(f"Jarvis cannot start. {error}.")
         except OSError as error:
@@ -35,6 +39,6 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             sys.exit(130)
 
-    async def _run(self, *, services_only: bool, dev: bool) -> None:
-        settings = config.model_copy(update=DEV) if dev else config
-        await Instance(settings, Display()).run(services_only=services_only, dev=dev)
+    async def _run(self, **kinds: bool) -> None:
+        settings = config.model_copy(update=DEV) if kinds["dev"] else config
+        await Instance(settings, Display()).run(**kinds)
