@@ -27,6 +27,7 @@ from inference.worker.result_writer import ResultWriter
 from inference.worker_state import WorkerState
 from jarvis.lib.config import config
 from jarvis.lib.database import in_database, log_failure
+from jarvis.lib.open_files import max_connections
 
 log = structlog.get_logger(__name__)
 
@@ -165,7 +166,9 @@ class Worker:
 
     @property
     def slots(self) -> int:
-        return config.engine_slots or self.engine.state.slots
+        return min(
+            config.engine_slots or self.engine.state.slots, max_connections()
+        )  # each answer is one to the engine
 
     async def claim_rows(self) -> int:
         """Take as many rows as there are free slots and start them; how many that were."""

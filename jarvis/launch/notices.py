@@ -11,6 +11,7 @@ from accounts.name_clashes import find_clashes
 from jarvis.launch.display import Display
 from jarvis.lib.config import Config, find_warnings
 from jarvis.lib.hosts import LOOPBACK_HOSTS
+from jarvis.lib.open_files import FEW_FILES, max_connections, max_open_files
 
 FIND_ADMIN = "SELECT 1 FROM auth_user WHERE is_superuser LIMIT 1"
 POLL_SECONDS = 10.0  # seconds between two looks whether there is an administrator
@@ -21,10 +22,23 @@ def find_notices(config: Config) -> list[str]:
     found = find_warnings()
     if config.allow_anonymous:
         found.append("Whoever reaches this address may use the API without a key: JARVIS_ALLOW_ANONYMOUS is on.")
+    if few := describe_few_files(max_open_files()):
+        found.append(few)
     try:
         return found + find_clashes()
     finally:
         close_connections()
+
+
+def describe_few_files(files: int) -> str:
+    """What a low limit of open files means, and where it is raised; empty where it is high enough."""
+    if files >= FEW_FILES:
+        return ""
+    return (
+        f"A process may have only {files} files open here, so each web process takes {max_connections(files)} "
+        "connections at a time and answers 503 beyond. Raise the limit: `ulimit -Hn 65536` as root, LimitNOFILE=65536 "
+        "in a unit of systemd, --ulimit nofile=65536 of Docker."
+    )
 
 
 def public_address(config: Config) -> str:

@@ -66,3 +66,9 @@ def own_database() -> str:
     """The tests' own, which is not the one of the configuration."""
     given = connection.settings_dict
     return f"postgresql://{given['USER']}@/{given['NAME']}?host={given['HOST']}"
+
+
+def test_a_low_limit_of_open_files_is_told_with_what_it_means() -> None:
+    assert notices.describe_few_files(1024) == ""
+    assert "only 256 files open here, so each web process takes 128 connections" in notices.describe_few_files(256)
+    assert "takes 831 connections" in notices.describe_few_files(1023)
