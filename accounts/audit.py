@@ -29,7 +29,7 @@ class AuditEvent(models.Model):
     """One event. Neither Django nor SQL changes or deletes it: a trigger in the database refuses both."""
 
     at = models.DateTimeField(_("time"), default=timezone.now, db_index=True)
-    event = models.CharField(_("event"), max_length=40, db_index=True, help_text="What was done, as `key.revoked`.")
+    event = models.CharField(_("event"), max_length=40, db_index=True, help_text=_("What was done, as key.revoked."))
     # Without a constraint, since the account may be deleted and the event may not be changed.
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -39,15 +39,16 @@ class AuditEvent(models.Model):
         related_name="+",
         verbose_name=_("who"),
     )
-    actor_name = models.CharField(_("who, by name"), max_length=150, blank=True, help_text="As it was then.")
+    actor_name = models.CharField(_("who, by name"), max_length=150, blank=True, help_text=_("As it was then."))
     object_type = models.CharField(_("kind of object"), max_length=60, blank=True)
     object_id = models.CharField(_("object's id"), max_length=64, blank=True)
-    object_name = models.CharField(_("object"), max_length=200, blank=True, help_text="As it was then.")
+    object_name = models.CharField(_("object"), max_length=200, blank=True, help_text=_("As it was then."))
     address = models.CharField(_("address"), max_length=64, blank=True)
     details = models.JSONField(_("details"), default=dict)
 
     class Meta:
         verbose_name = _("audit event")
+        verbose_name_plural = _("audit log")
         ordering = ["-at", "-id"]
 
     def __str__(self) -> str:

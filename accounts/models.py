@@ -64,10 +64,13 @@ class Limited(models.Model):
 class UserLimits(Limited):
     """What one account may use."""
 
-    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="limits")
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="limits", verbose_name=_("user")
+    )
 
     class Meta:
-        verbose_name = verbose_name_plural = _("limits of accounts")
+        verbose_name = _("limits of an account")
+        verbose_name_plural = _("limits of accounts")
 
     def __str__(self) -> str:
         return self.user.get_username()
@@ -76,7 +79,9 @@ class UserLimits(Limited):
 class GroupLimits(Limited):
     """What the members of a group may use, each or together, and how soon they are served."""
 
-    group = models.OneToOneField(Group, models.CASCADE, primary_key=True, related_name="limits")
+    group = models.OneToOneField(
+        Group, models.CASCADE, primary_key=True, related_name="limits", verbose_name=_("group")
+    )
     shared = models.BooleanField(
         _("for all members together"), default=False, help_text=_("Else each member may use as much.")
     )
@@ -88,7 +93,8 @@ class GroupLimits(Limited):
     )
 
     class Meta:
-        verbose_name = verbose_name_plural = _("limits of groups")
+        verbose_name = _("limits of a group")
+        verbose_name_plural = _("limits of groups")
 
     def __str__(self) -> str:
         return self.group.name
@@ -123,29 +129,46 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
 
 
 class ApiKey(Limited):
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="api_keys")
-    label = models.CharField(max_length=100)
-    scopes = ArrayField(models.CharField(max_length=20, choices=Scope), default=everyday)
-    prefix = models.CharField(max_length=PREFIX_CHARS, editable=False)
-    digest = models.CharField(max_length=64, unique=True, editable=False)
-    previous_digest = models.CharField(max_length=64, null=True, editable=False, db_index=True)
-    previous_until = models.DateTimeField(null=True, editable=False, help_text="The former secret works until then.")
-    created_at = models.DateTimeField(auto_now_add=True)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="keys_made"
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="api_keys", verbose_name=_("owner")
     )
-    expires_at = models.DateTimeField(null=True, blank=True)
-    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
-    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
-    last_used_from = models.CharField(max_length=50, blank=True, editable=False, help_text="An address.")
+    label = models.CharField(_("label"), max_length=100)
+    scopes = ArrayField(models.CharField(max_length=20, choices=Scope), verbose_name=_("scopes"), default=everyday)
+    prefix = models.CharField(_("begins with"), max_length=PREFIX_CHARS, editable=False)
+    digest = models.CharField(_("hash of the secret"), max_length=64, unique=True, editable=False)
+    previous_digest = models.CharField(
+        _("hash of the former secret"), max_length=64, null=True, editable=False, db_index=True
+    )
+    previous_until = models.DateTimeField(
+        _("former secret until"), null=True, editable=False, help_text=_("The former secret works until then.")
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="keys_made",
+        verbose_name=_("made by"),
+    )
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True, editable=False)
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True, editable=False)
+    last_used_from = models.CharField(
+        _("last used from"), max_length=50, blank=True, editable=False, help_text=_("An address.")
+    )
     addresses = models.JSONField(
-        default=dict, editable=False, help_text="Where it came from, each with the second when it first did."
+        _("addresses"),
+        default=dict,
+        editable=False,
+        help_text=_("Where it came from, each with the second when it first did."),
     )
 
     objects: ClassVar[ApiKeyQuerySet] = ApiKeyQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
-        verbose_name = "API key"
+        verbose_name = _("API key")
+        verbose_name_plural = _("API keys")
         ordering = ["-created_at"]
 
     def __str__(self) -> str:
@@ -225,7 +248,7 @@ class Preferences(models.Model):
     listen = models.BooleanField(default=False, help_text="The browser takes questions by voice.")
 
     class Meta:
-        verbose_name_plural = "preferences"
+        verbose_name = verbose_name_plural = _("preferences")
 
     def __str__(self) -> str:
         return self.user.get_username()
@@ -247,7 +270,7 @@ class InvitationQuerySet(models.QuerySet["Invitation"]):
 class Invitation(models.Model):
     """A link under which somebody makes an account of their own. The link is shown once; only its hash is kept."""
 
-    digest = models.CharField(max_length=64, unique=True, editable=False)
+    digest = models.CharField(_("hash of the secret"), max_length=64, unique=True, editable=False)
     note = models.CharField(_("note"), max_length=100, help_text=_("To know the link by."))
     group = models.ForeignKey(
         Group,

@@ -9,6 +9,7 @@ from django.db import models, transaction
 from django.db.models import Count, Exists, OuterRef, Q
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from chat.models.message import Message, MessageQuerySet
 from inference.models import Generation
@@ -110,44 +111,60 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
 
 class Conversation(models.Model):
     class TitleSource(models.TextChoices):
-        WORDS = "words", "first words of the first question"
-        MODEL = "model", "made by the model"
-        OWNER = "owner", "written by the owner"
+        WORDS = "words", _("first words of the first question")
+        MODEL = "model", _("made by the model")
+        OWNER = "owner", _("written by the owner")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="conversations")
-    title = models.CharField(max_length=200, blank=True)
-    model = models.CharField(max_length=200, blank=True, help_text="Empty: the default model.")
-    system_prompt = models.TextField(blank=True, help_text="Empty: the owner's, else the site's.")
-    temperature = models.FloatField(null=True, blank=True, help_text="Empty: the owner's, else the model's own.")
-    title_source = models.CharField(max_length=10, choices=TitleSource, default=TitleSource.WORDS)
-    folder = models.CharField(max_length=MAX_FOLDER_CHARS, blank=True)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="conversations", verbose_name=_("owner")
+    )
+    title = models.CharField(_("title"), max_length=200, blank=True)
+    model = models.CharField(_("model"), max_length=200, blank=True, help_text=_("Empty: the default model."))
+    system_prompt = models.TextField(_("instructions"), blank=True, help_text=_("Empty: the owner's, else the site's."))
+    temperature = models.FloatField(
+        _("temperature"), null=True, blank=True, help_text=_("Empty: the owner's, else the model's own.")
+    )
+    title_source = models.CharField(
+        _("source of the title"), max_length=10, choices=TitleSource, default=TitleSource.WORDS
+    )
+    folder = models.CharField(_("folder"), max_length=MAX_FOLDER_CHARS, blank=True)
     leaf = models.ForeignKey(
         "chat.Message",
         models.SET_NULL,
         null=True,
         blank=True,
         related_name="+",
-        help_text="Last message of what is shown.",
+        verbose_name=_("last message"),
+        help_text=_("Last message of what is shown."),
     )
-    pinned_at = models.DateTimeField(null=True, blank=True)
-    archived_at = models.DateTimeField(null=True, blank=True)
-    deleted_at = models.DateTimeField(null=True, blank=True, help_text="Gone from every list; removed for good later.")
+    pinned_at = models.DateTimeField(_("pinned"), null=True, blank=True)
+    archived_at = models.DateTimeField(_("archived"), null=True, blank=True)
+    deleted_at = models.DateTimeField(
+        _("deleted"), null=True, blank=True, help_text=_("Gone from every list; removed for good later.")
+    )
     titled_by = models.OneToOneField(
         "inference.Generation",
         models.SET_NULL,
         null=True,
         blank=True,
         related_name="+",
-        help_text="What makes its title.",
+        verbose_name=_("titled by"),
+        help_text=_("What makes its title."),
     )
-    imported_from = models.CharField(max_length=100, blank=True, help_text="Where it had which id: `chatgpt:…`.")
-    created_at = models.DateTimeField(default=timezone.now)
-    updated_at = models.DateTimeField(auto_now=True, help_text="When something was last said in it.")
+    imported_from = models.CharField(
+        _("imported from"), max_length=100, blank=True, help_text=_("Where it had which id: `chatgpt:…`.")
+    )
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
+    updated_at = models.DateTimeField(
+        _("last changed"), auto_now=True, help_text=_("When something was last said in it.")
+    )
 
     objects: ClassVar[ConversationQuerySet] = ConversationQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
+        verbose_name = _("conversation")
+        verbose_name_plural = _("conversations")
         indexes = [
             models.Index(fields=["owner", "-updated_at", "-id"], name="conversations_of_owner"),
             models.Index(

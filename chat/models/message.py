@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Case, OuterRef, Q, When
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from chat.rendering.stored import mark_html
 from inference.models import Generation
@@ -89,6 +90,8 @@ class Message(models.Model):
     objects: ClassVar[MessageQuerySet] = MessageQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
         ordering = ["id"]
         constraints = [
             models.UniqueConstraint(

@@ -7,6 +7,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 
 class SearchEntry(models.Model):
@@ -20,6 +21,8 @@ class SearchEntry(models.Model):
     stale = models.BooleanField(default=True, help_text="The text has changed since it was cut.")
 
     class Meta:
+        verbose_name = _("search entry")
+        verbose_name_plural = _("search entries")
         indexes = [
             GinIndex(fields=["words"], name="words_of_entries"),
             models.Index(fields=["owner_id", "id"], name="stale_entries", condition=Q(stale=True)),
@@ -42,6 +45,8 @@ class SearchWord(models.Model):
     trigrams = ArrayField(models.CharField(max_length=3))
 
     class Meta:
+        verbose_name = _("search word")
+        verbose_name_plural = _("search words")
         indexes = [GinIndex(fields=["trigrams"], name="trigrams_of_words")]
         constraints = [models.UniqueConstraint(fields=["owner", "word"], name="word_once")]
 

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from chat.models.conversation import Conversation
 from chat.models.message import Message
@@ -36,6 +37,10 @@ class Share(models.Model):
     withdrawn_at = models.DateTimeField(null=True, blank=True)
 
     objects: ClassVar[ShareQuerySet] = ShareQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        verbose_name = _("shared link")
+        verbose_name_plural = _("shared links")
 
     def __str__(self) -> str:
         return f"{self.conversation_id} {self.created_at:%Y-%m-%d}"

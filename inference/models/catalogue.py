@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models, transaction
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from accounts.authentication import Caller
 from inference.engine import arguments
@@ -23,11 +24,10 @@ def usable_arguments(text: str) -> None:
         raise ValidationError(str(error)) from error
 
 
-def price(what: str, empty: str = "no price") -> "models.DecimalField[Any, Any]":
+def price(name: Any, text: Any) -> "models.DecimalField[Any, Any]":
     """A price in the site's currency (JARVIS_CURRENCY)."""
-    text = f"For a million {what}. Empty: {empty}."
     return models.DecimalField(
-        max_digits=12, decimal_places=6, null=True, blank=True, validators=[MinValueValidator(0)], help_text=text
+        name, max_digits=12, decimal_places=6, null=True, blank=True, validators=[MinValueValidator(0)], help_text=text
     )
 
 
@@ -87,32 +87,47 @@ class LanguageModelQuerySet(models.QuerySet["LanguageModel"]):
 
 class LanguageModel(models.Model):
     class Kind(models.TextChoices):
-        LOCAL = "local", "held by a worker"
-        REMOTE = "remote", "served elsewhere"
+        LOCAL = "local", _("held by a worker")
+        REMOTE = "remote", _("served elsewhere")
 
-    name = models.CharField(max_length=200, unique=True, help_text="What people and scripts call it.")
-    source = models.CharField(max_length=500, help_text="`guide`, a hub id, a folder, or a server's address.")
-    kind = models.CharField(max_length=10, choices=Kind, default=Kind.LOCAL)
+    name = models.CharField(_("name"), max_length=200, unique=True, help_text=_("What people and scripts call it."))
+    source = models.CharField(
+        _("source"), max_length=500, help_text=_("`guide`, a hub id, a folder, or a server's address.")
+    )
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind, default=Kind.LOCAL)
     engine_args = models.TextField(
+        _("arguments"),
         blank=True,
         validators=[usable_arguments],
-        help_text="More arguments for vLLM's server, as on its command line. Taken when the engine next starts.",
+        help_text=_("More arguments for vLLM's server, as on its command line. Taken when the engine next starts."),
     )
-    max_model_len = models.PositiveIntegerField(default=0, help_text="Context window in tokens; 0: not known yet.")
-    price_input = price("prompt tokens")
-    price_output = price("tokens of answers")
-    price_cached = price("prompt tokens that the engine had in its cache", empty="the price of other prompt tokens")
+    max_model_len = models.PositiveIntegerField(
+        _("window"), default=0, help_text=_("Context window in tokens; 0: not known yet.")
+    )
+    price_input = price(_("price of input"), _("For a million prompt tokens. Empty: no price."))
+    price_output = price(_("price of output"), _("For a million tokens of answers. Empty: no price."))
+    price_cached = price(
+        _("price of cached input"),
+        _("For a million prompt tokens that the engine had in its cache. Empty: the price of other prompt tokens."),
+    )
     goes_on = models.BooleanField(
-        default=True, editable=False, help_text="With an answer that broke off, from its text; not every server can."
+        _("continues"),
+        default=True,
+        editable=False,
+        help_text=_("With an answer that broke off, from its text; not every server can."),
     )
-    default = models.BooleanField(default=False)
-    enabled = models.BooleanField(default=True)
-    registered = models.BooleanField(default=False, editable=False, help_text="Entered by a worker, not a person.")
-    created_at = models.DateTimeField(auto_now_add=True)
+    default = models.BooleanField(_("default"), default=False)
+    enabled = models.BooleanField(_("offered"), default=True)
+    registered = models.BooleanField(
+        _("registered"), default=False, editable=False, help_text=_("Entered by a worker, not a person.")
+    )
+    created_at = models.DateTimeField(_("added"), auto_now_add=True)
 
     objects: ClassVar[LanguageModelQuerySet] = LanguageModelQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
+        verbose_name = _("language model")
+        verbose_name_plural = _("language models")
         constraints = [
             models.UniqueConstraint(fields=["default"], condition=Q(default=True), name="one_default_model"),
         ]

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import F, Q, Sum
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from inference.models.claim import CLAIM_SQL
 
@@ -105,33 +106,49 @@ class Generation(models.Model):
     """One call of a model, from the accepted question to the stored answer, and its line in the ledger."""
 
     class Status(models.TextChoices):
-        QUEUED = "queued"
-        RUNNING = "running"
-        DONE = "done"
-        STOPPED = "stopped"
-        FAILED = "failed"
+        QUEUED = "queued", _("Queued")
+        RUNNING = "running", _("Running")
+        DONE = "done", _("Answered")
+        STOPPED = "stopped", _("Stopped")
+        FAILED = "failed", _("Failed")
 
     OPEN = (Status.QUEUED, Status.RUNNING)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="generations")
-    key = models.ForeignKey("accounts.ApiKey", models.SET_NULL, null=True, blank=True, related_name="generations")
-    model = models.CharField(max_length=200)
-    door = models.CharField(max_length=10, help_text="Where it came in: chat, api or v1.")
-    request_id = models.CharField(max_length=64, help_text="Follows the call through the logs of all processes.")
-    request = models.JSONField(null=True, help_text="The validated OpenAI request; emptied by retention.")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="generations", verbose_name=_("user")
+    )
+    key = models.ForeignKey(
+        "accounts.ApiKey", models.SET_NULL, null=True, blank=True, related_name="generations", verbose_name=_("API key")
+    )
+    model = models.CharField(_("model"), max_length=200)
+    door = models.CharField(_("way in"), max_length=10, help_text=_("Where it came in: chat, api or v1."))
+    request_id = models.CharField(
+        _("request id"), max_length=64, help_text=_("Follows the call through the logs of all processes.")
+    )
+    request = models.JSONField(
+        _("request"), null=True, help_text=_("The validated OpenAI request; emptied by retention.")
+    )
 
-    priority = models.SmallIntegerField(default=0, help_text="Of the owner's groups; each step counts double.")
-    reserved = models.PositiveIntegerField(default=0, help_text="Tokens that it may take at most, as budgets count it.")
+    priority = models.SmallIntegerField(
+        _("priority"), default=0, help_text=_("Of the owner's groups; each step counts double.")
+    )
+    reserved = models.PositiveIntegerField(
+        _("tokens reserved"), default=0, help_text=_("Tokens that it may take at most, as budgets count it.")
+    )
 
-    status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
-    attempt = models.PositiveIntegerField(default=0)
-    worker = models.CharField(max_length=200, blank=True)
-    lease_until = models.DateTimeField(null=True)
-    stop_asked_at = models.DateTimeField(null=True)
-    engine_deaths = models.PositiveSmallIntegerField(default=0)
-    lost_workers = models.PositiveSmallIntegerField(default=0, help_text="Workers that died while they held it.")
-    on_probation = models.BooleanField(default=False, help_text="Alone with a worker, which it may be about to end.")
+    status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.QUEUED)
+    attempt = models.PositiveIntegerField(_("attempt"), default=0)
+    worker = models.CharField(_("worker"), max_length=200, blank=True)
+    lease_until = models.DateTimeField(_("held until"), null=True)
+    stop_asked_at = models.DateTimeField(_("asked to stop"), null=True)
+    engine_deaths = models.PositiveSmallIntegerField(_("ends of the engine"), default=0)
+    lost_workers = models.PositiveSmallIntegerField(
+        _("lost workers"), default=0, help_text=_("Workers that died while they held it.")
+    )
+    on_probation = models.BooleanField(
+        _("on probation"), default=False, help_text=_("Alone with a worker, which it may be about to end.")
+    )
     behind = models.ForeignKey(
         "self",
         models.SET_NULL,
@@ -139,38 +156,49 @@ class Generation(models.Model):
         blank=True,
         db_index=False,
         related_name="followers",
-        help_text="It is not claimed while this one is open.",
+        verbose_name=_("waits for"),
+        help_text=_("It is not claimed while this one is open."),
     )
 
-    text = models.TextField(blank=True)
-    choices = models.JSONField(null=True, help_text="OpenAI choices where the answer is more than plain text.")
-    finish_reason = models.CharField(max_length=20, blank=True)
-    error_code = models.CharField(max_length=50, blank=True)
-    error_message = models.TextField(blank=True)
+    text = models.TextField(_("text"), blank=True)
+    choices = models.JSONField(
+        _("choices"), null=True, help_text=_("OpenAI choices where the answer is more than plain text.")
+    )
+    finish_reason = models.CharField(_("reason for the end"), max_length=20, blank=True)
+    error_code = models.CharField(_("error"), max_length=50, blank=True)
+    error_message = models.TextField(_("error message"), blank=True)
     error_param = models.CharField(
-        max_length=200, blank=True, help_text="The parameter of the request that it belongs to."
+        _("parameter at fault"),
+        max_length=200,
+        blank=True,
+        help_text=_("The parameter of the request that it belongs to."),
     )
 
-    prompt_tokens = models.PositiveIntegerField(default=0)
-    completion_tokens = models.PositiveIntegerField(default=0)
-    cached_tokens = models.PositiveIntegerField(default=0)
+    prompt_tokens = models.PositiveIntegerField(_("tokens in"), default=0)
+    completion_tokens = models.PositiveIntegerField(_("tokens out"), default=0)
+    cached_tokens = models.PositiveIntegerField(_("of tokens in, cached"), default=0)
     reasoning_tokens = models.PositiveIntegerField(
-        null=True, help_text="Of the completion tokens, as the engine counts them; none where it does not."
+        _("of tokens out, reasoning"),
+        null=True,
+        help_text=_("Of the completion tokens, as the engine counts them; none where it does not."),
     )
     cost = models.DecimalField(
+        _("cost"),
         max_digits=24,
         decimal_places=12,
         null=True,
-        help_text="By the model's prices when it ended, exact; none where the model had no price.",
+        help_text=_("By the model's prices when it ended, exact; none where the model had no price."),
     )
-    created_at = models.DateTimeField(default=timezone.now)
-    started_at = models.DateTimeField(null=True)
-    first_token_at = models.DateTimeField(null=True)
-    finished_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(_("asked"), default=timezone.now)
+    started_at = models.DateTimeField(_("started"), null=True)
+    first_token_at = models.DateTimeField(_("first token"), null=True)
+    finished_at = models.DateTimeField(_("ended"), null=True)
 
     objects: ClassVar[GenerationQuerySet] = GenerationQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
+        verbose_name = _("call")
+        verbose_name_plural = _("calls")
         indexes = [
             models.Index(
                 fields=["status", "created_at"], name="open_generations", condition=Q(status__in=["queued", "running"])
@@ -185,7 +213,7 @@ class Generation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.id} ({self.status})"
+        return str(self.id)
 
     @property
     def ended(self) -> bool:

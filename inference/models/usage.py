@@ -106,7 +106,7 @@ class UsageDay(models.Model):
     completion_tokens = models.PositiveBigIntegerField(_("tokens out"))
     cached_tokens = models.PositiveBigIntegerField(_("of tokens in, cached"))
     cost = models.DecimalField(_("cost"), max_digits=24, decimal_places=12)
-    made_at = models.DateTimeField()
+    made_at = models.DateTimeField(_("counted"))
 
     objects: ClassVar[UsageDayQuerySet] = UsageDayQuerySet.as_manager()  # type: ignore[assignment]
 
