@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from django import template
+from django.utils.formats import number_format
 from django.utils.safestring import SafeString
 
 from inference.usage import charts
@@ -17,7 +18,7 @@ register.filter("short", charts.format_short)
 
 @register.filter
 def figure(value: Any) -> str:
-    """1,234,567."""
+    """A number as its reader writes it: 1,234,567."""
     return charts.format_figure(value if value is not None else 0)
 
 
@@ -26,12 +27,13 @@ def money(value: Decimal | int | None) -> str:
     """An amount in the site's currency; small ones with as many digits as they need."""
     if value is None:
         return "–"
-    return f"{value:,.2f} {config.currency}" if not value or value >= CENT else f"{value:.2g} {config.currency}"
+    amount = f"{value:.2f}" if not value or value >= CENT else f"{value:.2g}"
+    return f"{number_format(amount, force_grouping=True)} {config.currency}"
 
 
 @register.filter
 def per_cent(part: Any, whole: Any) -> str:
-    return f"{100 * part / whole:.1f} %" if whole else "–"
+    return f"{number_format(f'{100 * part / whole:.1f}')} %" if whole else "–"
 
 
 @register.simple_tag

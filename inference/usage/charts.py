@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from django.utils.formats import number_format
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
@@ -29,12 +30,12 @@ class Series:
 
 
 def format_short(value: Number) -> str:
-    """A number for a scale: 950, 1.2k, 3.4M."""
+    """A number for a scale: 950, 1.2k, 3.4M; in the reader's form, as all figures."""
     size = float(value)
     for limit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if size >= limit * 0.9995:
-            return f"{size / limit:.3g}{letter}"
-    return f"{size:.3g}" if size != int(size) else str(int(size))
+            return f"{number_format(f'{size / limit:.3g}')}{letter}"
+    return number_format(f"{size:.3g}") if size != int(size) else str(int(size))
 
 
 def nice_step(highest: Number) -> float:
@@ -108,9 +109,10 @@ def draw_column(
 
 
 def format_figure(value: Number) -> str:
+    """A number in full, in the reader's form: 1,234,567 or 1.234.567."""
     if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:,.2f}" if value >= 1 else f"{value:.4g}"
+        return number_format(value, force_grouping=True)
+    return number_format(f"{value:.2f}", force_grouping=True) if value >= 1 else number_format(f"{value:.4g}")
 
 
 def draw_share(value: Number, highest: Number, colour: int = 0) -> SafeString:
