@@ -229,6 +229,7 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = config.email_from
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("es", "Español")]
+FORMAT_MODULE_PATH = "jarvis.lib.formats"
 LOCALE_PATHS = [BASE / "templates" / "locale"]
 TIME_ZONE = "UTC"
 USE_TZ = True

@@ -15,7 +15,8 @@ register = template.Library()
 @register.filter
 def when(moment: datetime) -> SafeString:
     """`<time datetime="2026-03-01T09:30:00.000Z">1 March 2026 10:30</time>`"""
-    shown = formats.date_format(timezone.localtime(moment), "DATETIME_FORMAT")
+    local = timezone.localtime(moment)  # without the seconds that DATETIME_FORMAT has for the admin
+    shown = f"{formats.date_format(local, 'DATE_FORMAT')}, {formats.time_format(local, 'TIME_FORMAT')}"
     return format_html('<time datetime="{}">{}</time>', iso(moment), shown)
 
 

@@ -5,10 +5,12 @@ what it hides: `?digest__startswith=a`.
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 # What Django's filters and the levels of a date hierarchy put behind a field's name. `id` and `pk`: of another row.
 SUFFIXES = {"exact", "isnull", "gte", "gt", "lt", "lte", "in", "year", "month", "day", "id", "pk"}
@@ -31,6 +33,17 @@ class NamedFilters(admin.ModelAdmin[Any]):
         for one in filters:
             field = one[0] if isinstance(one, tuple | list) else one
             yield field if isinstance(field, str) else field.parameter_name
+
+
+class DayFilter(admin.DateFieldListFilter):
+    """Django's filter of a moment or a day, with yesterday after today."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        any_day, (words, today), *others = self.links
+        begin: Any = today[self.lookup_kwarg_since]
+        yesterday = {self.lookup_kwarg_since: begin - timedelta(days=1), self.lookup_kwarg_until: begin}
+        self.links = (any_day, (words, today), (_("Yesterday"), yesterday), *others)
 
 
 def names_field(lookup: str, field: str) -> bool:

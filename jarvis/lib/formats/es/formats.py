@@ -1,0 +1,3 @@
+"""In Spanish."""
+
+DATETIME_FORMAT = "j M Y, H:i:s"
