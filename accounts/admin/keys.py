@@ -1,4 +1,4 @@
-"""API keys and limits in the admin.
+"""API keys in the admin.
 
 Keys are made and rotated (a secret is shown once), limited, revoked; never deleted, for the ledger names them.
 """
@@ -20,21 +20,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from accounts.models import DEFAULT_SCOPES, ApiKey, GroupLimits, Limited, Scope, UserLimits
-from accounts.signals import models_listed
-from jarvis.lib.admin_filters import NamedFilters
-
-LIMIT_FIELDS = ["requests_per_minute", "tokens_per_minute", "parallel", "tokens_per_month", "allowed_models"]
-LIMITS_FIELDSET = (
-    _("Limits"),
-    {"fields": LIMIT_FIELDS, "description": _("Of all that is said of key, account and groups, the tightest holds.")},
-)
-
-
-def announce_models(request: HttpRequest, row: Limited, form: ModelForm[Any]) -> None:
-    """Let it be looked at whether the models that a list names are there."""
-    if "allowed_models" in form.changed_data:
-        models_listed.send(sender=type(row), request=request, names=row.allowed_models)
+from accounts.admin.limits import LIMIT_FIELDS, LIMITS_FIELDSET, announce_models
+from accounts.models import DEFAULT_SCOPES, ApiKey, Scope
+from jarvis.lib.admin_actions import ActionButtons
+from jarvis.lib.admin_filters import DayFilter
 
 
 class ApiKeyAdminForm(forms.ModelForm[ApiKey]):
@@ -64,14 +53,15 @@ class RotateForm(forms.Form):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(NamedFilters):
+class ApiKeyAdmin(ActionButtons):
     form = ApiKeyAdminForm
     list_display = ["label", "owner", "begins_with", "state", "created_at", "expires_at", "last_used_at"]
-    list_filter = ["revoked_at", "created_at"]
+    list_filter = [("revoked_at", DayFilter), ("created_at", DayFilter)]
     list_select_related = ["owner"]
     search_fields = ["label", "prefix", "owner__username"]
     date_hierarchy = "created_at"
     actions = ["revoke"]
+    action_buttons = {"revoke": _("Revoke")}
     change_form_template = "admin/accounts/apikey/change_form.html"
 
     @admin.display(description=_("begins with"), ordering="prefix")
@@ -101,6 +91,9 @@ class ApiKeyAdmin(NamedFilters):
             self.log_change(request, key, "Revoked.")
         report = ngettext("%d key is revoked.", "%d keys are revoked.", len(open_keys)) % len(open_keys)
         self.message_user(request, report)
+
+    def offers_action(self, name: str, obj: ApiKey) -> bool:
+        return obj.revoked_at is None
 
     def get_fieldsets(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
         if obj is None:
@@ -180,28 +173,3 @@ def possible_owners(request: HttpRequest) -> QuerySet[User]:
     if not request.user.has_perm("auth.change_user"):
         others = others.filter(is_staff=False)
     return others | people.filter(username=request.user.get_username())
-
-
-@admin.register(UserLimits)
-class UserLimitsAdmin(NamedFilters):
-    list_display = ["user", *LIMIT_FIELDS]
-    list_select_related = ["user"]
-    search_fields = ["user__username"]
-    autocomplete_fields = ["user"]
-
-    def save_model(self, request: HttpRequest, obj: UserLimits, form: ModelForm[UserLimits], change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        announce_models(request, obj, form)
-
-
-@admin.register(GroupLimits)
-class GroupLimitsAdmin(NamedFilters):
-    list_display = ["group", "shared", "priority", *LIMIT_FIELDS]
-    list_filter = ["shared", "priority"]
-    list_select_related = ["group"]
-    search_fields = ["group__name"]
-    autocomplete_fields = ["group"]
-
-    def save_model(self, request: HttpRequest, obj: GroupLimits, form: ModelForm[GroupLimits], change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        announce_models(request, obj, form)

@@ -9,22 +9,26 @@ from allauth.account.utils import user_pk_to_url_str
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from allauth.usersessions.models import UserSession
+from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.forms import UserChangeForm
-from django.contrib.auth.models import Group, User
-from django.db.models import QuerySet
+from django.contrib.auth.models import Group, Permission, User
+from django.db.models import Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from accounts.admin.limits import GroupLimitsOnPage, UserLimitsOnPage, WithLimits
+from accounts.admin.person import PersonForm
 from accounts.authentication import SERVICE_PREFIX
 from accounts.models import Invitation
-from accounts.names import check_email, check_name, normalize_email
+from jarvis.lib.admin_actions import ActionButtons
 from jarvis.lib.admin_filters import NamedFilters
 from jarvis.lib.config import config
 
@@ -48,31 +52,60 @@ def show_link(
     return TemplateResponse(request, "admin/accounts/link.html", context, headers={"Cache-Control": "no-store"})
 
 
-class PersonForm(UserChangeForm[User]):
-    """An account in the admin. What was there before names and addresses had to differ stays until it is changed."""
+class RightsField(forms.ModelMultipleChoiceField[Permission]):
+    """Rights in the reader's language: their names in the database are English."""
 
-    def clean_username(self) -> str:
-        name = str(self.cleaned_data["username"])
-        if "username" in self.changed_data:
-            check_name(name, self.instance)
-        return name
+    VERBS = {
+        "add": gettext_lazy("may add"),
+        "change": gettext_lazy("may change"),
+        "delete": gettext_lazy("may delete"),
+        "view": gettext_lazy("may view"),
+    }
 
-    def clean_email(self) -> str:
-        email = normalize_email(self.cleaned_data["email"])
-        if "email" in self.changed_data:
-            check_email(email, self.instance)
-        return email
+    def label_from_instance(self, obj: Permission) -> str:
+        verb = self.VERBS.get(obj.codename.partition("_")[0], obj.name)
+        return f"{obj.content_type.app_labeled_name} | {verb}"
+
+
+class WithRights(admin.ModelAdmin[Any]):
+    """A page on which rights are given."""
+
+    def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
+        if db_field.remote_field.model is Permission:
+            kwargs["form_class"] = RightsField
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
 
 
 @admin.register(User)
-class PersonAdmin(NamedFilters, UserAdmin[User]):
+class PersonAdmin(ActionButtons, WithRights, WithLimits, UserAdmin[User]):
     form = PersonForm
+    inlines = [UserLimitsOnPage]
+    fieldsets = ((None, {"fields": ("username",)}), *(UserAdmin.fieldsets or ())[1:])
     actions = ["make_reset_link", "remove_second_factor", "end_sessions"]
+    action_buttons = {
+        "make_reset_link": gettext_lazy("Link to set a new password"),
+        "remove_second_factor": gettext_lazy("Remove two-factor sign-in and passkeys"),
+        "end_sessions": gettext_lazy("End all sessions"),
+    }
     list_display = ["username", "email", "first_name", "is_active", "is_staff", "last_login"]
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         may = super().has_change_permission(request, obj)
         return may and (obj is None or not obj.is_superuser or is_superuser(request))
+
+    def offers_action(self, name: str, obj: User) -> bool:
+        if name == "make_reset_link":
+            return obj.is_active
+        of: type[Model] = Authenticator if name == "remove_second_factor" else UserSession
+        return of._default_manager.filter(user=obj).exists()
+
+    def list_buttons(self, request: HttpRequest, object_id: str) -> list[tuple[str, str | Promise]]:
+        """None on the page of a superuser, for who is none."""
+        person = self.get_object(request, unquote(object_id))
+        return super().list_buttons(request, object_id) if self.has_change_permission(request, person) else []
+
+    def get_inlines(self, request: HttpRequest, obj: User | None = None) -> Any:
+        return super().get_inlines(request, obj) if obj is not None else []
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         may = super().has_delete_permission(request, obj)
@@ -133,8 +166,10 @@ class PersonAdmin(NamedFilters, UserAdmin[User]):
 
 
 @admin.register(Group)
-class TeamAdmin(NamedFilters, GroupAdmin):
-    """Django's own page of groups."""
+class TeamAdmin(WithRights, WithLimits, NamedFilters, GroupAdmin):
+    """Django's own page of groups, with their limits."""
+
+    inlines = [GroupLimitsOnPage]
 
 
 def is_superuser(request: HttpRequest) -> bool:
@@ -142,14 +177,18 @@ def is_superuser(request: HttpRequest) -> bool:
 
 
 @admin.register(Invitation)
-class InvitationAdmin(NamedFilters):
+class InvitationAdmin(ActionButtons):
     """Made (the link is shown once), listed, withdrawn; never deleted, since they show how people came in."""
 
     list_display = ["note", "state", "uses", "limit", "group", "expires_at", "made_by", "created_at"]
     list_select_related = ["group", "made_by"]
     search_fields = ["note"]
     actions = ["withdraw"]
+    action_buttons = {"withdraw": gettext_lazy("Withdraw")}
     fields = ["note", "limit", "expires_at", "group"]
+
+    def offers_action(self, name: str, obj: Invitation) -> bool:
+        return obj.withdrawn_at is None
 
     @admin.display(description=gettext_lazy("state"))
     def state(self, invitation: Invitation) -> str:
