@@ -6,6 +6,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from chat.models import Conversation
+from inference.templatetags.figures import figure
 from jarvis.lib.admin_filters import NamedFilters
 
 
@@ -23,8 +24,8 @@ class ConversationAdmin(NamedFilters):
         return rows.annotate(count=Count("messages")).defer("title")
 
     @admin.display(description=_("messages"), ordering="count")
-    def message_count(self, conversation: Conversation) -> int:
-        return conversation.count  # type: ignore[attr-defined, no-any-return]
+    def message_count(self, conversation: Conversation) -> str:
+        return figure(conversation.count)  # type: ignore[attr-defined]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import format_lazy
@@ -19,37 +20,46 @@ from inference import model_access
 from inference.models import Generation, LanguageModel
 from inference.models.usage import UsageDay
 from inference.queue.submit import stop_generations_sync
-from inference.templatetags.figures import money
+from inference.templatetags.figures import figure, money
 from inference.usage.report import HEADER, csv_rows
+from jarvis.lib.admin_actions import ActionButtons
 from jarvis.lib.admin_export import ExportAdmin, ReadOnlyAdmin, format_short_time
-from jarvis.lib.admin_filters import NamedFilters
+from jarvis.lib.admin_filters import DayFilter
 from jarvis.lib.config import config
 
 ACCESS_FIELDS = [  # the rows of "Who may use it"
     "named_by_groups", "free_groups", "named_by_accounts", "not_named_by_accounts", "named_by_keys", "not_named_by_keys"
 ]  # fmt: skip
 TONES = {"done": "good", "running": "busy", "queued": "busy", "failed": "fault", "stopped": ""}
+DOORS = {"chat": _("the page"), "api": "/api/chat", "v1": "/v1"}
+MAX_ERROR_CHARS = 80  # characters of an error in the list
 
 
 @admin.register(LanguageModel)
-class LanguageModelAdmin(NamedFilters):
+class LanguageModelAdmin(ActionButtons):
     list_display = ["name", "source", "kind", "window", "prices", "default", "enabled"]
     list_filter = ["kind", "enabled"]
     search_fields = ["name", "source"]
     readonly_fields = ["default", "registered", "created_at", *ACCESS_FIELDS]
     actions = ["make_default"]
+    action_buttons = {"make_default": _("Make the default")}
     fieldsets = [
         (None, {"fields": ["name", "source", "kind", "enabled", "default"]}),
         (
             _("Prices"),
             {
                 "fields": ["price_input", "price_output", "price_cached"],
-                "description": _("In %s for a million tokens. They hold for calls that end from now on.")
-                % config.currency,
+                "description": format_lazy(
+                    _("In {currency} for a million tokens. They hold for calls that end from now on."),
+                    currency=config.currency,
+                ),
             },
         ),
         (_("Engine"), {"fields": ["engine_args", "max_model_len", "registered", "created_at"]}),
     ]
+
+    def offers_action(self, name: str, obj: LanguageModel) -> bool:
+        return not obj.default
 
     def get_fieldsets(self, request: HttpRequest, obj: LanguageModel | None = None) -> Any:
         sections = list(super().get_fieldsets(request, obj))
@@ -103,13 +113,13 @@ class LanguageModelAdmin(NamedFilters):
 
     @admin.display(description=_("window"), ordering="max_model_len")
     def window(self, model: LanguageModel) -> str:
-        return f"{model.max_model_len:,}" if model.max_model_len else "–"
+        return figure(model.max_model_len) if model.max_model_len else "–"
 
     @admin.display(description=_("price in / out"))
     def prices(self, model: LanguageModel) -> str:
         if model.price_input is None and model.price_output is None:
             return "–"
-        return f"{model.price_input or 0:.2f} / {model.price_output or 0:.2f} {config.currency}"
+        return f"{money(model.price_input or 0).removesuffix(config.currency)}/ {money(model.price_output or 0)}"
 
     @admin.action(description=_("Make the selected model the default"), permissions=["change"])
     def make_default(self, request: HttpRequest, models: QuerySet[LanguageModel]) -> None:
@@ -137,43 +147,71 @@ class LedgerModelFilter(admin.SimpleListFilter):
 
 
 class SourceFilter(admin.SimpleListFilter):
-    title, parameter_name = _("door"), "door"
+    title, parameter_name = _("way in"), "door"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("chat", _("the page")), ("api", "/api/chat"), ("v1", "/v1")]  # type: ignore[list-item]
+        return [(door, str(words)) for door, words in DOORS.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(door=self.value()) if self.value() else queryset
 
 
 def format_seconds(begin: datetime | None, end: datetime | None) -> str:
-    return f"{(end - begin).total_seconds():.1f}" if begin and end else "–"
+    return number_format(f"{(end - begin).total_seconds():.1f}") if begin and end else "–"
 
 
 @admin.register(Generation)
-class GenerationAdmin(ReadOnlyAdmin):
-    list_display = [
-        "when", "owner", "model", "door", "state", "tokens", "costs", "took"
-    ]  # fmt: skip
+class GenerationAdmin(ActionButtons, ReadOnlyAdmin):
+    list_display = ["when", "owner", "model", "came_in", "state", "tokens", "costs", "took", "error"]
     list_display_links = ["when"]
-    list_filter = ["status", SourceFilter, LedgerModelFilter, "created_at"]
+    list_filter = ["status", SourceFilter, LedgerModelFilter, ("created_at", DayFilter), ("finished_at", DayFilter)]
     linked_filters = ["owner__id__exact", "key__id__exact"]
     list_select_related = ["owner"]
     list_per_page = 50
     search_fields = ["request_id", "owner__username"]
     search_help_text = _("A user's name or an x-request-id.")
     ordering = ["-created_at"]
-    exclude = ["request", "text", "choices"]
+    fieldsets = [
+        (None, {"fields": ["id", "owner", "key", "model", "came_in", "state", "finish_reason", "request_id"]}),
+        (_("Error"), {"fields": ["error_code", "error_message", "error_param"]}),
+        (_("Figures"), {"fields": ["tokens", "cached", "reasoning", "costs", "took"]}),
+        (_("Times"), {"fields": ["created_at", "started_at", "first_token_at", "finished_at", "stop_asked_at"]}),
+        (
+            _("Queue and worker"),
+            {
+                "fields": [
+                    "priority", "reserved", "behind", "worker", "attempt", "lease_until", "lost_workers",
+                    "engine_deaths", "on_probation",
+                ]
+            },
+        ),
+    ]  # fmt: skip
     show_full_result_count = False
     actions = ["cancel"]
+    action_buttons = {"cancel": _("Cancel this call")}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Generation]:
         return super().get_queryset(request).defer("request", "text", "choices")
 
+    def offers_action(self, name: str, obj: Generation) -> bool:
+        return not obj.ended
+
     @admin.display(description=_("status"), ordering="status")
     def state(self, row: Generation) -> SafeString:
         title = row.error_message or row.finish_reason
-        return format_html('<span class="badge {}" title="{}">{}</span>', TONES[row.status], title, row.status)
+        words = row.get_status_display()
+        return format_html('<span class="badge {}" title="{}">{}</span>', TONES[row.status], title, words)
+
+    @admin.display(description=_("error"), ordering="error_code")
+    def error(self, row: Generation) -> SafeString | str:
+        """What went wrong, as short as a list has room for; all of it as a tooltip."""
+        told = f"{row.error_code}: {row.error_message}" if row.error_message else row.error_code
+        short = told if len(told) <= MAX_ERROR_CHARS else f"{told[: MAX_ERROR_CHARS - 1]}…"
+        return format_html('<span title="{}">{}</span>', told, short) if told else ""
+
+    @admin.display(description=_("came in by"), ordering="door")
+    def came_in(self, row: Generation) -> str:
+        return str(DOORS.get(row.door, row.door))
 
     @admin.display(description=format_lazy("{} ({})", _("cost"), config.currency), ordering="cost")
     def costs(self, row: Generation) -> str:
@@ -185,7 +223,15 @@ class GenerationAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("tokens in / out"), ordering="completion_tokens")
     def tokens(self, row: Generation) -> str:
-        return f"{row.prompt_tokens:,} / {row.completion_tokens:,}"
+        return f"{figure(row.prompt_tokens)} / {figure(row.completion_tokens)}"
+
+    @admin.display(description=_("of tokens in, cached"))
+    def cached(self, row: Generation) -> str:
+        return figure(row.cached_tokens)
+
+    @admin.display(description=_("of tokens out, reasoning"))
+    def reasoning(self, row: Generation) -> str:
+        return "–" if row.reasoning_tokens is None else figure(row.reasoning_tokens)
 
     @admin.display(description=_("wait + work"))
     def took(self, row: Generation) -> str:
@@ -204,8 +250,8 @@ class GenerationAdmin(ReadOnlyAdmin):
 
 @admin.register(UsageDay)
 class UsageDayAdmin(ExportAdmin):
-    list_display = ["day", "user", "model", "key", "calls", "failed", "stopped", "tokens_in", "tokens_out", "costs"]
-    list_filter = ["day", LedgerModelFilter]
+    list_display = ["day", "user", "model", "key", "count", "broken", "ended", "tokens_in", "tokens_out", "costs"]
+    list_filter = [("day", DayFilter), LedgerModelFilter]
     linked_filters = ["user__id__exact", "key__id__exact", "user__groups__id__exact"]
     list_select_related = ["user", "key"]
     list_per_page = 50
@@ -213,14 +259,31 @@ class UsageDayAdmin(ExportAdmin):
     ordering = ["-day", "user_id", "model"]
     date_hierarchy = "day"
     csv_header = HEADER
+    fields = ["day", "user", "model", "key", "count", "broken", "ended", "tokens_in", "cached", "tokens_out", "costs"]
+
+    @admin.display(description=_("calls"), ordering="calls")
+    def count(self, row: UsageDay) -> str:
+        return figure(row.calls)
+
+    @admin.display(description=_("failed"), ordering="failed")
+    def broken(self, row: UsageDay) -> str:
+        return figure(row.failed)
+
+    @admin.display(description=_("stopped"), ordering="stopped")
+    def ended(self, row: UsageDay) -> str:
+        return figure(row.stopped)
+
+    @admin.display(description=_("of tokens in, cached"))
+    def cached(self, row: UsageDay) -> str:
+        return figure(row.cached_tokens)
 
     @admin.display(description=_("tokens in"), ordering="prompt_tokens")
     def tokens_in(self, row: UsageDay) -> str:
-        return f"{row.prompt_tokens:,}"
+        return figure(row.prompt_tokens)
 
     @admin.display(description=_("tokens out"), ordering="completion_tokens")
     def tokens_out(self, row: UsageDay) -> str:
-        return f"{row.completion_tokens:,}"
+        return figure(row.completion_tokens)
 
     @admin.display(description=_("cost"), ordering="cost")
     def costs(self, row: UsageDay) -> str:

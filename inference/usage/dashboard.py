@@ -1,16 +1,18 @@
 """What the admin's first page shows: today, thirty days, the queue and the workers, by a fixed number of queries."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlencode
 
 from django.db.models import Count, Min, Q
+from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from inference import workers
 from inference.models import Generation
-from inference.models.usage import UsageDay
+from inference.models.usage import UsageDay, day_start
 from inference.redis.client import UNAVAILABLE_ERRORS
 from inference.usage.charts import Series
 from inference.usage.report import Period, Report
@@ -73,6 +75,13 @@ def queue_groups() -> list[dict[str, Any]]:
     return [dict(row) for row in counted.order_by("oldest", "owner__username", "model")[:MAX_QUEUE_GROUPS]]
 
 
+def link_failed(period: Period) -> str:
+    """The address of the list of calls that failed in a period; a call belongs to the day (UTC) on which it ended."""
+    begin, end = day_start(period.first), day_start(period.last + timedelta(days=1))
+    query = {"status__exact": "failed", "finished_at__gte": begin, "finished_at__lt": end}
+    return f"{reverse('admin:inference_generation_changelist')}?{urlencode(query)}"
+
+
 class Dashboard:
     """Each property is one query at most, and made once."""
 
@@ -114,6 +123,14 @@ class Dashboard:
     def pictures(self) -> list[dict[str, Any]]:
         people = self.report.picture("people", gettext("Active users per day"), [self.people])
         return [*self.report.pictures, people]
+
+    @property
+    def failed_today(self) -> str:
+        return link_failed(Period(self.report.period.last, self.report.period.last))
+
+    @property
+    def failed_month(self) -> str:
+        return link_failed(self.report.period)
 
     @property
     def active(self) -> int:
