@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_noop, ngettext
 
 from accounts.audit import record_event
 from inference import model_access
@@ -24,7 +24,7 @@ from inference.templatetags.figures import figure, money
 from inference.usage.report import HEADER, csv_rows
 from jarvis.lib.admin_actions import ActionButtons
 from jarvis.lib.admin_export import ExportAdmin, ReadOnlyAdmin, format_short_time
-from jarvis.lib.admin_filters import DayFilter
+from jarvis.lib.admin_filters import DayFilter, filter_by_day
 from jarvis.lib.config import config
 
 ACCESS_FIELDS = [  # the rows of "Who may use it"
@@ -32,6 +32,8 @@ ACCESS_FIELDS = [  # the rows of "Who may use it"
 ]  # fmt: skip
 TONES = {"done": "good", "running": "busy", "queued": "busy", "failed": "fault", "stopped": ""}
 DOORS = {"chat": _("the page"), "api": "/api/chat", "v1": "/v1"}
+BY_DAY = ("created_at", filter_by_day(_("day of the question")))
+BY_END = ("finished_at", filter_by_day(_("day of the end")))
 MAX_ERROR_CHARS = 80  # characters of an error in the list
 
 
@@ -130,7 +132,7 @@ class LanguageModelAdmin(ActionButtons):
         with transaction.atomic():
             LanguageModel.objects.filter(default=True).update(default=False)
             LanguageModel.objects.filter(pk=chosen[0].pk).update(default=True, enabled=True)
-            self.log_change(request, chosen[0], "Made the default.")
+            self.log_change(request, chosen[0], gettext_noop("Made the default."))
         self.message_user(request, _("%s is the default now.") % chosen[0])
 
 
@@ -164,7 +166,7 @@ def format_seconds(begin: datetime | None, end: datetime | None) -> str:
 class GenerationAdmin(ActionButtons, ReadOnlyAdmin):
     list_display = ["when", "owner", "model", "came_in", "state", "tokens", "costs", "took", "error"]
     list_display_links = ["when"]
-    list_filter = ["status", SourceFilter, LedgerModelFilter, ("created_at", DayFilter), ("finished_at", DayFilter)]
+    list_filter = ["status", SourceFilter, LedgerModelFilter, BY_DAY, BY_END]
     linked_filters = ["owner__id__exact", "key__id__exact"]
     list_select_related = ["owner"]
     list_per_page = 50

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.audit import AuditEvent
 from jarvis.lib.admin_export import ExportAdmin, format_short_time
-from jarvis.lib.admin_filters import DayFilter
+from jarvis.lib.admin_filters import filter_by_day
 from jarvis.lib.database import read_in_pages
 from jarvis.lib.timestamps import iso
 
@@ -41,7 +41,7 @@ class KindFilter(admin.SimpleListFilter):
 class AuditEventAdmin(ExportAdmin):
     list_display = ["when", "event", "actor_name", "object_name", "address", "about"]
     list_display_links = ["when"]
-    list_filter = [KindFilter, ("at", DayFilter)]
+    list_filter = [KindFilter, ("at", filter_by_day(_("day")))]
     list_per_page = 50
     search_fields = ["event", "actor_name", "object_name", "address"]
     search_help_text = _("A name, an event such as key.revoked, or an address.")

@@ -18,12 +18,12 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_noop, ngettext
 
 from accounts.admin.limits import LIMIT_FIELDS, LIMITS_FIELDSET, announce_models
 from accounts.models import DEFAULT_SCOPES, ApiKey, Scope
 from jarvis.lib.admin_actions import ActionButtons
-from jarvis.lib.admin_filters import DayFilter
+from jarvis.lib.admin_filters import filter_by_day
 
 
 class ApiKeyAdminForm(forms.ModelForm[ApiKey]):
@@ -56,7 +56,10 @@ class RotateForm(forms.Form):
 class ApiKeyAdmin(ActionButtons):
     form = ApiKeyAdminForm
     list_display = ["label", "owner", "begins_with", "state", "created_at", "expires_at", "last_used_at"]
-    list_filter = [("revoked_at", DayFilter), ("created_at", DayFilter)]
+    list_filter = [
+        ("revoked_at", filter_by_day(_("day of revocation"))),
+        ("created_at", filter_by_day(_("day of creation"))),
+    ]
     list_select_related = ["owner"]
     search_fields = ["label", "prefix", "owner__username"]
     date_hierarchy = "created_at"
@@ -88,7 +91,7 @@ class ApiKeyAdmin(ActionButtons):
         open_keys = list(keys.filter(revoked_at=None))
         for key in open_keys:
             key.revoke()
-            self.log_change(request, key, "Revoked.")
+            self.log_change(request, key, gettext_noop("Revoked."))
         report = ngettext("%d key is revoked.", "%d keys are revoked.", len(open_keys)) % len(open_keys)
         self.message_user(request, report)
 

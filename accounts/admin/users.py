@@ -22,7 +22,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, gettext_noop, ngettext
 
 from accounts.admin.limits import GroupLimitsOnPage, UserLimitsOnPage, WithLimits
 from accounts.admin.person import PersonForm
@@ -139,7 +139,7 @@ class PersonAdmin(ActionButtons, WithRights, WithLimits, UserAdmin[User]):
             self.message_user(request, advice, messages.ERROR)
             return None
         key = {"uidb36": user_pk_to_url_str(person), "key": default_token_generator.make_token(person)}
-        self.log_change(request, person, "Made a link to set a new password.")
+        self.log_change(request, person, gettext_noop("Made a link to set a new password."))
         about = _("Give this link to %(name)s. It sets a new password once, and works for a day.") % {"name": person}
         address = reverse("account_reset_password_from_key", kwargs=key)
         title = _("A link to set a new password")
@@ -150,7 +150,7 @@ class PersonAdmin(ActionButtons, WithRights, WithLimits, UserAdmin[User]):
         with_factors = list(self.select_changeable(request, people).filter(authenticator__isnull=False).distinct())
         for person in with_factors:
             Authenticator.objects.filter(user=person).delete()
-            self.log_change(request, person, "Removed two-factor sign-in and passkeys.")
+            self.log_change(request, person, gettext_noop("Removed two-factor sign-in and passkeys."))
         count = len(with_factors)
         self.message_user(
             request, ngettext("%d account signs in without it.", "%d accounts sign in without it.", count) % count
@@ -161,7 +161,7 @@ class PersonAdmin(ActionButtons, WithRights, WithLimits, UserAdmin[User]):
         for person in self.select_changeable(request, people):
             for session in UserSession.objects.filter(user=person):
                 session.end()
-            self.log_change(request, person, "Ended all sessions.")
+            self.log_change(request, person, gettext_noop("Ended all sessions."))
         self.message_user(request, _("Their sessions are ended."))
 
 
@@ -205,7 +205,7 @@ class InvitationAdmin(ActionButtons):
         for invitation in invitations.filter(withdrawn_at=None):
             invitation.withdrawn_at = timezone.now()
             invitation.save(update_fields=["withdrawn_at"])
-            self.log_change(request, invitation, "Withdrawn.")
+            self.log_change(request, invitation, gettext_noop("Withdrawn."))
         self.message_user(request, _("Their links open nothing any more."))
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:

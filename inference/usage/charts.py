@@ -109,7 +109,7 @@ def draw_column(
 
 
 def format_figure(value: Number) -> str:
-    """A number in full, in the reader's form: 1,234,567 or 1.234.567."""
+    """A number in full, in the reader's form: 1,234,567 in English."""
     if isinstance(value, int):
         return number_format(value, force_grouping=True)
     return number_format(f"{value:.2f}", force_grouping=True) if value >= 1 else number_format(f"{value:.4g}")

@@ -9,7 +9,9 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 # What Django's filters and the levels of a date hierarchy put behind a field's name. `id` and `pk`: of another row.
@@ -27,6 +29,14 @@ class NamedFilters(admin.ModelAdmin[Any]):
         fields = [*self.filter_names(request), *([self.date_hierarchy] if self.date_hierarchy else [])]
         return any(names_field(lookup, field) for field in fields)
 
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Django's page, on which our own sentences are in the reader's language, too."""
+        response = super().history_view(request, object_id, extra_context)
+        for entry in (getattr(response, "context_data", None) or {}).get("action_list", ()):
+            if entry.change_message and not entry.change_message.startswith("["):  # which Django itself translates
+                entry.change_message = gettext(entry.change_message)
+        return response
+
     def filter_names(self, request: HttpRequest | None) -> Iterable[str]:
         """The fields and parameters of the filters at the side of the list."""
         filters: Any = self.get_list_filter(request) if request is not None else self.list_filter
@@ -38,12 +48,20 @@ class NamedFilters(admin.ModelAdmin[Any]):
 class DayFilter(admin.DateFieldListFilter):
     """Django's filter of a moment or a day, with yesterday after today."""
 
+    words: Any = ""  # what stands after "By", where the field's own name does not fit there
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         any_day, (words, today), *others = self.links
         begin: Any = today[self.lookup_kwarg_since]
         yesterday = {self.lookup_kwarg_since: begin - timedelta(days=1), self.lookup_kwarg_until: begin}
         self.links = (any_day, (words, today), (_("Yesterday"), yesterday), *others)
+        self.title = self.words or self.title
+
+
+def filter_by_day(words: str | Promise) -> type[DayFilter]:
+    """The filter of days under a name of its own."""
+    return type("NamedDayFilter", (DayFilter,), {"words": words})
 
 
 def names_field(lookup: str, field: str) -> bool:

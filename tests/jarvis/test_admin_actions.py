@@ -183,7 +183,7 @@ def test_dates_are_filtered_by_yesterday_and_told_to_the_second(client, carol, a
     for hours in (-25, -24, -1, 0):
         call(alice, created_at=midnight + timedelta(hours=hours), request_id=str(hours))
     answer = client.get("/admin/inference/generation/")
-    choices = next(spec for spec in answer.context["cl"].filter_specs if spec.title == "asked")
+    choices = next(spec for spec in answer.context["cl"].filter_specs if spec.title == "day of the question")
     link = next(one for one in choices.choices(answer.context["cl"]) if one["display"] == "Yesterday")["query_string"]
     shown = client.get(f"/admin/inference/generation/{link}").context["cl"].result_list
     assert {row.request_id for row in shown} == {"-24", "-1"}

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.urls import reverse
 from django.utils import translation
 
-from accounts.models import Preferences
+from accounts.models import ApiKey, Preferences
 from inference.models import Generation
 from jarvis import urls  # noqa: F401  the pages of the admin come with them
 from tests.support.admin import alice, carol, files
@@ -126,3 +126,10 @@ def test_figures_and_filters_are_as_a_reader_of_spanish_writes_them(client, caro
     assert "Ayer" in page
     assert "1\u00a0234\u00a0567" in client.get(f"/admin/inference/generation/{row.pk}/change/").content.decode()
     assert "Por tema" in client.get("/admin/accounts/auditevent/").content.decode()
+
+
+def test_the_history_of_an_object_is_in_spanish_too(client, carol, alice):
+    Preferences.objects.create(user=carol, language="es")
+    address = f"/admin/accounts/apikey/{MAKERS[ApiKey](alice).pk}"
+    client.post(f"{address}/do/revoke/")
+    assert "Revocada." in client.get(f"{address}/history/").content.decode()
