@@ -34,7 +34,7 @@ TONES = {"done": "good", "running": "busy", "queued": "busy", "failed": "fault",
 DOORS = {"chat": _("the page"), "api": "/api/chat", "v1": "/v1"}
 BY_DAY = ("created_at", filter_by_day(_("day of the question")))
 BY_END = ("finished_at", filter_by_day(_("day of the end")))
-MAX_ERROR_CHARS = 80  # characters of an error in the list
+MAX_ERROR_CHARS = 60  # characters of an error in the list
 
 
 @admin.register(LanguageModel)
@@ -164,7 +164,7 @@ def format_seconds(begin: datetime | None, end: datetime | None) -> str:
 
 @admin.register(Generation)
 class GenerationAdmin(ActionButtons, ReadOnlyAdmin):
-    list_display = ["when", "owner", "model", "came_in", "state", "tokens", "costs", "took", "error"]
+    list_display = ["when", "owner", "model", "came_in", "state", "error", "tokens", "costs", "took"]
     list_display_links = ["when"]
     list_filter = ["status", SourceFilter, LedgerModelFilter, BY_DAY, BY_END]
     linked_filters = ["owner__id__exact", "key__id__exact"]
