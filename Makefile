@@ -76,7 +76,7 @@ guide: install ## Train the built-in model again from nothing, then measure it; 
 screenshots: install ## Take the pictures in docs/screenshots/ again, with the tests in the browser.
 	JARVIS_SCREENSHOTS=1 $(BIN)/python -m pytest -q tests/browser
 
-soak: install ## Kill processes at random while questions are asked (ARGS="--minutes 30").
+soak: install ## Kill processes at random while questions are asked (ARGS="--minutes 30"), or watch memory (ARGS=--steady).
 	$(BIN)/python -m tests.support.soak $(ARGS)
 
 lock: install ## Make the locks again after a change to requirements/*.in (ARGS=--upgrade for newer versions).
