@@ -138,7 +138,7 @@ async def test_who_asks_too_much_sees_when_it_is_sent_again_and_can_take_it_back
         await page.clock.run_for(61_000)
         return await page.locator(".assistant").count() == 2
 
-    await until(is_answered)
+    await until(is_answered, 40)
     await expect(page.locator(".assistant .said")).to_have_text([WHOLE, WHOLE])
     await expect(wait).to_be_hidden()
     await expect(page.locator(".user .said")).to_have_text(["One.", "Two."])

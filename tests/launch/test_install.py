@@ -89,6 +89,12 @@ def test_bytecode_is_compiled_at_the_installation(tmp_path: Path, monkeypatch: p
     assert [path.name.split(".")[0] for path in (package / "__pycache__").iterdir()] == ["good"]
 
 
+def heed_signals() -> None:
+    """A shell lets what it starts in the background ignore some, and so would all that these tests start."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def test_ctrl_c_ends_what_the_installer_runs_and_shows_no_traceback(tmp_path: Path) -> None:
     script = f"""
 import sys
@@ -100,7 +106,9 @@ install.main()
 """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         command = [sys.executable, "-c", script]
-        installer = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        installer = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed_signals
+        )
         assert installer.stdout is not None
         child = processes.identify(int(installer.stdout.readline()))
         assert child is not None
