@@ -3,12 +3,11 @@
 from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import translation
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.exceptions import NotAuthenticated
-from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from jarvis.lib.http import wants_page
@@ -29,9 +28,9 @@ class SignInFirst(APIView):
 class ApiDocument(SignInFirst, SpectacularAPIView):
     """The OpenAPI document, as YAML or JSON: in one language, whatever that of its reader's pages."""
 
-    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         with translation.override("en"):
-            response: Response = super().get(request, *args, **kwargs)  # type: ignore[no-untyped-call]
+            response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
         return response
 
 
