@@ -5,9 +5,11 @@ from datetime import timedelta
 
 import pytest
 
+from accounts.models import UserLimits
 from chat.models import Conversation, Message
 from chat.turns.prompt import arrange_turns
 from inference.models import Generation
+from inference.queue.rate_limits import UNNAMED_ANSWER_TOKENS
 from inference.queue.submit import stop_generation
 from jarvis.lib.database import in_database
 from tests.support.fake_engine import numbered
@@ -53,6 +55,17 @@ async def test_questions_asked_while_an_answer_grows_wait_for_it_and_are_told_it
     assert (await socket.receive_answer(third["generation"]))[0] == numbered(16)
     said = [(U, "one"), (A, numbered(16)), (U, "two"), (A, numbered(16)), (U, "three")]
     assert [told(fake, number) for number in range(3)] == [said[:1], said[:3], said]
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_question_that_waited_gets_no_more_tokens_than_were_reserved_for_it(open_as, alice, worker, fake):
+    await in_database(UserLimits.objects.create, user=alice, tokens_per_minute=1_000_000)
+    socket = await open_as(alice)
+    first = await socket.ask("one")
+    second = await socket.ask("two", conversation=first["conversation"])
+    assert (await socket.receive_answer(second["generation"]))[0] == numbered(16)
+    assert told(fake, 1) == [(U, "one"), (A, numbered(16)), (U, "two")]
+    assert [body["max_tokens"] for body in fake.bodies] == [UNNAMED_ANSWER_TOKENS] * 2
 
 
 @pytest.mark.django_db(transaction=True)
