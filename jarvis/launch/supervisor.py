@@ -84,7 +84,11 @@ class Supervisor:
         """Show how much room is left on the disk of a folder once that is little, and keep the reserve, for ever."""
         reserve, shown = DiskReserve(folder), False
         while True:
-            free = await asyncio.to_thread(free_bytes, folder)
+            try:
+                free = await asyncio.to_thread(free_bytes, folder)
+            except OSError:  # a disk that is away for a moment must not end what still runs
+                await asyncio.sleep(DISK_POLL_SECONDS)
+                continue
             await asyncio.to_thread(reserve.adjust, free)
             if row := disk_row(free, folder):
                 self.display.show_row("disk", row)

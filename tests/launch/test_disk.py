@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,25 @@ async def test_children_are_kept_running_while_nothing_can_be_written_down(
         rotating.cancel()
 
     await supervisor.run(work)
+
+
+async def test_a_disk_that_cannot_be_looked_at_is_looked_at_again(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: Iterator[OSError | int] = iter([FULL, FULL, FULL_BYTES - 1])
+
+    def look(folder: Path) -> int:
+        found = next(looks, LOW_BYTES)
+        if isinstance(found, OSError):
+            raise found
+        return found
+
+    monkeypatch.setattr("jarvis.launch.supervisor.free_bytes", look)
+    monkeypatch.setattr("jarvis.launch.supervisor.DISK_POLL_SECONDS", 0.01)
+    watching = asyncio.create_task(supervisor.watch_disk(tmp_path))
+    await until(lambda: watching.done() or "again" in supervisor.display.rows.get("disk", DisplayRow("")).detail)
+    assert not watching.done()
+    watching.cancel()
 
 
 def test_the_record_is_written_over_what_was_there(tmp_path: Path) -> None:
