@@ -6,6 +6,7 @@ is refused until there is room again.
 """
 
 import os
+import shutil
 from pathlib import Path
 
 from jarvis.lib.config import config
@@ -20,8 +21,7 @@ FULL_DISK_WAIT_SECONDS = 10.0
 
 def free_bytes(folder: Path) -> int:
     """What an ordinary user may still write on the disk of a folder."""
-    status = os.statvfs(folder)
-    return status.f_bavail * status.f_frsize
+    return shutil.disk_usage(folder).free
 
 
 def is_data_full() -> bool:

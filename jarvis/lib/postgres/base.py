@@ -14,7 +14,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     @property
     def pool(self) -> "ConnectionPool[Any] | None":
         pool: ConnectionPool[Any] | None = super().pool
-        if pool is not None:
+        if pool is not None and pool._check is ConnectionPool.check_connection:  # once for each pool
             # Django hands it psycopg's own, and there is no other way. (`private_names` needs apps, which need this.)
             pool._check = lambda connection: check_or_drain(pool, connection)
         return pool
